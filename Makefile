@@ -1,0 +1,44 @@
+# Two commands for a fresh machine (git, Python >= 3.11, make): `make reproduce` and `make test`.
+PYTHON ?= python3
+PORT ?= 5000
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: reproduce test ui lint format speed lock clean
+
+reproduce: $(READY)  ## run what changed of the suite, print the tables
+	$(BIN)/python -m pipeline.params
+	$(BIN)/dvc repro
+	@$(BIN)/python -m pipeline.report --summary
+
+test: $(READY)  ## every test but the timings
+	$(BIN)/python -m pytest
+
+ui: $(READY)  ## the runs in MLflow's browser interface, on this machine only
+	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+speed: $(READY)  ## timings against the usual training loop, as ratios
+	$(BIN)/python -m pytest tests/speed -s -o addopts="" --timeout 3600
+
+# The locked versions, with hashes. uv is used where it is there, because it is faster; pip does the same.
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + "; say make PYTHON=python3.12" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi
+	touch $@
+
+lock:  ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 --all-extras --upgrade --output-file requirements.lock pyproject.toml
+
+clean:  ## drop what runs have made (data, models, caches); reports in git stay
+	rm -rf artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache

@@ -1,0 +1,56 @@
+"""What a data set gives: two splits, and for synthetic points the truth that they were drawn from."""
+
+import math
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy's generators take too
+
+
+class Split(NamedTuple):
+    """Data with their labels, row by row."""
+
+    x: Tensor  # (N, D) float32 points, or (N, C, H, W) uint8 levels 0..levels-1
+    label: Tensor | None = None  # (N,) int64 in 0..classes-1
+
+
+class Truth(NamedTuple):
+    """A mixture of isotropic Gaussians of equal weight and equal width."""
+
+    centres: Tensor  # (K, D) float32
+    sigma: float
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """Nats, in the precision of x: log mean_k N(x; centre_k, sigma^2 I)."""
+        modes, dims = self.centres.shape
+        # The faster way through a matrix product loses, far from the origin, the digits that matter here.
+        distance = torch.cdist(x, self.centres.to(x), compute_mode="donot_use_mm_for_euclid_dist")  # (N, D) -> (N, K)
+        exponents = -(distance / self.sigma).square() / 2
+        return exponents.logsumexp(dim=1) - math.log(modes) - dims * math.log(self.sigma * math.sqrt(2 * math.pi))
+
+    def sample(self, n: int, rng: Generator) -> Split:
+        """n fresh points, labelled with the index of their mode."""
+        modes, dims = self.centres.shape
+        mode = torch.randint(modes, (n,), generator=rng, device=rng.device)
+        noise = torch.randn(n, dims, generator=rng, device=rng.device)
+        return Split(self.centres.to(rng.device)[mode] + self.sigma * noise, mode)
+
+
+class Splits(NamedTuple):
+    """A data set."""
+
+    train: Split
+    test: Split
+    classes: int = 0  # 0: unlabelled
+    levels: int = 0  # grey levels of an image; 0: points
+    truth: Truth | None = None
+
+
+def drawn_from(truth: Truth, points: int, held_out: int, seed: int) -> Splits:
+    """Points of a known density, labelled by mode; the held-out ones do not depend on how many are trained on."""
+    rng = torch.Generator().manual_seed(seed)
+    test = truth.sample(held_out, rng)
+    return Splits(truth.sample(points, rng), test, classes=len(truth.centres), truth=truth)

@@ -1,0 +1,116 @@
+"""Extractors: what the metrics look at images through.
+
+The judge is a small convolutional classifier trained on a benchmark's own real training images. The activations before
+its last layer serve in place of Inception's, as on MNIST in M. Binkowski, D. J. Sutherland, M. Arbel, A. Gretton,
+"Demystifying MMD GANs", 2018, arXiv:1801.01401, Section 5. Convolution, batch normalisation, ReLU and pooling down to
+4 x 4 or less, then 64 features; learning rate after L. N. Smith and N. Topin, "Super-Convergence", 2018,
+arXiv:1708.07120. No label smoothing: it pulls a class's features onto one point (R. Mueller, S. Kornblith, G. Hinton,
+"When Does Label Smoothing Help?", 2019, arXiv:1906.02629), and precision and recall live on the spread within a class.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FEATURES = 64
+SHIFT = 1  # pixels an image may be moved by while training
+
+
+class Judge(nn.Module):
+    """Classifier of images in [-1, 1] whose penultimate features serve the metrics."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        if len(shape) != 3:
+            raise ValueError(f"a judge needs images (C, H, W), not the shape {tuple(shape)}")
+        if classes < 2:
+            raise ValueError(f"a judge needs 2 classes or more, not {classes}: the data must be labelled")
+        self.shape, self.classes = tuple(shape), classes
+        channels, height, width = shape
+        layers, wide = [_stage(channels, 32)], 32
+        while min(height, width) > 4:
+            layers += [nn.MaxPool2d(2), _stage(wide, 64)]
+            height, width, wide = height // 2, width // 2, 64
+        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(wide * height * width, FEATURES))
+        self.head = nn.Linear(FEATURES, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        return F.silu(self.trunk(x))  # (B, C, H, W) -> (B, 64); smooth, so that no feature dies to a constant
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))  # (B, C, H, W) -> (B, classes)
+
+
+def _stage(channels: int, wide: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU())
+
+
+def fit(judge: Judge, x: Tensor, label: Tensor, *, epochs: int, batch: int, lr: float, seed: int) -> None:
+    """Train `judge` from scratch on x (N, C, H, W) in [-1, 1]; `seed` alone decides its start and its batches."""
+    _check(judge, x, label)
+    if batch > len(x):
+        raise ValueError(f"batch {batch} is larger than the {len(x)} training images: choose a smaller one")
+    _initialise(judge, seed)
+    steps = epochs * (len(x) // batch)
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
+    judge.train()
+    for index, move in _draws(len(x), epochs, batch, seed):
+        loss = F.cross_entropy(judge(_shift(x[index], move.to(x.device))), label[index])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    judge.eval()
+
+
+def _initialise(judge: Judge, seed: int) -> None:
+    device = next(judge.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for module in judge.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+
+
+def _draws(n: int, epochs: int, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Which images are in each batch, and how far each is moved: drawn on the CPU, the same for every device."""
+    rng = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        order = torch.randperm(n, generator=rng)
+        for index in order[: n - n % batch].split(batch):
+            yield index, torch.randint(0, 2 * SHIFT + 1, (2, batch), generator=rng)
+
+
+def _shift(x: Tensor, move: Tensor) -> Tensor:
+    """Move image b by move[:, b] - SHIFT pixels; its border is repeated."""
+    padded = F.pad(x, (SHIFT,) * 4, mode="replicate")
+    windows = padded.unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)  # (B, C, 3, 3, H, W)
+    return windows[torch.arange(len(x), device=x.device), :, move[0], move[1]]  # (B, C, H, W)
+
+
+@torch.no_grad()
+def describe(judge: Judge, x: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
+    """Penultimate features and most likely label of each image, whatever the batch size."""
+    _check(judge, x)
+    judge.eval()
+    features = torch.cat([judge.features(part) for part in x.split(batch)])  # (N, C, H, W) -> (N, 64)
+    return features, judge.head(features).argmax(dim=1)
+
+
+def accuracy(judge: Judge, x: Tensor, label: Tensor) -> float:
+    """Share of images whose label the judge gives."""
+    _check(judge, x, label)
+    return (describe(judge, x)[1] == label).double().mean().item()
+
+
+def _check(judge: Judge, x: Tensor, label: Tensor | None = None) -> None:
+    if tuple(x.shape[1:]) != judge.shape or len(x) == 0:
+        raise ValueError(f"the judge reads images of shape {judge.shape}, not a batch of shape {tuple(x.shape)}")
+    low, high = (value.item() for value in x.aminmax())
+    if not (low >= -1.001 and high <= 1.001):
+        raise ValueError(f"the judge reads images in [-1, 1], not in [{low:g}, {high:g}]: scale level k to 2k/(L-1)-1")
+    if label is not None and (len(label) != len(x) or label.min() < 0 or label.max() >= judge.classes):
+        raise ValueError(f"{len(x)} images need {len(x)} labels in 0..{judge.classes - 1}")

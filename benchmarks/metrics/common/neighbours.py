@@ -1,0 +1,151 @@
+"""Nearest neighbours and balls, decided as float64 differences decide them, at nearly the speed of float32 products.
+
+|a - b|^2 = |a|^2 + |b|^2 - 2ab is one matrix product for a whole block of pairs, but in float32 it cancels. So the
+product only screens: each pair's rounding error is bounded (N. J. Higham, "Accuracy and Stability of Numerical
+Algorithms", 2002, Section 3.1), and the few pairs that the bound leaves open are computed anew as float64 differences.
+What is returned therefore depends neither on the block size nor on the order of the samples; memory is linear in
+samples. Distances squared that agree to twelve digits count as equal, so that a tie stays a tie however it was summed.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+BLOCK = 1024  # samples on a side of a block of pairs
+SPARE = 4  # neighbours screened beyond those asked for
+TIE = 1e-12  # relative difference of squared distances that are equal
+CHUNK = 2**19  # numbers converted to float64 at once
+
+
+class Cloud(NamedTuple):
+    """A set of samples, and the same about an origin and at a scale where squares neither cancel nor overflow."""
+
+    points: Tensor  # (n, D) as given
+    rough: Tensor  # (n, D)
+    norm: Tensor  # (n,) squared norms of `rough`
+    slack: Tensor  # (n,) a pair's screened distance is wrong by less than the sum of its two
+    scale: float  # distance = scale * rough distance
+
+
+def clouds(*sets: Tensor) -> tuple[Cloud, ...]:
+    """The sets about the mean of the first of them."""
+    first = sets[0]
+    origin = torch.stack([part.double().sum(dim=0) for part in _parts(first)]).sum(dim=0) / len(first)
+    radii = [torch.linalg.vector_norm(part.double() - origin, dim=1).max() for x in sets for part in _parts(x)]
+    scale = torch.stack(radii).max().item() or 1.0
+    return tuple(_cloud(x, origin, scale) for x in sets)
+
+
+def _cloud(x: Tensor, origin: Tensor, scale: float) -> Cloud:
+    rough = torch.empty_like(x, dtype=screening_dtype())
+    for part, own in zip(_parts(rough), _parts(x), strict=True):
+        part.copy_((own.double() - origin) / scale)
+    norm = torch.linalg.vector_norm(rough, dim=1).square()
+    unit = torch.finfo(rough.dtype).eps / 2
+    # bounds (|a| + |b|)^2 <= 2 (|a|^2 + |b|^2); the last term is for squares that underflow
+    return Cloud(x, rough, norm, 2 * (x.shape[1] + 16) * unit * norm + 1e-35, scale)
+
+
+def screening_dtype() -> torch.dtype:
+    """float32, unless torch was told that products of float32 may round to fewer bits, which voids the bound."""
+    try:
+        return torch.float32 if torch.get_float32_matmul_precision() == "highest" else torch.float64
+    except RuntimeError:  # set through torch's newer interface, which this question does not cover
+        return torch.float64
+
+
+def _parts(x: Tensor) -> tuple[Tensor, ...]:
+    return x.split(max(1, CHUNK // x.shape[1]))
+
+
+class Block(NamedTuple):
+    """All pairs of some samples of one cloud with some of another."""
+
+    a: Cloud
+    b: Cloud
+    rows: slice
+    cols: slice
+    low: Tensor  # (rows, cols) squared rough distances, at most the true ones
+
+    def within(self, limit: Tensor, *, closed: bool) -> tuple[Tensor, Tensor]:
+        """Indices (i, j) of the pairs with squared distance < `limit`, or <= if closed.
+
+        `limit` (rows, 1) or (1, cols) is a squared distance in float64.
+        """
+        dtype, unit = self.low.dtype, torch.finfo(self.low.dtype).eps
+        at_most = (limit / self.a.scale**2 * (1 + 4 * unit)).to(dtype)
+        row, col = (self.low <= at_most).nonzero(as_tuple=True)
+        i, j = row + self.rows.start, col + self.cols.start
+        limit = limit.expand_as(self.low)[row, col]
+        high = self.low[row, col] + 2 * (self.a.slack[i] + self.b.slack[j])
+        inside = high.double() * (1 + 4 * unit) < limit / self.a.scale**2
+        open_ = ~inside
+        distance = squared(self.a.points, self.b.points, i[open_], j[open_])
+        limit = limit[open_]
+        inside[open_] = distance <= limit * (1 + TIE) if closed else distance < limit * (1 - TIE)
+        return i[inside], j[inside]
+
+
+def blocks(a: Cloud, b: Cloud, *, size: int = BLOCK, upper: bool = False) -> Iterator[Block]:
+    """All pairs of a sample of `a` with one of `b`, block by block; `upper` leaves out blocks below the diagonal."""
+    for top in range(0, len(a.rough), size):
+        rows = slice(top, min(top + size, len(a.rough)))
+        for left in range(top if upper else 0, len(b.rough), size):
+            cols = slice(left, min(left + size, len(b.rough)))
+            low = torch.addmm((b.norm - b.slack)[cols], a.rough[rows], b.rough[cols].T, alpha=-2)
+            yield Block(a, b, rows, cols, low.add_((a.norm - a.slack)[rows, None]))
+
+
+def nearest(x: Tensor, k: int, *, size: int = BLOCK) -> Tensor:
+    """Squared distances of each sample of x (n, D) to its k nearest others, ascending, (n, k) float64."""
+    n = len(x)
+    if not 1 <= k < n:
+        raise ValueError(f"k = {k} neighbours of {n} samples: k must be 1 to {n - 1}, so give more samples")
+    (cloud,) = clouds(x)
+    wanted = min(k + SPARE, n - 1)
+    low = cloud.rough.new_full((n, wanted), torch.inf)
+    index = torch.zeros(n, wanted, dtype=torch.int64, device=x.device)
+    for block in blocks(cloud, cloud, size=size, upper=True):
+        if block.rows == block.cols:
+            block.low.fill_diagonal_(torch.inf)
+        else:
+            _keep_smallest(low[block.cols], index[block.cols], block.low.T.contiguous(), block.rows.start)
+        _keep_smallest(low[block.rows], index[block.rows], block.low, block.cols.start)
+    of = torch.arange(n, device=x.device).repeat_interleave(wanted)
+    distance = squared(x, x, of, index.flatten()).view(n, wanted).sort(dim=1).values[:, :k]
+    # whatever was left out lies at least as far as the last that was screened
+    unsure = low[:, -1].double() * cloud.scale**2 < distance[:, -1]
+    if wanted < n - 1 and unsure.any():
+        distance[unsure] = _nearest_by_differences(x, unsure.nonzero().flatten(), k)
+    return distance
+
+
+def _keep_smallest(low: Tensor, index: Tensor, new: Tensor, start: int) -> None:
+    """Merge a block's screened distances into the smallest of each row so far, in place."""
+    value, column = new.topk(min(low.shape[1], new.shape[1]), dim=1, largest=False)
+    value, pick = torch.cat([low, value], dim=1).topk(low.shape[1], dim=1, largest=False)
+    index.copy_(torch.cat([index, column + start], dim=1).gather(1, pick))
+    low.copy_(value)
+
+
+def _nearest_by_differences(x: Tensor, rows: Tensor, k: int) -> Tensor:
+    """The slow way, for samples with more near-ties than were screened: clumps that are tiny for their distance."""
+    found = []
+    for row in rows.split(BLOCK):
+        best = torch.full((len(row), k + 1), torch.inf, dtype=torch.float64, device=x.device)
+        for part in _parts(x):
+            distance = torch.cdist(x[row].double(), part.double(), compute_mode="donot_use_mm_for_euclid_dist")
+            best = torch.cat([best, distance], dim=1).topk(k + 1, dim=1, largest=False, sorted=True).values
+        found.append(best[:, 1:].square())  # the first is the sample itself
+    return torch.cat(found)
+
+
+def squared(a: Tensor, b: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """|a_i - b_j|^2 for each pair of indices, by differences in float64."""
+    distance = torch.empty(len(i), dtype=torch.float64, device=a.device)  # filled in place: a list fragments memory
+    size = max(1, CHUNK // a.shape[1])
+    for part, left, right in zip(distance.split(size), i.split(size), j.split(size), strict=True):
+        torch.linalg.vector_norm(a[left].double() - b[right].double(), dim=1, out=part)
+    return distance.square_()

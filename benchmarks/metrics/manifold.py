@@ -1,0 +1,73 @@
+"""Precision, recall, density and coverage: nearest-neighbour balls around the judge's features.
+
+Precision and recall, Equations 1 and 2 of T. Kynkaanniemi, T. Karras, S. Laine, J. Lehtinen, T. Aila, "Improved
+Precision and Recall Metric for Assessing Generative Models", 2019, arXiv:1904.06991: k = 3, and a sample on a ball's
+surface is inside (<=), as in the authors' code and in torch-fidelity; `prdc` leaves it out.
+Density and coverage, Section 3 of M. F. Naeem, S. J. Oh, Y. Uh, Y. Choi, J. Yoo, "Reliable Fidelity and Diversity
+Metrics for Generative Models", 2020, arXiv:2002.09797: k = 5, and a sample on the surface is outside (<), as in the
+authors' code `prdc`. A ball reaches from a sample to its k-th nearest other sample of its own set, itself excluded. So
+equal sets without repeated samples have precision = recall = coverage = density = 1. Where a sample has k exact copies
+its ball is a point, which under < holds nothing. Two draws of one distribution, N real and n generated, have an
+expected coverage of 1 - prod_{i=1..k} (N-i)/(N+n-i) (Lemma 2).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks.metrics import Column
+from benchmarks.metrics.common.checks import check_pair
+from benchmarks.metrics.common.neighbours import BLOCK, blocks, clouds, nearest
+
+COLUMNS = (
+    Column(
+        "precision", "Precision", "higher", 3,
+        note="Share of generated images within a held-out image's ball (k = 3, <=), judge's features.",
+    ),
+    Column(
+        "recall", "Recall", "higher", 3,
+        note="Share of held-out images within a generated image's ball (k = 3, <=), judge's features.",
+    ),
+    Column(
+        "density", "Density", "higher", 3, main=False,
+        note="Held-out images' balls around a generated image, over k (k = 5, <), judge's features; can exceed 1.",
+    ),
+    Column(
+        "coverage", "Coverage", "higher", 3,
+        note="Share of held-out images with a generated image in their ball (k = 5, <), judge's features.",
+    ),
+)  # fmt: skip
+
+
+class Manifold(NamedTuple):
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
+    if real_features is None or fake_features is None:
+        return {column.name: None for column in COLUMNS}
+    return manifold(real=real_features, fake=fake_features)._asdict()
+
+
+def manifold(*, real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, block: int = BLOCK) -> Manifold:
+    """All four from one pass over the pairs of (N, D) real and (n, D) generated features; `k` is that of precision."""
+    check_pair(real=real, fake=fake, least=max(k, k_density) + 1)
+    reach = nearest(real, max(k, k_density), size=block)  # (N, k) squared
+    fake_reach = nearest(fake, k, size=block)[:, k - 1]
+    real_reach, ball_reach = reach[:, k - 1], reach[:, k_density - 1]
+    precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
+    recalled, covered = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
+    hits = 0
+    for pairs in blocks(*clouds(real, fake), size=block):
+        precise[pairs.within(real_reach[pairs.rows, None], closed=True)[1]] = True
+        recalled[pairs.within(fake_reach[None, pairs.cols], closed=True)[0]] = True
+        ball, _ = pairs.within(ball_reach[pairs.rows, None], closed=False)
+        covered[ball] = True
+        hits += len(ball)
+    shares = (flags.double().mean().item() for flags in (precise, recalled, covered))
+    precision, recall, coverage = shares
+    return Manifold(precision, recall, hits / (k_density * len(fake)), coverage)

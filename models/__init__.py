@@ -1,0 +1,23 @@
+"""The contestants, one file per paper: a file here is a model, under its own name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+
+from torch import nn
+
+
+def names() -> list[str]:
+    """Every model there is, sorted."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+
+
+def load(name: str) -> type[nn.Module]:
+    """The class `Model` of models/<name>.py."""
+    if name not in names():
+        nearest = get_close_matches(name, names(), n=1)
+        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names())}"
+        raise ValueError(f"no model is called {name!r}: {remedy}")
+    return import_module(f"{__name__}.{name}").Model

@@ -1,0 +1,121 @@
+"""Encoders, decoders and scorers built from a Spec, so that models are compared at equal nets.
+
+Points get an MLP of `depth` hidden layers of `width` with ReLU. Images get the convolutions of DCGAN (Radford, Metz,
+Chintala, "Unsupervised Representation Learning with Deep Convolutional GANs", 2015, arXiv:1511.06434): 4x4, stride 2,
+the first with `width // 4` channels, doubling; their number follows from the image's size (28 -> 14 -> 7, 32 -> 4),
+not from `depth`. Departure: no batch normalisation in encoders and scorers, since a gradient penalty forbids it, and
+PyTorch's default initialisation in place of N(0, 0.02).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from models.common import check
+from models.common.protocol import Spec
+
+
+class Net(nn.Sequential):
+    """Answers in the dtype it is asked in, so that losses are exact when autocast runs the layers in bf16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to(x.dtype)
+
+
+class _LeakyReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        y = F.leaky_relu(x, slope)
+        ctx.slope = slope
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward(grad, y.detach(), ctx.slope, True), None
+
+
+class LeakyReLU(nn.Module):
+    """Autograd answers the zero second derivative of PyTorch's own with tensors of zeros, which a gradient penalty then
+    carries back through the whole net; this one ends the path (a sixth of the penalty's time)."""
+
+    def __init__(self, slope: float = 0.0) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _LeakyReLU.apply(x, self.slope)
+
+
+def encoder(spec: Spec, out: int, *, width: int, depth: int) -> nn.Module:
+    """(B, *shape) -> (B, out)"""
+    check.at_least(1, width=width, depth=depth)
+    if len(spec.shape) == 1:
+        return mlp(spec.shape[0], out, width, depth)
+    channels, (height, breadth) = pyramid(spec, width)
+    layers: list[nn.Module] = []
+    for wide, narrow in pairwise(channels):
+        layers += [nn.Conv2d(wide, narrow, 4, stride=2, padding=1), LeakyReLU(0.2)]
+    return Net(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * breadth, out))
+
+
+def decoder(spec: Spec, size: int, *, width: int, depth: int, bounded: bool = True) -> nn.Module:
+    """(B, size) -> (B, *shape); images end in tanh if bounded."""
+    check.at_least(1, width=width, depth=depth)
+    if len(spec.shape) == 1:
+        return mlp(size, spec.shape[0], width, depth)
+    channels, low = pyramid(spec, width)
+    first = (channels[-1], *low)
+    layers = [nn.Linear(size, first[0] * first[1] * first[2]), nn.Unflatten(1, first)]
+    for narrow, wide in pairwise(reversed(channels)):
+        layers += [nn.BatchNorm2d(narrow), nn.ReLU(), nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1)]
+    return Net(*layers, *[nn.Tanh()] * bounded)
+
+
+def scorer(spec: Spec, *, width: int, depth: int) -> nn.Module:
+    """(B, *shape) -> (B,) unbounded scores"""
+    return Net(encoder(spec, 1, width=width, depth=depth), nn.Flatten(0))
+
+
+def mlp(size: int, out: int, width: int, depth: int) -> nn.Module:
+    """(B, size) -> (B, out)"""
+    layers: list[nn.Module] = []
+    for wide, narrow in pairwise([size, *[width] * depth]):
+        layers += [nn.Linear(wide, narrow), LeakyReLU()]
+    return Net(*layers, nn.Linear(width, out))
+
+
+def pyramid(spec: Spec, width: int) -> tuple[list[int], tuple[int, int]]:
+    """Channels before and after each halving of an image, and the size that is left."""
+    channels, (height, breadth) = [spec.shape[0]], spec.shape[1:]
+    while height % 2 == breadth % 2 == 0 and (min(height, breadth) > 4 or len(channels) < 3):
+        channels.append(max(1, width // 4) * 2 ** (len(channels) - 1))
+        height, breadth = height // 2, breadth // 2
+    if len(channels) == 1:
+        raise ValueError(f"images of {height}x{breadth} cannot be halved: pad or resize them to even sides")
+    return channels, (height, breadth)
+
+
+def with_classes(spec: Spec) -> Spec:
+    """What data of `spec` are once `with_label` has given them their label. Raises ValueError where there is none."""
+    if spec.classes < 1:
+        raise ValueError(f"a conditional model needs labelled data, the data of shape {spec.shape} have no classes")
+    return spec._replace(shape=(spec.shape[0] + spec.classes, *spec.shape[1:]))
+
+
+def with_label(x: Tensor, label: Tensor, classes: int) -> Tensor:
+    """(B, C, ...), (B,) -> (B, C + classes, ...): the label one-hot, on an image as constant planes."""
+    one_hot = F.one_hot(label, classes).to(x.dtype)
+    planes = one_hot.reshape(*one_hot.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
+    return torch.cat([x, planes], 1)
+
+
+def noise(n: int, size: int, like: Tensor, rng: Generator | None = None) -> Tensor:
+    """(n, size) standard normal, from rng on its device, or without one from torch's global generator on `like`'s."""
+    return torch.randn(n, size, generator=rng, dtype=like.dtype, device=(rng or like).device)

@@ -1,0 +1,96 @@
+"""What a model is given, what it gives back, and what it may be asked for.
+
+A model is an `nn.Module` named `Model` in a file of its own. Nobody inherits from the protocols below: they say in
+one place which methods the engine and the evaluator call. B is a batch, `shape` is `spec.shape`. A method that takes
+no moves runs in eval mode without gradients, on as many data at once as its caller finds to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+from torch import Generator, Tensor
+from torch.optim import Optimizer
+
+
+class Spec(NamedTuple):
+    """All that a model learns about the data."""
+
+    shape: tuple[int, ...]  # (D,) points, or (C, H, W) images
+    classes: int = 0  # 0: unlabelled
+    levels: int = 0  # grey levels likelihoods are stated for; 0: continuous
+
+
+class Batch(NamedTuple):
+    """One batch on the model's device. Level k of L reaches a model as 2k/(L-1) - 1."""
+
+    x: Tensor  # (B, *shape) float32; images in [-1, 1]
+    label: Tensor | None = None  # (B,) int64 in 0..classes-1
+    partner: Tensor | None = None  # (B, *shape) of the other domain (pairs only)
+
+
+Losses = dict[str, Tensor]  # player -> scalar that this player's parameters are moved to lessen
+Move = Callable[[Batch], Losses]
+
+
+class Variant(Protocol):
+    """What every model has.
+
+    `__init__(self, spec, *, name: type = default, ...)` raises ValueError for data or values that do not fit it.
+    """
+
+    given: Literal["nothing", "label", "image"]  # what sample() is conditioned on
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """One optimizer a player, over this player's parameters; called once the model is on its device."""
+        ...
+
+    def moves(self, step: int) -> Sequence[Move]:
+        """Who moves in step 0, 1, 2, ..., in order; a later move sees the weights an earlier one moved."""
+        ...
+
+    def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
+        """(n, *shape) draws, images in [-1, 1], all chance from rng. given: (n,) labels or (n, *shape) images."""
+        ...
+
+
+@runtime_checkable
+class Constrains(Protocol):
+    """Projects its parameters back to where they are allowed after every optimizer step."""
+
+    def constrain(self) -> None: ...
+
+
+@runtime_checkable
+class Finishes(Protocol):
+    """Fits what is not trained by gradient, into buffers, once after the last step."""
+
+    def finish(self, batches: Iterable[Batch]) -> None:
+        """batches: the training set once; the model is in eval mode, no gradients."""
+        ...
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """Scores data in nats: discrete pixels where spec.levels > 0, else a density."""
+
+    bound: bool  # True: a lower bound
+    estimator: str  # for example "exact", "IWAE-50"
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B,) nats, summed over the dimensions of one datum; the same x gives the same answer."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Has a code for every datum, and a datum for every code."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, latent)"""
+        ...
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, *shape)"""
+        ...

@@ -1,0 +1,76 @@
+"""Files that are either whole or absent, and tensors that load without trusting pickles."""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Write ``data`` to ``path`` through a temporary file beside it, so that a reader never sees half of it.
+
+    Raises OSError naming ``path`` (a full disk, a missing permission) and leaves nothing behind.
+    """
+    path = Path(path)
+    raw = data.encode() if isinstance(data, str) else data
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes 0600; outputs are ordinary files
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def save_tensors(path: Path, content: Any) -> None:
+    """Write tensors, numbers, strings and containers of them; whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    atomic_write(path, buffer.getvalue())
+
+
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
+    """Read what `save_tensors` wrote; never runs code from the file.
+
+    Raises OSError if there is no such file, ValueError (one line) if it is damaged or holds more than tensors and plain
+    values.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch raises zip, pickle, EOF and runtime errors for one and the same fact
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}); delete it and run the same command again"
+        ) from error
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """The state of the global generators that training noise comes from."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Set the global generators as `random_state` found them."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The model's parameters and buffers on the CPU, in plain memory layout."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

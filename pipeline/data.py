@@ -1,0 +1,117 @@
+"""A prepared benchmark's data: one file, loaded once, resident on the device, and the minibatches drawn from it."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.datasets.common.splits import Split, Splits, Truth
+from models.common.protocol import Batch, Spec
+from pipeline.cell import seed_for
+from pipeline.checkpoint import load_tensors, save_tensors
+
+
+def chosen_device() -> torch.device:
+    """BENCHMARK_DEVICE, or the GPU where there is one, or the CPU."""
+    name = os.environ.get("BENCHMARK_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):  # torch raises either, for an unknown name and for a missing device
+        raise ValueError(f"BENCHMARK_DEVICE = {name!r}: no such device here; leave it out, or set cpu") from None
+    return torch.device(name)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Both splits on the device, as stored: uint8 levels or float32 points."""
+
+    train: Split
+    test: Split
+    classes: int = 0
+    levels: int = 0
+    truth: Truth | None = None
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(tuple(self.train.x.shape[1:]), self.classes, self.levels)
+
+    def as_input(self, x: Tensor) -> Tensor:
+        """What a model sees of stored data: level k of L becomes 2k/(L-1) - 1 in float32; points stay as they are."""
+        return x.float().mul_(2 / (self.levels - 1)).sub_(1) if self.levels else x
+
+    def to_levels(self, x: Tensor) -> Tensor:
+        """The stored form of what a model gives: the nearest level as uint8, 0 for NaN; points stay as they are."""
+        if not self.levels:
+            return x
+        top = self.levels - 1
+        return x.float().add(1).mul_(top / 2).round_().nan_to_num_(0.0).clamp_(0, top).to(torch.uint8)
+
+
+def save(splits: Splits, path: Path) -> None:
+    """Write a data set as `load` reads it: tensors and plain values."""
+    content = splits._asdict()
+    for name in ("train", "test"):
+        # A slice, unless cloned, would take along everything that it was cut from.
+        content[name] = {key: value.clone() for key, value in content[name]._asdict().items() if value is not None}
+    content["truth"] = splits.truth and splits.truth._asdict()
+    save_tensors(path, content)
+
+
+def load(path: Path, device: torch.device | str) -> Data:
+    """The prepared data, on the device. Raises FileNotFoundError or ValueError, in one line with the remedy."""
+    content = read_output(path, device)
+    truth = content.pop("truth")
+    splits = {name: Split(**content.pop(name)) for name in ("train", "test")}
+    return Data(**splits, **content, truth=truth and Truth(**truth))
+
+
+def read_output(path: Path, device: torch.device | str) -> Any:
+    """Tensors that an earlier stage wrote to artifacts/<benchmark>/<stage>/."""
+    remedy = f"dvc repro benchmarks/{path.parent.parent.name}/dvc.yaml"
+    try:
+        return load_tensors(path, device)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing; run `{remedy}`") from None
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is damaged or unreadable; delete it and run `{remedy}`") from error
+
+
+def stream(data: Data, batch: int, seed: int, start_step: int = 0, channels_last: bool = False) -> Iterator[Batch]:
+    """Endless shuffled minibatches from step ``start_step`` on; a step's depends on ``seed`` and that step alone.
+
+    Every epoch goes once through the training split in a new order and drops what does not fill a batch.
+    """
+    size = len(data.train.x)
+    if not 1 <= batch <= size:
+        raise ValueError(f"batch = {batch} does not fit the {size} training data; choose a batch from 1 to {size}")
+    return _shuffled(data, batch, seed, start_step, channels_last)
+
+
+def _shuffled(data: Data, batch: int, seed: int, start_step: int, channels_last: bool) -> Iterator[Batch]:
+    x, label = data.train
+    steps = len(x) // batch  # of an epoch
+    first_epoch, done = divmod(start_step, steps)
+    for epoch in itertools.count(first_epoch):
+        # Drawn on the CPU, so that a GPU sees the same batches; gathered once an epoch, so that a batch is a slice.
+        rng = torch.Generator().manual_seed(seed_for("batches", seed, epoch))
+        order = torch.randperm(len(x), generator=rng).to(x.device)
+        shuffled, labels = x[order], None if label is None else label[order]
+        if channels_last and x.dim() == 4:
+            shuffled = shuffled.to(memory_format=torch.channels_last)
+        for start in range(done * batch, steps * batch, batch):
+            part = slice(start, start + batch)
+            yield Batch(data.as_input(shuffled[part]), None if labels is None else labels[part])
+        done = 0
+
+
+def batches_once(data: Data, batch: int) -> Iterator[Batch]:
+    """The whole training split once, in order, the last and smaller batch included."""
+    x, label = data.train
+    for start in range(0, len(x), batch):
+        part = slice(start, start + batch)
+        yield Batch(data.as_input(x[part]), None if label is None else label[part])

@@ -1,0 +1,223 @@
+"""The one training loop: whoever moves in a step moves, and nothing else happens between two meter readings.
+
+A model says who moves and what each player lessens (`models.common.protocol`); the engine sends each loss to its
+player's parameters only, steps those optimizers, and keeps averages, checkpoints and the record. Losses are read back
+once per meter window, never per step, so that a GPU is not made to wait.
+"""
+
+import itertools
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.common.protocol import Batch, Losses
+from pipeline.checkpoint import (
+    atomic_write,
+    load_tensors,
+    random_state,
+    restore_random_state,
+    save_tensors,
+)
+from pipeline.data import Data, batches_once, stream
+from pipeline.params import Training
+
+WINDOWS = 100  # meter readings in a run
+EXPLODED = 1e6  # no loss of ours comes near it (nats of a 32x32x3 image are below 2e4); beyond it training has diverged
+CHECKPOINT_EVERY = 20.0  # seconds
+
+
+def chosen_device() -> torch.device:
+    """BENCHMARK_DEVICE, or the GPU where there is one, or the CPU."""
+    name = os.environ.get("BENCHMARK_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (
+        RuntimeError,
+        AssertionError,
+    ):  # torch raises either, for an unknown name and for a missing device
+        raise ValueError(f"BENCHMARK_DEVICE = {name!r}: no such device here; leave it out, or set cpu") from None
+    return torch.device(name)
+
+
+class Divergence(Exception):
+    """A player's loss stopped being a number, or exploded, at a step."""
+
+    def __init__(self, step: int, player: str) -> None:
+        super().__init__(f"{player} diverged at step {step}")
+        self.step, self.player = step, player
+
+
+@dataclass
+class Meters:
+    """Losses by player: kept as tensors until read, then averaged over the window and checked, every step of them."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    pending: dict[str, list[tuple[int, Tensor]]] = field(default_factory=dict)
+
+    def add(self, step: int, losses: Losses) -> None:
+        for player, loss in losses.items():
+            self.pending.setdefault(player, []).append((step, loss.detach()))
+
+    def read(self, step: int) -> None:
+        """Close the window after ``step`` steps. Raises Divergence with the first bad step in it and the player."""
+        row: dict[str, float] = {"step": step}
+        bad: list[tuple[int, str]] = []
+        for player, entries in self.pending.items():
+            values = torch.stack([loss for _, loss in entries]).double().tolist()
+            bad += [(at, player) for (at, _), value in zip(entries, values, strict=True) if not abs(value) < EXPLODED][
+                :1
+            ]
+            row[player] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+        self.pending.clear()
+        if bad:
+            raise Divergence(*min(bad, key=lambda entry: entry[0]))
+        self.rows.append(row)
+
+    @property
+    def last(self) -> int:
+        """The step that the last reading closed."""
+        return int(self.rows[-1]["step"]) if self.rows else 0
+
+    def csv(self) -> str:
+        """Wide: the step, then a column a player; empty where a player did not move in the window."""
+        players = list(dict.fromkeys(name for row in self.rows for name in row if name != "step"))
+        lines = [",".join(["step", *players])]
+        for row in self.rows:
+            lines.append(",".join([str(row["step"]), *(f"{row[name]:.6g}" if name in row else "" for name in players)]))
+        return "\n".join(lines) + "\n"
+
+
+class Players:
+    """The players of a model: their optimizers, and the parameters that each owns."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.optimizers = model.optimizers()
+        self.parameters = {
+            player: [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            for player, optimizer in self.optimizers.items()
+        }
+        self.constrain: Callable[[], None] | None = getattr(model, "constrain", None)
+
+    def move(self, losses: Losses) -> None:
+        """Those named in ``losses`` move together: all gradients first, then all steps."""
+        last = len(losses) - 1
+        for order, (player, loss) in enumerate(losses.items()):
+            self.optimizers[player].zero_grad(set_to_none=True)
+            loss.backward(inputs=self.parameters[player], retain_graph=order < last)
+        for player in losses:
+            self.optimizers[player].step()
+        if self.constrain is not None:
+            self.constrain()
+
+
+class Average:
+    """Exponential moving average of the weights (buffers are copied), evaluated instead of the last ones."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.live = [parameter.detach() for parameter in model.parameters()]
+        self.mean = [parameter.clone() for parameter in self.live]
+
+    def update(self, step: int) -> None:
+        # The first steps would otherwise weigh the initialisation for 1 / (1 - decay) steps.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+
+    def install(self) -> None:
+        torch._foreach_copy_(self.live, self.mean)
+
+
+@dataclass
+class Run:
+    """One seed of one cell in training, and all that a checkpoint must hold to continue it exactly."""
+
+    model: nn.Module
+    data: Data
+    settings: Training
+    seed: int  # of the minibatches
+    device: torch.device
+    files: Path  # the checkpoint and the live curves are this path with a suffix
+    advance: Callable[[int], None] = lambda steps: None
+
+    def __post_init__(self) -> None:
+        layout = torch.channels_last if self.settings.channels_last else torch.preserve_format
+        self.model.to(device=self.device, memory_format=layout).train()
+        self.players = Players(self.model)
+        self.average = Average(self.model, self.settings.ema) if self.settings.ema else None
+        self.meters = Meters()
+        self.step = 0
+        self.seconds = 0.0
+        self.window = max(1, self.settings.steps // WINDOWS)
+
+    def train(self) -> None:
+        """Take the steps that are left, then let the model `finish`. Raises Divergence."""
+        checkpoint = self.files.with_suffix(".checkpoint")
+        if checkpoint.exists():
+            self.restore(load_tensors(checkpoint, self.device))
+            self.advance(self.step)
+        self.loop()
+        if self.average:
+            self.average.install()
+        self.model.eval()
+        if hasattr(self.model, "finish"):
+            with torch.no_grad():
+                self.model.finish(batches_once(self.data, self.settings.batch))
+        if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
+            raise Divergence(self.step, "weights")
+
+    def loop(self) -> None:
+        steps, saved = self.settings.steps, time.monotonic()
+        batches = stream(self.data, self.settings.batch, self.seed, self.step, self.settings.channels_last)
+        while self.step < steps:
+            upto = min(steps, self.step - self.step % self.window + self.window)
+            began, first = time.monotonic(), self.step
+            for batch in itertools.islice(batches, upto - first):
+                self.take_step(batch)
+            self.meters.read(upto)
+            now = time.monotonic()
+            self.seconds += now - began
+            self.advance(upto - first)
+            if now - saved > CHECKPOINT_EVERY:
+                save_tensors(self.files.with_suffix(".checkpoint"), self.state())
+                atomic_write(self.files.with_suffix(".csv"), self.meters.csv())
+                saved = now
+
+    def take_step(self, batch: Batch) -> None:
+        """Every player that moves in this step, in order, on one minibatch."""
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        for move in self.model.moves(self.step):
+            with autocast:
+                losses = move(batch)
+            self.meters.add(self.step, losses)
+            self.players.move(losses)
+        self.step += 1
+        if self.average:
+            self.average.update(self.step)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimizers": {player: optimizer.state_dict() for player, optimizer in self.players.optimizers.items()},
+            "average": self.average.mean if self.average else None,
+            "random": random_state(self.device),
+            "rows": self.meters.rows,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        for player, optimizer in self.players.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][player])
+        if self.average:
+            torch._foreach_copy_(self.average.mean, state["average"])
+        self.meters.rows = state["rows"]
+        restore_random_state(state["random"], self.device)

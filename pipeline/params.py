@@ -1,0 +1,261 @@
+"""params.yaml and benchmarks/*/benchmark.yaml: typed, and checked as a whole before anything runs.
+
+``python -m pipeline.params`` is the `check` stage: it reads everything, the models' own hyperparameters included.
+"""
+
+import difflib
+import inspect
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+
+PARAMS = Path("params.yaml")
+CHECKED = Path("artifacts/checked")
+
+
+class Section(BaseModel):
+    """A part of the parameters: every key known, every value of its own type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Training(Section):
+    """The budget and the numerics, the same for every model of a benchmark."""
+
+    steps: int = Field(ge=1)  # minibatches of real data seen
+    batch: int = Field(ge=1)
+    ema: float = Field(ge=0, lt=1)  # decay of the averaged weights that are evaluated; 0: the last weights
+    precision: Literal["fp32", "bf16"]
+    channels_last: bool
+
+
+class Evaluation(Section):
+    """How much is generated, and what is computed from it."""
+
+    samples: int = Field(ge=2)  # generated per seed
+    metrics: list[str] = Field(min_length=1)
+
+
+class Judging(Section):
+    """The classifier whose features and labels the image metrics use."""
+
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    lr: float = Field(gt=0)
+
+
+class Kind(Section):
+    """What the benchmarks of a kind share: budget, evaluation and the list of models."""
+
+    training: Training
+    evaluation: Evaluation
+    judge: Judging | None = None
+    models: dict[str, dict[str, Any]]
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def bare_names(cls, models: Any) -> Any:
+        """A model without settings may stand as `vae:` alone."""
+        return {name: settings or {} for name, settings in models.items()} if isinstance(models, dict) else models
+
+
+class Switchboard(Section):
+    """params.yaml."""
+
+    suite: list[str] = Field(min_length=1)
+    seeds: int = Field(ge=1)
+    toys: Kind
+    images: Kind
+
+
+class Folder(Section):
+    """benchmarks/<name>/benchmark.yaml: the data, and what differs from the kind."""
+
+    kind: Literal["toys", "images"]
+    dataset: str
+    data: dict[str, Any]
+    training: dict[str, Any]
+    evaluation: dict[str, Any]
+    judge: dict[str, Any] = {}
+
+
+class Benchmark(BaseModel):
+    """A benchmark with its kind's settings and its own merged."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    kind: str
+    dataset: str
+    data: dict[str, Any]
+    seeds: int
+    training: Training
+    evaluation: Evaluation
+    judge: Judging | None
+    models: dict[str, dict[str, Any]]
+
+
+class Params:
+    """All parameters, checked against one another and against the folders of models, data sets and metrics.
+
+    Raises ValueError, one line that names the key, the value and the nearest right one.
+    """
+
+    def __init__(self, root: Path = Path()) -> None:
+        self.root = root
+        self.board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
+        self.suite = self.board.suite
+        for name in self.suite:
+            self.benchmark(name)
+        for kind in ("toys", "images"):
+            for model in getattr(self.board, kind).models:
+                known(model, stems(root / "models"), f"{PARAMS}: {kind}.models", "model")
+
+    def benchmark(self, name: str) -> Benchmark:
+        known(name, self.benchmarks(), "benchmark", "benchmark")
+        path = Path("benchmarks") / name / "benchmark.yaml"
+        own: Folder = validated(Folder, read(self.root / path), path)
+        kind: Kind = getattr(self.board, own.kind)
+        judge = {**(kind.judge.model_dump() if kind.judge else {}), **own.judge}
+        merged = Benchmark(
+            name=name,
+            kind=own.kind,
+            dataset=known(own.dataset, stems(self.root / "benchmarks/datasets"), f"{path}: dataset", "data set"),
+            data=own.data,
+            seeds=self.board.seeds,
+            training=validated(Training, {**kind.training.model_dump(), **own.training}, path, "training"),
+            evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),
+            judge=validated(Judging, judge, path, "judge") if judge else None,
+            models=kind.models,
+        )
+        for metric in merged.evaluation.metrics:
+            known(metric, stems(self.root / "benchmarks/metrics"), f"{own.kind}.evaluation.metrics", "metric")
+        return merged
+
+    def benchmarks(self) -> list[str]:
+        return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))
+
+    def cell(self, benchmark: str, model: str) -> dict[str, Any]:
+        """The settings of one cell, for records: model settings, budget, data."""
+        found = self.benchmark(benchmark)
+        if model != "oracle":
+            known(model, list(found.models), f"{found.kind}.models", "model")
+        return {
+            "model": found.models.get(model, {}),
+            "training": found.training.model_dump(),
+            "data": found.data,
+            "evaluation": found.evaluation.model_dump(),
+        }
+
+
+@cache
+def load() -> Params:
+    """The parameters of the project in the current folder."""
+    return Params()
+
+
+def hyperparameters(model: type, settings: dict[str, Any], where: str) -> dict[str, Any]:
+    """``settings`` checked against the signature of ``model``'s constructor: names, types, literals."""
+    fields = {
+        name: (parameter.annotation, parameter.default)
+        for name, parameter in inspect.signature(model.__init__, eval_str=True).parameters.items()
+        if name not in ("self", "spec")
+    }
+    schema = create_model("Hyperparameters", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    validated(schema, given, PARAMS, where)
+    return given
+
+
+def validated(schema: type[BaseModel], content: Any, path: Path, where: str = "") -> Any:
+    """``content`` as a ``schema``, or a ValueError of one line for its first fault."""
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        faults = error.errors()
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ValueError(f"{path}: {explain(faults[0], schema, where)}{more}") from None
+
+
+def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
+    """One fault of pydantic's in our words: the key, the value, what fits."""
+    place = ".".join([where] * bool(where) + [str(part) for part in fault["loc"]]) or "the file"
+    if fault["type"] == "extra_forbidden":
+        keys = list(owner(schema, fault["loc"][:-1]).model_fields)
+        return f"{place}: unknown key{nearest(str(fault['loc'][-1]), keys)}"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def owner(schema: type[BaseModel], location: tuple) -> type[BaseModel]:
+    """The schema of the section at ``location``."""
+    for part in location:
+        annotation = schema.model_fields[part].annotation
+        options = [option for option in (annotation, *getattr(annotation, "__args__", ())) if isinstance(option, type)]
+        schema = next(option for option in options if issubclass(option, BaseModel))
+    return schema
+
+
+def known(name: str, names: list[str], where: str, what: str) -> str:
+    if name not in names:
+        raise ValueError(f"{where}: unknown {what} {name!r}{nearest(name, names)}")
+    return name
+
+
+def nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(names))}"
+
+
+def stems(folder: Path) -> list[str]:
+    """The contestants in a folder: its files without leading underscore."""
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing; run this in the project's folder") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def check() -> None:
+    """Check everything that can be known before any data are there."""
+    import torch
+
+    import models
+    from models.common.protocol import Spec
+
+    parameters = load()
+    specs = {"toys": Spec((2,), classes=8), "images": Spec((1, 8, 8), classes=10, levels=17)}
+    for kind, spec in specs.items():
+        for name, settings in getattr(parameters.board, kind).models.items():
+            where = f"{kind}.models.{name}"
+            model = models.load(name)
+            try:
+                with torch.device("meta"):
+                    model(spec, **hyperparameters(model, settings, where))
+            except ValueError as error:
+                raise ValueError(str(error) if str(PARAMS) in str(error) else f"{PARAMS}: {where}: {error}") from None
+    for name in parameters.benchmarks():
+        parameters.benchmark(name)
+    cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
+    print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
+
+
+def main() -> None:
+    from pipeline.checkpoint import atomic_write
+
+    check()
+    atomic_write(CHECKED, "the parameters fit one another and the code\n")
+
+
+if __name__ == "__main__":
+    from pipeline.stage import run_stage
+
+    run_stage(main)

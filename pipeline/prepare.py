@@ -1,0 +1,35 @@
+"""The prepare stage: `python -m pipeline.prepare BENCHMARK` writes a benchmark's data set in the form that others load.
+
+Files that a data set needs are looked for, and downloaded to, the folder BENCHMARK_DATA_ROOT (or artifacts/downloads).
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from benchmarks import datasets
+from pipeline import data, params
+from pipeline.cell import data_file
+from pipeline.stage import run_stage
+
+DOWNLOADS = "artifacts/downloads"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the data of a benchmark ready.")
+    parser.add_argument("benchmark")
+    benchmark = params.load().benchmark(parser.parse_args().benchmark)
+    root = Path(os.environ.get("BENCHMARK_DATA_ROOT") or DOWNLOADS).expanduser()
+    splits = datasets.load(benchmark.dataset, root, benchmark.data)
+    data.save(splits, data_file(benchmark.name))
+    print(f"{benchmark.name}: {summary(splits)}")
+
+
+def summary(splits: datasets.Splits) -> str:
+    size = " x ".join(map(str, splits.train.x.shape[1:]))
+    what = f"images of {size} in {splits.levels} levels" if splits.levels else f"points of {size} dimensions"
+    return f"{len(splits.train.x):,} {what} for training, {len(splits.test.x):,} held out, {splits.classes} classes"
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,134 @@
+"""The report stage: pages, tables and pictures of one benchmark, `python -m pipeline.report BENCHMARK`.
+
+``--index`` writes the index of all pages there are; ``--summary`` prints the suite's tables.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pipeline import params
+from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
+from pipeline.stage import run_stage
+from reports import load, page, tables
+
+PIXELS = 400  # of the density's picture, each way
+MARGIN = 0.15  # of the data's extent, shown around them
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Render a benchmark's report.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("benchmark", nargs="?", help="render this benchmark's page")
+    what.add_argument("--index", action="store_true", help="render the index of all pages there are")
+    what.add_argument("--summary", action="store_true", help="print the tables of the suite")
+    arguments = parser.parse_args()
+    if arguments.index:
+        write_index()
+    elif arguments.summary:
+        print_summary()
+    else:
+        benchmark = params.load().benchmark(arguments.benchmark)
+        with importing(benchmark.name):  # its seconds pass beside those of drawing
+            write_page(benchmark)
+
+
+def write_page(benchmark: params.Benchmark) -> None:
+    """Render into a folder beside the page's, then take its place: no page is half old and half new."""
+    report = gather(benchmark)
+    target = rendered_dir(benchmark.name)
+    partial = target.with_name(f".{benchmark.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    page.benchmark(report, partial, index=os.path.relpath(RENDERED / "index.html", target))
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(partial, target)
+    print(f"{benchmark.name}: {target}/index.html", flush=True)
+
+
+def gather(benchmark: params.Benchmark) -> load.Report:
+    """Everything that the report is made from."""
+    samples = {model: Cell(benchmark.name, model).samples for model in (*benchmark.models, ORACLE)}
+    report = load.load(benchmark.name, benchmark.kind, list(benchmark.models), scores_dir(benchmark.name), samples)
+    board = params.load().board
+    palette = dict.fromkeys(model for kind in (board.toys, board.images) for model in kind.models)
+    density = true_density(benchmark.name) if benchmark.kind == "toys" else None
+    return replace(report, density=density, palette=tuple(palette), facts=facts(benchmark, report))
+
+
+def facts(benchmark: params.Benchmark, report: load.Report) -> dict[str, str]:
+    """What the top of the page says of the benchmark."""
+    real, training = report.samples[ORACLE], benchmark.training
+    size = " x ".join(map(str, real.x.shape[1:]))
+    said = {
+        "Data": f"{benchmark.dataset}, "
+        + (f"{size} pixels, {real.levels} levels" if real.levels else f"{size} dimensions"),
+        "Training": f"{training.steps:,} steps of {training.batch}, {training.precision}, {benchmark.seeds} seeds",
+        "Evaluation": f"{benchmark.evaluation.samples:,} samples per seed",
+    }
+    judge = scores_dir(benchmark.name) / "judge.json"
+    if benchmark.judge and judge.exists():
+        said["Judge"] = f"{json.loads(judge.read_text())['accuracy']:.2%} right on held-out data"
+    return said
+
+
+def true_density(name: str) -> load.Density | None:
+    """The true log density on a grid a little wider than the data, where it is known and there are two dimensions."""
+    import torch  # here and not above: only this needs it, and its import takes seconds
+
+    from pipeline import data
+
+    resident = data.load(data_file(name), "cpu")
+    if resident.truth is None or resident.spec.shape != (2,):
+        return None
+    low, high = resident.test.x.amin(0), resident.test.x.amax(0)
+    edge = MARGIN * (high - low)
+    xs, ys = (torch.linspace(a, b, PIXELS) for a, b in zip(low - edge, high + edge, strict=True))
+    grid = torch.cartesian_prod(ys, xs).flip(1)  # (H * W, 2), x first
+    values = resident.truth.log_density(grid).reshape(PIXELS, PIXELS)
+    return load.Density(xs.numpy(), ys.numpy(), values.numpy())
+
+
+@contextmanager
+def importing(name: str) -> Iterator[None]:
+    """Bring the benchmark's results into MLflow meanwhile. That this fails is worth a line; the report does without."""
+    command = [sys.executable, "-m", "pipeline.tracking", name]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        yield
+        _, said = process.communicate()
+    if process.returncode:
+        reason = (said.strip().splitlines() or [f"it ended with code {process.returncode}"])[-1].removeprefix("error: ")
+        retry = f"`python -m pipeline.tracking {name}` tries again"
+        print(f"warning: not in MLflow: {reason}; {retry}", file=sys.stderr, flush=True)
+
+
+def write_index() -> None:
+    from pipeline.checkpoint import atomic_write
+
+    everything = params.load()
+    names = dict.fromkeys([*everything.suite, *everything.benchmarks()])
+    folders = [rendered_dir(name) for name in names if (rendered_dir(name) / "table.csv").exists()]
+    for name, content in page.index(folders, RENDERED).items():
+        atomic_write(RENDERED / name, content)
+    print(f"index of {len(folders)} benchmarks: {RENDERED / 'index.html'}", flush=True)
+
+
+def print_summary() -> None:
+    """The main tables of the suite for a terminal, and where everything is."""
+    for name in params.load().suite:
+        comparison = tables.read(rendered_dir(name) / "table.csv")
+        print(f"{name}\n{tables.plain(tables.table(comparison))}\n")
+    print("mean ± s.d. over training seeds   * best   ~ not told apart from the best   (protocol: on each page)\n")
+    print(f"report   {(RENDERED / 'index.html').resolve().as_uri()}")
+    print(f"figures  {rendered_dir('<benchmark>')}/*.png")
+    print("MLflow   make ui")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,127 @@
+"""What there is to tell about a cell and each of its seeds, in training or done: read from files, shown elsewhere."""
+
+import csv
+import hashlib
+import json
+import math
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline import params
+from pipeline.cell import ORACLE, Cell
+
+
+class Result(NamedTuple):
+    """One seed of a cell."""
+
+    seed: int
+    fingerprint: str
+    status: str  # RUNNING, FINISHED, or FAILED where training diverged
+    ended: float  # when the files were written, seconds since 1970
+    step: int = 0
+    seconds: float = 0.0
+    curves: dict[str, list[tuple[int, float]]] = {}  # player -> (step, mean loss)
+    metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
+    samples: Path | None = None
+
+
+def current(cell: Cell, began: float) -> list[Result]:
+    """The seeds of the cell as its code and parameters now are: in training since ``began``, or just trained."""
+    found = running(cell, began) or (trained(cell) if cell.training.exists() else [])
+    return [result for result in found if result.fingerprint == cell.fingerprint]
+
+
+def running(cell: Cell, began: float) -> list[Result]:
+    """The seeds of a cell in training, from its live curves."""
+    found = []
+    for path in sorted(cell.work.glob("*.csv")):
+        try:
+            result = Result(int(path.stem), cell.fingerprint, "RUNNING", path.stat().st_mtime, curves=curves(path))
+        except FileNotFoundError:  # the cell ended in this moment
+            continue
+        found.append(result._replace(seconds=max(0.0, result.ended - began)))
+    return found
+
+
+def trained(cell: Cell) -> list[Result]:
+    """The seeds of a trained cell, without scores: those on disk may still be an earlier training's."""
+    record, ended = json.loads(cell.training.read_text()), cell.training.stat().st_mtime
+    found = []
+    for row in record["seeds"]:
+        diverged = row["status"] == "diverged"
+        speed = {"steps_per_second": row["step"] / row["seconds"]} if row["seconds"] else {}
+        result = Result(
+            seed=row["seed"],
+            fingerprint=record["cell"][0]["fingerprint"],
+            status="FAILED" if diverged else "FINISHED",
+            ended=ended,
+            step=row["step"],
+            seconds=row["seconds"],
+            curves=curves(cell.curves / f"{row['seed']}.csv"),
+            metrics={"training_seconds": row["seconds"], **speed},
+            tags={"diverged_step": str(row["step"]), "diverged_player": row["player"]} if diverged else {},
+        )
+        found.append(result)
+    return found
+
+
+def finished(cell: Cell) -> list[Result]:
+    """The seeds of a trained and evaluated cell, or of the oracle."""
+    rows = json.loads(cell.scores.read_text())["seeds"] if cell.scores.exists() else []
+    scores = {row["seed"]: {name: value for name, value in row.items() if is_score(name, value)} for row in rows}
+    if cell.model == ORACLE:
+        # Nothing is trained, so the scores themselves say which oracle it is.
+        mark, ended = hashlib.sha256(cell.scores.read_bytes()).hexdigest(), cell.scores.stat().st_mtime
+        results = [Result(seed, mark, "FINISHED", ended) for seed in scores]
+    else:
+        results = trained(cell)
+    return [
+        result._replace(
+            metrics=result.metrics | scores.get(result.seed, {}),
+            samples=cell.samples / f"{result.seed}.npz",
+        )
+        for result in results
+    ]
+
+
+def is_score(name: str, value: Any) -> bool:
+    """Whether an entry of a score row is a number to show: not n/a, and not what identifies the row."""
+    return name not in ("seed", "step") and isinstance(value, int | float) and math.isfinite(value)
+
+
+def curves(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """The columns of a curve file by player; no point where a player did not move in the window."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            step = int(row.pop("step"))
+            for player, text in row.items():
+                if text and math.isfinite(float(text)):
+                    found.setdefault(player, []).append((step, float(text)))
+    return found
+
+
+def settings(cell: Cell) -> dict[str, str]:
+    """The parameters of a run. How it is evaluated is not among them: that may change, a run's parameters may not."""
+    known = params.load().cell(cell.benchmark, cell.model)
+    parts = ("data",) if cell.model == ORACLE else ("model", "training", "data")
+    return flat({part: known[part] for part in parts})
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """``{"model": {"penalty": 10}}`` as ``{"model.penalty": "10"}``."""
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": str(value)}
+    return found
+
+
+def commit() -> str | None:
+    """The commit that is checked out; None where git or a commit is missing."""
+    try:
+        shown = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return shown.stdout.strip()

@@ -1,0 +1,64 @@
+"""How every stage runs: one-line errors, a clean end on Ctrl-C, and no orphan when DVC is killed."""
+
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import psutil
+
+
+def run_stage(main: Callable[[], None]) -> NoReturn:
+    """Run ``main`` and exit: 0 when done, 1 with one line on stderr for a bad input, 130 for Ctrl-C.
+
+    A ValueError or OSError is somebody's input or machine: it is said in one line that names the value and the remedy.
+    Any other exception is a defect of ours and keeps its traceback; so does every one with ``BENCHMARK_DEBUG=1``.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    watch_dvc()
+    try:
+        main()
+    except KeyboardInterrupt:
+        fail("interrupted; the same command carries on where this one stopped", 130)
+    except (ValueError, OSError) as error:
+        if os.environ.get("BENCHMARK_DEBUG"):
+            raise
+        fail(describe(error), 1)
+    sys.exit(0)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say ``message`` in one line on stderr and exit."""
+    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def describe(error: Exception) -> str:
+    """One line for an error of input or machine."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"no space left on the disk while writing {error.filename}; free some and run the same command again"
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"{error.filename} is missing; `dvc repro` makes it"
+    return str(error)
+
+
+def watch_dvc(every: float = 1.0) -> None:
+    """End this process when the `dvc` that started it is gone: a killed DVC leaves its stage running otherwise."""
+    if "DVC_STAGE" not in os.environ:
+        return
+    # DVC runs a stage through a shell, which may or may not have replaced itself by the stage.
+    ancestors = psutil.Process().parents()[:2]
+    dvc = next((process for process in ancestors if process.name() not in ("sh", "bash", "dash", "zsh")), None)
+    if dvc is None:
+        return
+
+    def wait() -> None:
+        while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(every)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True, name="watch-dvc").start()

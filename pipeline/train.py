@@ -1,0 +1,137 @@
+"""The train stage: all seeds of one cell, `python -m pipeline.train BENCHMARK MODEL`.
+
+Seeds run in worker processes (`pipeline.workers`). A finished seed and the checkpoints of the others wait in the cell's
+work folder, so that a killed cell carries on; only when every seed is there do the stage's outputs appear.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline import params
+from pipeline.cell import Cell, data_file, seed_for
+from pipeline.stage import run_stage
+from pipeline.workers import advance, run_seeds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train all seeds of one model on one benchmark.")
+    parser.add_argument("benchmark")
+    parser.add_argument("model")
+    arguments = parser.parse_args()
+    benchmark = params.load().benchmark(arguments.benchmark)
+    params.known(arguments.model, list(benchmark.models), f"{benchmark.kind}.models", "model")
+    train(Cell(benchmark.name, arguments.model), benchmark)
+
+
+def train(cell: Cell, benchmark: params.Benchmark) -> None:
+    """Train every seed of ``cell`` and write its outputs: weights, curves, training record."""
+    started = cell.state()
+    seeds, steps = range(benchmark.seeds), benchmark.training.steps
+    with tracked(cell):
+        records = run_seeds(train_seed, cell, seeds, steps * len(seeds), f"{cell.position}: train {cell.name}", "step")
+    unchanged(cell, started, benchmark.seeds)
+    publish(cell, records)
+    diverged = [record for record in records if record["status"] == "diverged"]
+    ends = [f"seed {record['seed']} diverged ({record['player']}, step {record['step']})" for record in diverged]
+    print("; ".join([f"{cell.name}: {len(records)} seeds trained", *ends]), flush=True)
+
+
+def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
+    """Train one seed in this process, or find it trained; its record. Divergence is a result, not an error."""
+    import torch  # here and not above: only workers need it, and its import takes seconds
+
+    import models
+    from pipeline import data, engine
+    from pipeline.checkpoint import atomic_write, load_tensors, model_state, save_tensors
+
+    training = params.load().benchmark(cell.benchmark).training
+    ready = cell.work / f"{seed}.pt"
+    if ready.exists():
+        advance(training.steps)
+        return {key: value for key, value in load_tensors(ready).items() if key != "state"}
+    device = engine.chosen_device()
+    resident = data.load(data_file(cell.benchmark), device)
+    architecture = models.load(cell.model)
+    settings = params.hyperparameters(architecture, cell.settings["model"], cell.name)
+    torch.manual_seed(seed_for("init", cell.name, seed))
+    run = engine.Run(
+        model=architecture(resident.spec, **settings),
+        data=resident,
+        settings=training,
+        seed=seed_for("batches", cell.benchmark, seed),
+        device=device,
+        files=cell.work / str(seed),
+        advance=advance,
+    )
+    torch.manual_seed(seed_for("noise", cell.name, seed))
+    record = {"seed": seed, "status": "finished", "step": training.steps, "player": ""}
+    try:
+        run.train()
+    except engine.Divergence as divergence:
+        record |= {"status": "diverged", "step": divergence.step, "player": divergence.player}
+        advance(training.steps - run.meters.last)
+    record["seconds"] = round(run.seconds, 2)
+    atomic_write(cell.work / f"{seed}.csv", run.meters.csv())
+    state = model_state(run.model) if record["status"] == "finished" else {}
+    save_tensors(ready, {**record, "state": state})
+    return record
+
+
+def publish(cell: Cell, records: list[dict[str, Any]]) -> None:
+    """Turn the work folder of a trained cell into the stage's outputs."""
+    from pipeline.checkpoint import atomic_write
+
+    for folder, suffix in ((cell.weights, ".pt"), (cell.curves, ".csv")):
+        shutil.rmtree(folder, ignore_errors=True)
+        for record in records:
+            source = cell.work / f"{record['seed']}{suffix}"
+            atomic_write(folder / source.name, source.read_bytes())
+    finished = [record for record in records if record["status"] == "finished"]
+    training = {
+        "diverged": len(records) - len(finished),
+        "seconds": mean([record["seconds"] for record in finished]),
+        "steps_per_second": mean([record["step"] / max(record["seconds"], 1e-9) for record in finished]),
+        "seeds": records,
+        "cell": [{"fingerprint": cell.fingerprint}],  # in a list, which `dvc metrics` passes over
+    }
+    atomic_write(cell.training, json.dumps(training, indent=1) + "\n")
+    shutil.rmtree(cell.work.parent)
+
+
+def mean(values: list[float]) -> float | None:
+    return round(sum(values) / len(values), 2) if values else None
+
+
+def unchanged(cell: Cell, started: dict[str, str], seeds: int) -> None:
+    """Raise ValueError if a dependency was edited while the cell ran.
+
+    DVC hashes dependencies after the run, and would take the result for that of the edited code.
+    """
+    params.load.cache_clear()
+    now = Cell(cell.benchmark, cell.model).state()
+    if params.load().board.seeds != seeds:
+        now["params.yaml"] = "another number of seeds"
+    edited = sorted(name for name in started.keys() | now.keys() if started.get(name) != now.get(name))
+    if edited:
+        raise ValueError(f"{', '.join(edited)} changed while {cell.name} was training; run the same command again")
+
+
+@contextmanager
+def tracked(cell: Cell) -> Iterator[None]:
+    """Have a process beside this one bring the live curves into MLflow; it can neither delay nor fail the training."""
+    command = [sys.executable, "-m", "pipeline.tracking", cell.benchmark, cell.model, "--follow"]
+    follower = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        follower.stdin.close()  # the end of its input is its sign to stop, also when this process is killed
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,177 @@
+"""Everything that a benchmark's report is made from, read once into tidy tables.
+
+A file that is missing or damaged is an error of one line that names it and the command that makes it anew.
+"""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+ORACLE = "oracle"  # the row of fresh real samples: shown with the models, never ranked among them
+
+
+class Column(NamedTuple):
+    """One number of the table and how it is shown; `note` is the sentence of its protocol."""
+
+    name: str
+    label: str
+    direction: str | None  # "higher" or "lower" is better; None: not ranked
+    decimals: int
+    percent: bool = False
+    main: bool = True
+    note: str = ""
+
+
+SECONDS = Column("seconds", "s/seed", None, 1, note="Wall-clock seconds of training per seed, several seeds at a time.")
+
+
+OUTCOME = ["model", "seed", "status", "step", "player", "estimator"]
+
+
+class Samples(NamedTuple):
+    """What one training seed generated; for the oracle, real data."""
+
+    x: np.ndarray  # (n, D) float32 points, or (n, C, H, W) uint8 levels
+    label: np.ndarray | None  # (n,) the label asked for
+    seed: int
+    levels: int  # grey levels of images; 0 for points
+
+
+class Density(NamedTuple):
+    """The true log density on a grid, for a picture."""
+
+    xs: np.ndarray  # (W,)
+    ys: np.ndarray  # (H,)
+    values: np.ndarray  # (H, W) nats
+
+
+@dataclass(frozen=True)
+class Report:
+    """A benchmark's results. Every table has one row a fact: no lists in cells, no numbers in column names."""
+
+    benchmark: str
+    kind: str
+    models: tuple[str, ...]  # in the order of params.yaml
+    columns: tuple[Column, ...]
+    protocol: tuple[str, ...]
+    seeds: pd.DataFrame  # model, seed, status, step, player, estimator
+    scores: pd.DataFrame  # model, seed, metric, value; finished seeds only, unavailable values left out
+    curves: pd.DataFrame  # model, seed, step, player, value
+    samples: dict[str, Samples]  # of each model's first finished seed, the oracle's too
+    density: Density | None = None
+    palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
+    facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
+
+
+def load(benchmark: str, kind: str, models: Sequence[str], scores: Path, samples: Mapping[str, Path]) -> Report:
+    """Read ``scores``/<model>/ of every model and the oracle, and ``samples``: the folder of each model's samples.
+
+    Raises ValueError or OSError for the first file that is damaged or missing.
+    """
+    remedy = f"`dvc repro benchmarks/{benchmark}/dvc.yaml`"
+    columns: dict[str, Column] = {}
+    protocol: dict[str, None] = {}
+    seeds, values = [], []
+    curves = [pd.DataFrame({"model": [], "seed": [], "step": [], "player": [], "value": []})]
+    for model in (*models, ORACLE):
+        with readable(scores / model / "scores.json", remedy) as path:
+            content = json.loads(path.read_text())
+            for entry in content["columns"]:
+                columns.setdefault(entry["name"], Column(**entry))
+            protocol |= dict.fromkeys(content["protocol"])
+            seeds += [outcome(model, entry) for entry in content["seeds"]]
+            values += [row for entry in content["seeds"] for row in measured(model, entry, content["columns"])]
+        if model == ORACLE:
+            continue
+        finished = {entry["seed"] for entry in content["seeds"] if entry["status"] == "finished"}
+        values += training(model, finished, scores / model / "training.json", remedy)
+        curves += [curve(model, seed, scores / model / "curves" / f"{seed}.csv", remedy) for seed in sorted(finished)]
+        curves += stopped(model, finished, scores / model / "curves", remedy)
+    frame = pd.DataFrame(seeds, columns=OUTCOME)
+    return Report(
+        benchmark=benchmark,
+        kind=kind,
+        models=tuple(models),
+        columns=(*columns.values(), SECONDS),
+        protocol=tuple(protocol),
+        seeds=frame,
+        scores=pd.DataFrame(values, columns=["model", "seed", "metric", "value"]),
+        curves=pd.concat(curves, ignore_index=True),
+        samples={model: first for model, folder in samples.items() if (first := shown(model, frame, folder, remedy))},
+        palette=tuple(models),
+    )
+
+
+@contextmanager
+def readable(path: Path, remedy: str) -> Iterator[Path]:
+    """Say which file it was, and what makes it anew, if reading ``path`` fails."""
+    try:
+        yield path
+    except FileNotFoundError:
+        raise OSError(f"{path} is missing; {remedy} makes it") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path} is damaged ({reason}); delete it, and {remedy} makes it anew") from error
+
+
+def outcome(model: str, entry: dict[str, Any]) -> dict[str, Any]:
+    if entry["status"] not in ("finished", "diverged"):
+        raise ValueError(f"seed {entry['seed']} has status {entry['status']!r}, neither finished nor diverged")
+    return {"model": model, "seed": entry["seed"], "status": entry["status"]} | {
+        key: entry.get(key) for key in OUTCOME[3:]
+    }
+
+
+def measured(model: str, entry: dict[str, Any], columns: list[dict[str, Any]]) -> Iterator[tuple[str, int, str, float]]:
+    """The finite values of one seed; a diverged seed has none, whatever stands in the file."""
+    for name in [column["name"] for column in columns] * (entry["status"] == "finished"):
+        value = entry[name]
+        if value is not None and math.isfinite(value):
+            yield model, entry["seed"], name, float(value)
+
+
+def training(model: str, finished: set[int], path: Path, remedy: str) -> list[tuple[str, int, str, float]]:
+    """What each finished seed cost, as one more measured column."""
+    with readable(path, remedy):
+        runs = {run["seed"]: float(run["seconds"]) for run in json.loads(path.read_text())["seeds"]}
+        if missing := sorted(finished - runs.keys()):
+            raise ValueError(f"it lacks seed {missing[0]}, which scores.json has")
+        return [(model, seed, SECONDS.name, runs[seed]) for seed in sorted(finished)]
+
+
+def curve(model: str, seed: int, path: Path, remedy: str) -> pd.DataFrame:
+    """One seed's losses in long form: model, seed, step, player, value."""
+    with readable(path, remedy):
+        wide = pd.read_csv(path)
+        long = wide.melt("step", var_name="player").dropna().astype({"step": int, "value": float})
+        return long.assign(model=model, seed=seed)
+
+
+def stopped(model: str, finished: set[int], folder: Path, remedy: str) -> Iterator[pd.DataFrame]:
+    """The curves of the seeds that diverged, where they got far enough to have one."""
+    for path in sorted(folder.glob("*.csv")):
+        if path.stat().st_size and path.stem.isdigit() and int(path.stem) not in finished:
+            yield curve(model, int(path.stem), path, remedy)
+
+
+def shown(model: str, seeds: pd.DataFrame, folder: Path, remedy: str) -> Samples | None:
+    """The samples of the first finished seed: never the best one."""
+    finished = seeds.seed[(seeds.model == model) & (seeds.status == "finished")]
+    return read_samples(folder / f"{finished.min()}.npz", remedy) if len(finished) else None
+
+
+def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
+    """The samples in ``path``, a file named for its seed."""
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        x, levels = file["x"], int(file["levels"])
+        if x.ndim not in (2, 4) or (x.ndim == 4) != (levels > 0):
+            raise ValueError(f"shape {x.shape} with {levels} levels is neither points nor images")
+        return Samples(x, file.get("label"), int(path.stem), levels)

@@ -1,0 +1,73 @@
+"""Pictures of samples: sheets of small images, clouds of points."""
+
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from PIL import Image
+
+from reports import style
+from reports.load import Samples, read_samples
+
+SIDE = 10  # images in a row and in a column of a sheet
+RAW = 320_000  # bytes of pixels that a sheet may hold, so that its file stays small
+WIDTH = 400  # pixels that a sheet of small images is enlarged to, by a whole factor
+GUTTER = 1  # pixels between images, before enlarging
+DOTS = 2500  # points drawn, as many as the literature's protocols generate
+
+
+def preview(samples: Path, out: Path) -> None:
+    """A picture of one .npz of samples: a cloud of points, or a sheet of images."""
+    found = read_samples(samples)
+    if found.x.ndim == 4:
+        Image.fromarray(enlarged(contact_sheet(found))).save(out, optimize=True)
+        return
+    with style.sheet():
+        figure, (axes,) = style.panels(1, 1, 4, 4)
+        cloud(axes, found.x, style.HUES[0])
+        style.save(figure, out)
+
+
+def cloud(axes: Axes, x: np.ndarray, colour: str) -> None:
+    """The first points of ``x`` (their first two coordinates) on axes of equal scale."""
+    axes.scatter(x[:DOTS, 0], x[:DOTS, 1 % x.shape[1]], s=3, color=colour, alpha=0.4, linewidths=0)
+    axes.set_aspect("equal")
+
+
+def contact_sheet(samples: Samples, rows: int | None = None) -> np.ndarray:
+    """The first images in rows, as 8-bit pixels; with labels, each row one label.  # (n, C, H, W) -> (H', W', 3)"""
+    across = min(SIDE, max(1, isqrt(RAW // samples.x[0].size)))
+    return tile(samples, pick(samples, rows or across, across))
+
+
+def pick(samples: Samples, rows: int, across: int) -> np.ndarray:
+    """Which samples to show where: the first ones, or in each row the first of a label; -1: none.  # (rows, across)"""
+    places = np.full(rows * across, -1)
+    if samples.label is None:
+        first = np.arange(min(len(places), len(samples.x)))
+        places[: len(first)] = first
+        return places.reshape(rows, across)
+    present = np.unique(samples.label)[:rows]
+    each = across * (rows // len(present))  # places for a label, in whole rows
+    for turn, label in enumerate(present):
+        found = np.flatnonzero(samples.label == label)[:each]
+        places[turn * each : turn * each + len(found)] = found
+    return places[: each * len(present)].reshape(-1, across)
+
+
+def tile(samples: Samples, places: np.ndarray) -> np.ndarray:
+    """The images of ``samples`` at ``places``, with white between them.  # (rows, across) -> (H', W', 3) uint8"""
+    scaled = samples.x[places].astype(np.float64) * 255 / (samples.levels - 1)
+    images = np.moveaxis(scaled.round().astype(np.uint8), 2, -1)  # (rows, across, H, W, C)
+    images[places < 0] = 255
+    rows, across, height, width, _ = images.shape
+    sheet = np.full((rows, height + GUTTER, across, width + GUTTER, 3), 255, np.uint8)
+    sheet[:, :height, :, :width] = images.swapaxes(1, 2)  # grey spreads over the three colours
+    return sheet.reshape(rows * (height + GUTTER), -1, 3)[:-GUTTER, :-GUTTER]
+
+
+def enlarged(pixels: np.ndarray, width: int = WIDTH) -> np.ndarray:
+    """Small pictures made bigger without blurring their pixels."""
+    factor = max(1, width // pixels.shape[1])
+    return pixels.repeat(factor, 0).repeat(factor, 1)

@@ -1,0 +1,127 @@
+"""What is printed of several training seeds, and what is marked as best or as tied with it: decided here only.
+
+Spread is over training seeds. The 95 % interval of a mean, or of a difference of two means, is Student's (Welch's for a
+difference: B. L. Welch, "The generalization of 'Student's' problem when several different population variances are
+involved", Biometrika 34, 1947) where a side has fewer than 20 seeds, and the percentile bootstrap from 20 on. The
+bootstrap covers far too little with few seeds (T. Hesterberg, "What teachers should know about the bootstrap:
+resampling in the undergraduate statistics curriculum", 2015, arXiv:1411.5279): it cannot reach beyond the smallest and
+the largest value, which with three seeds makes it at most 0.41 times as wide as Student's.
+
+Best (bold) is the best mean among the models, where there are two at least; the oracle is never ranked. Tied with it
+(underlined) is every model for which the interval of the difference from the best contains zero, each comparison by
+itself; with fewer than two seeds on a side there is no interval and no tie. Diverged seeds never enter a mean.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from reports.load import ORACLE, Column, Report
+
+FEW = 20  # seeds below which the bootstrap is not trusted
+RESAMPLES = 10_000
+TAIL = 0.025
+
+BEST, TIED = "best", "tied"
+
+
+def interval(values: np.ndarray, against: np.ndarray | None = None) -> tuple[float, float]:
+    """The 95 % interval of the mean of ``values``, or of its excess over that of ``against``; NaN: too few seeds."""
+    sides = [values] if against is None else [values, against]
+    if min(len(side) for side in sides) < 2:
+        return np.nan, np.nan
+    if min(len(side) for side in sides) >= FEW:
+        rng = np.random.default_rng(0)
+        means = [rng.choice(side, (RESAMPLES, len(side))).mean(1) for side in sides]
+        low, high = np.quantile(means[0] - (means[1] if len(means) > 1 else 0), [TAIL, 1 - TAIL])
+        return float(low), float(high)
+    centre = sides[0].mean() - sum(side.mean() for side in sides[1:])
+    parts = np.array([side.var(ddof=1) / len(side) for side in sides])
+    if parts.sum() == 0:
+        return float(centre), float(centre)
+    freedom = parts.sum() ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    reach = stdtrit(freedom, 1 - TAIL) * np.sqrt(parts.sum())
+    return float(centre - reach), float(centre + reach)
+
+
+def marks(values: dict[str, np.ndarray], direction: str | None) -> dict[str, str]:
+    """BEST or TIED for the models that deserve it, from each model's values over seeds."""
+    ranked = {model: seeds for model, seeds in values.items() if model != ORACLE and len(seeds)}
+    if direction is None or len(ranked) < 2:
+        return {}
+    means = {model: seeds.mean() * (1 if direction == "higher" else -1) for model, seeds in ranked.items()}
+    top = max(means, key=means.__getitem__)
+    found = {}
+    for model, seeds in ranked.items():
+        low, high = interval(seeds, ranked[top])
+        if np.isclose(means[model], means[top], rtol=1e-12, atol=0):
+            found[model] = BEST
+        elif low <= 0 <= high:
+            found[model] = TIED
+    return found
+
+
+def compare(report: Report) -> pd.DataFrame:
+    """The comparison in tidy form: a row for every column of the table and every model, the oracle last.
+
+    `model`, `seeds` and `diverged` (how many there are, how many of these diverged), the facts of the column, then
+    `mean`, `sd`, `n`, `low`, `high` and `mark`. A mean that cannot be had is NaN with n = 0.
+    """
+    counts = report.seeds.groupby("model").status.agg(
+        seeds="size", diverged=lambda status: (status == "diverged").sum()
+    )
+    rows = []
+    for column in report.columns:
+        scores = report.scores[report.scores.metric == column.name]
+        values = {model: scores.value[scores.model == model].to_numpy() for model in (*report.models, ORACLE)}
+        found = marks(values, column.direction)
+        rows += [row(model, column, seeds) | {"mark": found.get(model, "")} for model, seeds in values.items()]
+    return (
+        pd.DataFrame(rows)
+        .merge(counts, left_on="model", right_index=True, how="left")
+        .assign(benchmark=report.benchmark)
+    )
+
+
+def row(model: str, column: Column, values: np.ndarray) -> dict[str, object]:
+    low, high = interval(values)
+    return {
+        "model": model,
+        "metric": column.name,
+        **{key: getattr(column, key) for key in ("label", "direction", "decimals", "percent", "main")},
+        "mean": values.mean() if len(values) else np.nan,
+        "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
+        "n": len(values),
+        "low": low,
+        "high": high,
+    }
+
+
+def main_part(comparison: pd.DataFrame) -> pd.DataFrame:
+    """The main table: the columns meant for it, less those that nobody has a value for."""
+    return comparison[comparison.main & comparison.groupby("metric").n.transform("max").gt(0)]
+
+
+def rule(seeds: int) -> str:
+    """The sentence that says how the numbers of a table with ``seeds`` training seeds are to be read."""
+    if seeds < 2:
+        return "One training seed: no spread, and no tie is marked. Bold: best. The oracle is not ranked."
+    way = "Welch's t" if seeds < FEW else f"percentile bootstrap, {RESAMPLES:,} resamples"
+    return (
+        f"Mean ± standard deviation over {seeds} training seeds, diverged ones left out. Bold: best mean. "
+        f"Underlined: not told apart from the best, the 95 % interval ({way}) of the difference contains 0. "
+        f"The oracle is not ranked."
+    )
+
+
+def headline(comparison: pd.DataFrame) -> str:
+    """Which model is best in most columns of a table, in words; of several such, the one with the most ties."""
+    ranked = comparison[comparison.direction.isin(["higher", "lower"]) & (comparison.model != ORACLE)]
+    total = ranked[ranked.mark != ""].metric.nunique()
+    marked = ranked.assign(best=ranked.mark == BEST, tied=ranked.mark == TIED)
+    counts = marked.groupby("model", sort=False)[["best", "tied"]].sum()
+    if not total:
+        return "No column to rank models by"
+    best, tied = max(counts.itertuples(index=False, name=None))
+    names = ", ".join(counts.index[(counts.best == best) & (counts.tied == tied)])
+    return f"{names}: best in {best} of {total} columns" + f", tied with the best in {tied}" * bool(tied)

@@ -1,0 +1,168 @@
+"""One comparison (`reports.statistics.compare`) as Markdown, LaTeX or plain text; pages take the same `Table`."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.load import ORACLE, Column, Report, readable
+from reports.statistics import BEST, TIED, rule
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+UNAVAILABLE = "n/a"
+TEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$"},
+    **{"<": "$<$", ">": "$>$", "|": "$|$", "\u00d7": r"$\times$", "·": r"$\cdot$", "\u03c3": r"$\sigma$"},
+}
+
+
+class Cell(NamedTuple):
+    text: str
+    mark: str  # BEST, TIED or nothing
+    hint: str  # interval and number of seeds, where a page can show them on demand
+
+
+class Row(NamedTuple):
+    model: str
+    note: str  # `1/3 diverged`, or nothing
+    cells: tuple[Cell, ...]
+
+    @property
+    def is_oracle(self) -> bool:
+        return self.model == ORACLE
+
+
+class Table(NamedTuple):
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+class Legend(NamedTuple):
+    """What a reader must know to read the numbers."""
+
+    protocol: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]  # (column's label, its sentence)
+
+
+def table(comparison: pd.DataFrame) -> Table:
+    """The comparison as it is printed, models in order and the oracle last."""
+    columns = comparison.drop_duplicates("metric")
+    rows = []
+    for model, found in comparison.groupby("model", sort=False):
+        seeds, diverged = int(found.seeds.iloc[0]), int(found.diverged.iloc[0])
+        note = f"{diverged}/{seeds} diverged" if diverged else ""
+        rows.append(Row(str(model), note, tuple(cell(entry) for entry in found.itertuples())))
+    return Table(tuple(heading(entry) for entry in columns.itertuples()), tuple(rows))
+
+
+def heading(column: tuple) -> str:
+    unit = " (%)" if column.percent and "%" not in column.label else ""
+    return f"{column.label}{unit} {ARROWS.get(column.direction, '')}".strip()
+
+
+def cell(entry: tuple) -> Cell:
+    if not entry.n:
+        return Cell(UNAVAILABLE, "", "")
+    text, hint = number(entry, entry.mean), f"{entry.n} seed{'s' * (entry.n > 1)}"
+    if entry.n > 1:
+        text += f" ± {number(entry, entry.sd)}"
+        hint += f", 95 % interval {number(entry, entry.low)} to {number(entry, entry.high)}"
+    if entry.n < entry.seeds - entry.diverged:  # finished, but without this value
+        text += f" (n = {entry.n})"
+    return Cell(text, entry.mark, hint)
+
+
+def number(column: tuple | Column, value: float) -> str:
+    """``value`` with the column's decimals; far too big for them, in scientific notation."""
+    value = 100 * value if column.percent else value
+    return f"{value:.2e}" if abs(value) >= 1e6 else f"{value:z.{column.decimals}f}"
+
+
+def legend(report: Report, comparison: pd.DataFrame) -> Legend:
+    """The protocol of the benchmark, how marks are decided, and a sentence for each column of ``comparison``."""
+    shown = set(comparison.metric)
+    notes = tuple((column.label, column.note) for column in report.columns if column.name in shown and column.note)
+    lines = [*report.protocol, rule(int(report.seeds.seed.nunique()))]
+    if estimators := report.seeds.dropna(subset="estimator").groupby("model", sort=False).estimator.first().to_dict():
+        lines.append(
+            "Likelihood: " + ", ".join(f"{model} ({estimator})" for model, estimator in estimators.items()) + "."
+        )
+    return Legend(tuple(lines), notes)
+
+
+def markdown(content: Table, legend: Legend) -> str:
+    """A table as git hosts show it; <ins> is their one way to underline."""
+    wrap = {BEST: "**{}**", TIED: "<ins>{}</ins>", "": "{}"}
+    lines = [["model", *content.headings], [":--", *["--:"] * len(content.headings)]]
+    for row in content.rows:
+        cells = [wrap[entry.mark].format(escape_markdown(entry.text)) for entry in row.cells]
+        name = f"*{ORACLE}*" if row.is_oracle else f"`{row.model}`"
+        lines.append([name + f" ({row.note})" * bool(row.note), *cells])
+    rows = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    notes = "\n".join(f"- **{escape_markdown(label)}**: {escape_markdown(note)}" for label, note in legend.notes)
+    return f"{rows}\n\n{escape_markdown(' '.join(legend.protocol))}\n\n{notes}".rstrip() + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    for character in "\\|*<_":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def latex(content: Table, legend: Legend, benchmark: str) -> str:
+    """A floating table for a paper that loads booktabs."""
+    wrap = {BEST: r"\textbf{{{}}}", TIED: r"\underline{{{}}}", "": "{}"}
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{escape_tex(benchmark)}. {escape_tex(' '.join(legend.protocol))}}}",
+        rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in benchmark)}}}",
+        r"\begin{tabular}{@{}l" + "r" * len(content.headings) + "@{}}",
+        r"\toprule",
+        " & ".join(["Model", *map(escape_tex, content.headings)]) + r" \\",
+    ]
+    for row in content.rows:
+        lines += [r"\midrule"] * (row.is_oracle or row is content.rows[0])
+        name = escape_tex(row.model + f" ({row.note})" * bool(row.note))
+        cells = [wrap[entry.mark].format(escape_tex(entry.text).replace("-", "$-$")) for entry in row.cells]
+        lines.append(" & ".join([name, *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if legend.notes:
+        notes = " ".join(rf"\textit{{{escape_tex(label)}}}: {escape_tex(note)}" for label, note in legend.notes)
+        lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}")
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def escape_tex(text: str) -> str:
+    return "".join(TEX.get(character, character) for character in text)
+
+
+def plain(content: Table, width: int = 120) -> str:
+    """A table for a terminal, its columns in as many blocks as ``width`` takes. `*` is best, `~` tied with the best."""
+    sign = {BEST: "*", TIED: "~", "": " "}
+    names = ["", *(row.model + f" ({row.note})" * bool(row.note) for row in content.rows)]
+    columns = [
+        [head, *(sign[row.cells[place].mark] + row.cells[place].text for row in content.rows)]
+        for place, head in enumerate(content.headings)
+    ]
+    margin, blocks, used = max(map(len, names)), [[]], width
+    for column in columns:
+        wide = 2 + max(map(len, column))
+        if used + wide > width:
+            blocks.append([[name.ljust(margin) for name in names]])
+            used = margin
+        blocks[-1].append([text.rjust(wide) for text in column])
+        used += wide
+    return "\n\n".join("\n".join(map("".join, zip(*block, strict=True))) for block in blocks[1:])
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A comparison that a page has left as CSV, just as `reports.statistics.compare` gave it."""
+    words = ["model", "metric", "label", "direction", "mark", "benchmark"]
+    with readable(path, "`dvc repro`"):
+        frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
+        return frame.assign(**{word: frame[word].fillna("") for word in words})

@@ -1,0 +1,158 @@
+"""The training loop: who moves, what is averaged, what diverges, and that a resumed run is the same run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import models
+from benchmarks import datasets
+from models.common.protocol import Batch, Losses
+from pipeline import data, engine
+from pipeline.params import Training
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> data.Data:
+    path = tmp_path_factory.mktemp("ring") / "data.pt"
+    data.save(datasets.load("ring", Path("unused"), {"points": 1000, "held_out": 100}), path)
+    return data.load(path, CPU)
+
+
+def training(**changes: object) -> Training:
+    settings = {"steps": 30, "batch": 50, "ema": 0.0, "precision": "fp32", "channels_last": False}
+    return Training(**{**settings, **changes})
+
+
+def new_run(model: str | nn.Module, data: data.Data, folder: Path, settings: Training, init: int = 0) -> engine.Run:
+    torch.manual_seed(init)
+    built = models.load(model)(data.spec) if isinstance(model, str) else model
+    return engine.Run(built, data, settings, 0, CPU, folder / "0")
+
+
+class Two(nn.Module):
+    """Two players that move together, towards one another's place; made to be computed by hand."""
+
+    given = "nothing"
+
+    def __init__(self, explode_at: int = 10**9, value: float = float("nan")) -> None:
+        super().__init__()
+        self.left, self.right = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(2.0))
+        self.bystander = nn.Parameter(torch.tensor(5.0))
+        self.step, self.explode_at, self.value = 0, explode_at, value
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {name: torch.optim.SGD([getattr(self, name)], lr=0.125) for name in ("left", "right")}
+
+    def moves(self, step: int) -> Sequence[Callable[[Batch], Losses]]:
+        self.step = step
+        return [self.both]
+
+    def both(self, batch: Batch) -> Losses:
+        product = self.left * self.right * self.bystander
+        bad = torch.tensor(self.value) if self.step == self.explode_at else torch.tensor(0.0)
+        return {"left": product, "right": -product + bad}
+
+
+def test_each_loss_moves_its_own_player_and_those_of_a_move_move_together(ring: data.Data, tmp_path: Path) -> None:
+    run = new_run(Two(), ring, tmp_path, training(steps=1))
+    run.train()
+    assert run.model.left.item() == 1 - 0.125 * 2 * 5  # d(left right bystander)/d(left) at the old right
+    assert run.model.right.item() == 2 + 0.125 * 1 * 5  # and at the old left
+    assert run.model.bystander.item() == 5 and run.model.bystander.grad is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e7])
+def test_divergence_names_the_step_and_the_player(ring: data.Data, tmp_path: Path, value: float) -> None:
+    class Still(Two):
+        def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+            return {name: torch.optim.SGD([getattr(self, name)], lr=0.0) for name in ("left", "right")}
+
+    run = new_run(Still(explode_at=137, value=value), ring, tmp_path, training(steps=1000))
+    with pytest.raises(engine.Divergence) as caught:
+        run.train()
+    assert (caught.value.step, caught.value.player) == (137, "right")
+    assert run.meters.last == 130  # the curve ends with the last whole window
+
+
+def test_meters_average_over_the_window(tmp_path: Path) -> None:
+    meters = engine.Meters()
+    for step, loss in enumerate([1.0, 2.0, 6.0]):
+        meters.add(step, {"a": torch.tensor(loss)} | ({"b": torch.tensor(-1.0)} if step == 1 else {}))
+    meters.read(3)
+    meters.add(3, {"a": torch.tensor(4.0)})
+    meters.read(4)
+    assert meters.csv() == "step,a,b\n3,3,-1\n4,4,\n"
+
+
+def test_the_average_is_the_exponential_mean_of_the_weights() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    average = engine.Average(model, decay=0.9)
+    expected = model.weight.item()
+    for step in range(1, 50):
+        with torch.no_grad():
+            model.weight.add_(1.0)
+        average.update(step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * model.weight.item()
+    average.install()
+    assert model.weight.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ae", "vae", "wgan", "wgan_gp"])
+def test_a_killed_run_resumes_to_the_same_bits(
+    ring: data.Data, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = training(steps=200, ema=0.9)
+    whole = new_run(name, ring, tmp_path / "whole", settings)
+    whole.train()
+
+    monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 0.0)
+    killed = new_run(name, ring, tmp_path / "killed", settings)
+    reached = []
+
+    def kill(steps: int) -> None:
+        reached.append(steps)
+        if len(reached) == 60:
+            raise KeyboardInterrupt
+
+    killed.advance = kill
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    resumed = new_run(name, ring, tmp_path / "killed", settings, init=77)  # its own initialisation is overwritten
+    resumed.train()
+    assert resumed.meters.csv() == whole.meters.csv()
+    found = resumed.model.state_dict()
+    assert all(torch.equal(tensor, found[key]) for key, tensor in whole.model.state_dict().items())
+
+
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"channels_last": True}, {"ema": 0.99}])
+def test_numerics_are_settings(tmp_path: Path, settings: dict) -> None:
+    digits = tmp_path / "data.pt"
+    data.save(datasets.load("digits", Path("unused"), {}), digits)
+    run = new_run("gan", data.load(digits, CPU), tmp_path, training(steps=3, **settings))
+    run.train()
+    assert run.meters.last == 3 and all(parameter.dtype == torch.float32 for parameter in run.model.parameters())
+
+
+def test_the_device_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
+    assert engine.chosen_device() == CPU
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpuu")
+    with pytest.raises(ValueError, match="BENCHMARK_DEVICE = 'cpuu'"):
+        engine.chosen_device()
+
+
+def test_tensors_only(tmp_path: Path) -> None:
+    from pipeline.checkpoint import load_tensors
+
+    (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"bad.pt is damaged .* delete it"):
+        load_tensors(tmp_path / "bad.pt")
+    torch.save({"code": Tensor.add}, tmp_path / "code.pt")
+    with pytest.raises(ValueError, match="damaged"):
+        load_tensors(tmp_path / "code.pt")

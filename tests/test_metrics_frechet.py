@@ -1,0 +1,118 @@
+"""The Frechet distance meets its closed form: rotated, non-commuting and rank-deficient covariances, few samples."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+from benchmarks.metrics.frechet import frechet_distance
+
+
+def white(n: int, dims: int, seed: int) -> Tensor:
+    """Samples whose mean is exactly 0 and whose covariance (ddof = 1) is exactly 1."""
+    x = torch.randn(n, dims, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    x = x - x.mean(dim=0)
+    return torch.linalg.qr(x).Q * (n - 1) ** 0.5
+
+
+def rotation(angle: float) -> Tensor:
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
+
+
+def trace_root_2x2(a: Tensor, b: Tensor) -> float:
+    """tr (ab)^(1/2) of two 2 x 2 covariances, from the trace and the determinant of the product."""
+    product = a @ b
+    return math.sqrt(product.trace() + 2 * math.sqrt(max(0.0, torch.linalg.det(product).item())))
+
+
+def test_equal_sets_are_at_distance_zero() -> None:
+    x = torch.randn(500, 20, generator=torch.Generator().manual_seed(0))
+    for real in (x, x[:10], x[:, :1], x @ torch.ones(20, 20)):  # the last is of rank 1
+        assert frechet_distance(real=real, fake=real.clone()) < 1e-9 * real.double().square().mean() * 20
+
+
+def test_a_shift_counts_squared() -> None:
+    x = white(100, 3, 0)
+    shift = torch.tensor([1.0, -2.0, 2.0])
+    assert frechet_distance(real=x, fake=x + shift) == pytest.approx(9)
+
+
+def test_scales_along_the_axes() -> None:
+    a, b = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 0.5, 3.0])
+    assert frechet_distance(real=white(50, 3, 0) * a, fake=white(80, 3, 1) * b) == pytest.approx(1 + 2.25)
+
+
+@pytest.mark.parametrize("angle", [0.1, 0.7, math.pi / 2, 2.0])
+def test_rotated_covariances_that_do_not_commute(angle: float) -> None:
+    roots = torch.diag(torch.tensor([3.0, 0.2], dtype=torch.float64)), torch.diag(torch.tensor([1.0, 2.0])).double()
+    a, b = roots[0].square(), rotation(angle) @ roots[1].square() @ rotation(angle).T
+    real, fake = white(60, 2, 0) @ roots[0], white(40, 2, 1) @ roots[1] @ rotation(angle).T
+    expected = a.trace() + b.trace() - 2 * trace_root_2x2(a, b)
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(expected.item(), rel=1e-9)
+    assert frechet_distance(real=fake, fake=real) == pytest.approx(expected.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [5, 200])
+def test_rank_deficient_covariances(n: int) -> None:
+    rng = torch.Generator().manual_seed(2)
+    a, b = torch.randn(2, 30, generator=rng, dtype=torch.float64)
+    real, fake = white(n, 1, 0) * a, white(n, 1, 1) * b  # covariances aa' and bb'
+    expected = a.square().sum() + b.square().sum() - 2 * (a @ b).abs()
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(expected.item(), rel=1e-7)
+
+
+def test_a_constant_feature_changes_nothing() -> None:
+    real, fake = white(50, 3, 0), white(50, 3, 1) * 2
+    padded = [torch.cat([x, torch.full((50, 4), 7.0)], dim=1) for x in (real, fake)]
+    assert frechet_distance(real=padded[0], fake=padded[1]) == pytest.approx(frechet_distance(real=real, fake=fake))
+
+
+def test_fewer_samples_than_dimensions_is_exact() -> None:
+    """Turning and padding with zeros moves no sample relative to another, so no distance changes."""
+    real, fake = white(40, 6, 0), white(30, 6, 1) * torch.arange(1.0, 7.0) + 1
+    turn = torch.linalg.qr(torch.randn(300, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)).Q
+    expected = frechet_distance(real=real, fake=fake)
+    assert frechet_distance(real=real @ turn.T, fake=fake @ turn.T) == pytest.approx(expected, rel=1e-6)
+
+
+def test_few_real_and_many_generated_samples() -> None:
+    rng = torch.Generator().manual_seed(4)
+    real, fake = torch.randn(12, 20, generator=rng).double(), torch.randn(500, 20, generator=rng).double()
+    values, vectors = torch.linalg.eigh(real.T.cov())
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    trace = torch.linalg.eigvalsh(root @ fake.T.cov() @ root).clamp_min(0).sqrt().sum()
+    expected = (real.mean(0) - fake.mean(0)).square().sum() + real.var(0).sum() + fake.var(0).sum() - 2 * trace
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_far_from_the_origin_is_the_float64_answer() -> None:
+    rng = torch.Generator().manual_seed(5)
+    real, fake = (30 + 0.01 * torch.randn(400, 8, generator=rng) for _ in range(2))
+    near = frechet_distance(real=real.double() - 30, fake=fake.double() - 30)
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(near, rel=1e-9)
+
+
+def test_agrees_with_torch_fidelity() -> None:
+    rng = torch.Generator().manual_seed(6)
+    mix = torch.randn(16, 16, generator=rng)
+    real, fake = torch.randn(700, 16, generator=rng) @ mix, torch.randn(600, 16, generator=rng) + 0.3
+    theirs = fid_statistics_to_metric(fid_features_to_statistics(real), fid_features_to_statistics(fake), False)
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "message"),
+    [
+        (torch.zeros(5, 3), torch.tensor([[1.0, 2.0, math.nan]] * 4), "fake is not finite .* in 4 of 4"),
+        (torch.full((5, 3), math.inf), torch.zeros(5, 3), "real is not finite"),
+        (torch.zeros(5, 3), torch.zeros(5, 4), "real has 3 dimensions and fake has 4"),
+        (torch.zeros(5, 3), torch.zeros(1, 3), "fake holds too few samples, 1: give 2"),
+        (torch.zeros(5, 3, 8), torch.zeros(5, 3), r"real has the shape \(5, 3, 8\)"),
+    ],
+)
+def test_bad_input_is_one_line(real: Tensor, fake: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        frechet_distance(real=real, fake=fake)

@@ -1,0 +1,140 @@
+"""Precision, recall, density and coverage against their definitions, written out in float64 differences."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.metrics.common import neighbours
+from benchmarks.metrics.manifold import Manifold, manifold
+
+
+def by_definition(real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5) -> Manifold:
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return (a.double()[:, None] - b.double()[None]).square().sum(dim=-1)
+
+    def reach(x: Tensor, nearest: int) -> Tensor:
+        return distance(x, x).fill_diagonal_(math.inf).sort(dim=1).values[:, nearest - 1]
+
+    between = distance(real, fake)  # (N, n)
+    ball = between < reach(real, k_density)[:, None]
+    return Manifold(
+        (between <= reach(real, k)[:, None]).any(dim=0).double().mean().item(),
+        (between <= reach(fake, k)[None]).any(dim=1).double().mean().item(),
+        ball.sum().item() / (k_density * len(fake)),
+        ball.any(dim=1).double().mean().item(),
+    )
+
+
+def draw(n: int, dims: int, seed: int) -> Tensor:
+    return torch.randn(n, dims, generator=torch.Generator().manual_seed(seed))
+
+
+def clumps(n: int, dims: int, width: float, seed: int) -> Tensor:
+    """A generator collapsed onto four points: clumps that float32 products cannot see into."""
+    return draw(4, dims, 0)[torch.arange(n) % 4].double() + width * draw(n, dims, seed).double()
+
+
+CASES = {
+    "plain": lambda: (draw(300, 8, 0), draw(250, 8, 1) * 0.9),
+    "far from the origin": lambda: (30 + 0.01 * draw(300, 64, 0), 30 + 0.009 * draw(300, 64, 1)),
+    "ties on a lattice": lambda: ((draw(200, 3, 0) * 2).round(), (draw(220, 3, 1) * 2).round()),
+    "clumps": lambda: (clumps(200, 16, 1e-6, 1), clumps(240, 16, 1e-6, 2)),
+    "clumps among spread": lambda: (draw(200, 16, 1), clumps(200, 16, 1e-5, 2).float()),
+    "collapsed": lambda: (draw(200, 8, 0), draw(200, 8, 0)[:1].expand(150, 8)),
+    "outlier": lambda: (draw(200, 8, 0), torch.cat([draw(200, 8, 1), torch.full((1, 8), 1e6)])),
+    "huge": lambda: (draw(100, 8, 0) * 1e30, draw(100, 8, 1) * 1e30),
+    "tiny": lambda: (draw(100, 8, 0) * 1e-30, draw(100, 8, 1) * 1e-30),
+    "one dimension": lambda: (draw(100, 1, 0), draw(100, 1, 1)),
+    "six samples": lambda: (draw(6, 2, 0), draw(6, 2, 1)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("block", [7, 64, 1024])
+def test_the_definition_is_met_whatever_the_block_size(case: str, block: int) -> None:
+    real, fake = CASES[case]()
+    assert manifold(real=real, fake=fake, block=block) == pytest.approx(by_definition(real, fake), abs=1e-15)
+
+
+def test_clumps_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case above would be of no use if the screening were sure of itself there."""
+    taken = []
+    slow = neighbours._nearest_by_differences
+    monkeypatch.setattr(neighbours, "_nearest_by_differences", lambda *found: taken.append(1) or slow(*found))
+    neighbours.nearest(clumps(200, 16, 1e-6, 1), 3)
+    assert taken
+    taken.clear()
+    neighbours.nearest(draw(300, 64, 0), 5)
+    assert not taken
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+@pytest.mark.parametrize("dims", [2, 64, 512])
+@pytest.mark.parametrize("block", [50, 1024])
+def test_equal_sets_score_one(offset: float, dims: int, block: int) -> None:
+    x = offset + 0.01 * draw(300, dims, 0)
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
+    assert manifold(real=x, fake=x[order], block=block) == (1, 1, 1, 1)
+
+
+def test_a_collapsed_generator_is_precise_and_recalls_at_most_one() -> None:
+    real = draw(200, 4, 0)
+    on_a_sample = manifold(real=real, fake=real[:1].expand(200, 4))
+    assert on_a_sample.precision == 1
+    assert on_a_sample.recall <= 1 / 200
+    nearby = manifold(real=real, fake=real[:1].expand(200, 4) + 1e-3)
+    assert (nearby.precision, nearby.recall) == (1, 0)
+
+
+def test_sets_far_apart_share_nothing() -> None:
+    assert manifold(real=draw(100, 4, 0), fake=draw(100, 4, 1) + 100) == (0, 0, 0, 0)
+
+
+def test_precision_and_recall_change_places_with_the_sets() -> None:
+    real, fake = draw(200, 4, 0), draw(150, 4, 1) * 0.5
+    there, back = manifold(real=real, fake=fake), manifold(real=fake, fake=real)
+    assert (there.precision, there.recall) == (back.recall, back.precision)
+    assert there.precision > there.recall  # too little spread: precise, and forgets the rim
+
+
+def test_coverage_of_a_second_draw_is_the_expected_one() -> None:
+    real_n, fake_n, k, draws = 300, 200, 5, 60
+    found = torch.tensor(
+        [manifold(real=draw(real_n, 2, 2 * i), fake=draw(fake_n, 2, 2 * i + 1)).coverage for i in range(draws)]
+    )
+    expected = 1 - math.prod((real_n - i) / (real_n + fake_n - i) for i in range(1, k + 1))
+    assert found.mean().item() == pytest.approx(expected, abs=4 * found.std().item() / draws**0.5)
+
+
+def test_rounder_products_are_not_trusted() -> None:
+    real, fake = CASES["plain"]()
+    expected, before = manifold(real=real, fake=fake), torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert neighbours.screening_dtype() is torch.float64
+        assert manifold(real=real, fake=fake) == expected
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert neighbours.screening_dtype() is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "message"),
+    [
+        (draw(5, 2, 0), draw(50, 2, 1), "real holds too few samples, 5: give 6"),
+        (draw(50, 2, 0), draw(1, 2, 1), "fake holds too few samples, 1"),
+        (draw(50, 2, 0), draw(50, 3, 1), "2 dimensions and fake has 3"),
+        (draw(50, 2, 0), draw(50, 2, 1).log(), "fake is not finite"),
+    ],
+)
+def test_bad_input_is_one_line(real: Tensor, fake: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        manifold(real=real, fake=fake)
+
+
+@pytest.mark.parametrize("k", [0, 10, 11])
+def test_too_many_neighbours_are_refused(k: int) -> None:
+    with pytest.raises(ValueError, match=f"k = {k} neighbours of 10 samples: k must be 1 to 9"):
+        neighbours.nearest(draw(10, 2, 0), k)
