@@ -7,7 +7,6 @@ READY := .venv/.installed
 .PHONY: reproduce test ui lint format speed lock clean
 
 reproduce: $(READY)  ## run what changed of the suite, print the tables
-	$(BIN)/python -m pipeline.params
 	$(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.report --summary
 

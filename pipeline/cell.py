@@ -93,8 +93,9 @@ class Cell:
             Path("models/__init__.py"),
             *sorted(Path("models/common").glob("*.py")),
         ]
-        modules = ("train", "engine", "workers", "stage", "cell", "params", "data", "checkpoint")
+        modules = ("train", "engine", "workers", "stage", "cell", "params", "data", "checkpoint", "files")
         code += [Path(f"pipeline/{module}.py") for module in modules]
+        code += [Path("benchmarks/datasets/common/splits.py")]
         return [*code, data_file(self.benchmark)]
 
     def state(self) -> dict[str, str]:

@@ -1,36 +1,13 @@
-"""Files that are either whole or absent, and tensors that load without trusting pickles."""
+"""Tensors in files: written whole or not at all, and read without trusting pickles."""
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-
-def atomic_write(path: Path, data: bytes | str) -> None:
-    """Write ``data`` to ``path`` through a temporary file beside it, so that a reader never sees half of it.
-
-    Raises OSError naming ``path`` (a full disk, a missing permission) and leaves nothing behind.
-    """
-    path = Path(path)
-    raw = data.encode() if isinstance(data, str) else data
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes 0600; outputs are ordinary files
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+from pipeline.files import atomic_write
 
 
 def save_tensors(path: Path, content: Any) -> None:

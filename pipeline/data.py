@@ -100,7 +100,7 @@ def _shuffled(data: Data, batch: int, seed: int, start_step: int, channels_last:
         # Drawn on the CPU, so that a GPU sees the same batches; gathered once an epoch, so that a batch is a slice.
         rng = torch.Generator().manual_seed(seed_for("batches", seed, epoch))
         order = torch.randperm(len(x), generator=rng).to(x.device)
-        shuffled, labels = x[order], None if label is None else label[order]
+        shuffled, labels = x.index_select(0, order), None if label is None else label.index_select(0, order)
         if channels_last and x.dim() == 4:
             shuffled = shuffled.to(memory_format=torch.channels_last)
         for start in range(done * batch, steps * batch, batch):

@@ -12,7 +12,8 @@ import torch
 from benchmarks.extractors import Judge, accuracy, fit
 from pipeline import data, params
 from pipeline.cell import data_file, judge_file, scores_dir, seed_for
-from pipeline.checkpoint import atomic_write, model_state, save_tensors
+from pipeline.checkpoint import model_state, save_tensors
+from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
 

@@ -1,6 +1,6 @@
 """params.yaml and benchmarks/*/benchmark.yaml: typed, and checked as a whole before anything runs.
 
-``python -m pipeline.params`` is the `check` stage: it reads everything, the models' own hyperparameters included.
+The models' own hyperparameters are checked against their constructors by `pipeline.check`, which is the first stage.
 """
 
 import difflib
@@ -13,7 +13,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 PARAMS = Path("params.yaml")
-CHECKED = Path("artifacts/checked")
 
 
 class Section(BaseModel):
@@ -222,40 +221,3 @@ def read(path: Path) -> Any:
         raise ValueError(f"{path} is missing; run this in the project's folder") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-
-
-def check() -> None:
-    """Check everything that can be known before any data are there."""
-    import torch
-
-    import models
-    from models.common.protocol import Spec
-
-    parameters = load()
-    specs = {"toys": Spec((2,), classes=8), "images": Spec((1, 8, 8), classes=10, levels=17)}
-    for kind, spec in specs.items():
-        for name, settings in getattr(parameters.board, kind).models.items():
-            where = f"{kind}.models.{name}"
-            model = models.load(name)
-            try:
-                with torch.device("meta"):
-                    model(spec, **hyperparameters(model, settings, where))
-            except ValueError as error:
-                raise ValueError(str(error) if str(PARAMS) in str(error) else f"{PARAMS}: {where}: {error}") from None
-    for name in parameters.benchmarks():
-        parameters.benchmark(name)
-    cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
-    print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
-
-
-def main() -> None:
-    from pipeline.checkpoint import atomic_write
-
-    check()
-    atomic_write(CHECKED, "the parameters fit one another and the code\n")
-
-
-if __name__ == "__main__":
-    from pipeline.stage import run_stage
-
-    run_stage(main)

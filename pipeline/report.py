@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from pipeline import params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
+from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from reports import load, page, tables
 
@@ -100,7 +101,11 @@ def importing(name: str) -> Iterator[None]:
     """Bring the benchmark's results into MLflow meanwhile. That this fails is worth a line; the report does without."""
     command = [sys.executable, "-m", "pipeline.tracking", name]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        yield
+        try:
+            yield
+        except BaseException:
+            process.terminate()  # or leaving would wait for it
+            raise
         _, said = process.communicate()
     if process.returncode:
         reason = (said.strip().splitlines() or [f"it ended with code {process.returncode}"])[-1].removeprefix("error: ")
@@ -109,8 +114,6 @@ def importing(name: str) -> Iterator[None]:
 
 
 def write_index() -> None:
-    from pipeline.checkpoint import atomic_write
-
     everything = params.load()
     names = dict.fromkeys([*everything.suite, *everything.benchmarks()])
     folders = [rendered_dir(name) for name in names if (rendered_dir(name) / "table.csv").exists()]

@@ -37,7 +37,7 @@ STORE = Path("artifacts/mlflow")
 DATABASE = STORE / "mlflow.db"
 BATCH = 1000  # metrics that MLflow takes in one call
 GRACE = 3.0  # seconds that a follower may live on when training has ended
-SETTINGS = {  # unless the environment says otherwise
+ENVIRONMENT = {  # unless the environment says otherwise
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -108,7 +108,7 @@ def follow(cell: Cell, every: float) -> NoReturn:
         time.sleep(GRACE)
         os._exit(0)
 
-    os.nice(19)
+    os.nice(10)  # behind training, but 19 would wait minutes for a core to load MLflow
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     threading.Thread(target=watch, daemon=True).start()
     alive = warned = False
@@ -132,7 +132,7 @@ def show(port: int) -> None:
     elif address() == own() and not DATABASE.exists():
         raise OSError(f"{DATABASE} is missing: nothing has run yet; run `make reproduce` first")
     else:
-        ui.serve(port, address(), SETTINGS)
+        ui.serve(port, address(), ENVIRONMENT)
 
 
 def address() -> str:
@@ -154,7 +154,7 @@ def store() -> Iterator["MlflowClient"]:
 
     Raises OSError, one line, for whatever goes wrong between it and the store.
     """
-    for name, value in SETTINGS.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow.store.db.utils
     from sqlalchemy.exc import SQLAlchemyError

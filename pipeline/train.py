@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline import params
 from pipeline.cell import Cell, data_file, seed_for
+from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from pipeline.workers import advance, run_seeds
 
@@ -32,6 +33,7 @@ def main() -> None:
 def train(cell: Cell, benchmark: params.Benchmark) -> None:
     """Train every seed of ``cell`` and write its outputs: weights, curves, training record."""
     started = cell.state()
+    cell.work.mkdir(parents=True, exist_ok=True)
     seeds, steps = range(benchmark.seeds), benchmark.training.steps
     with tracked(cell):
         records = run_seeds(train_seed, cell, seeds, steps * len(seeds), f"{cell.position}: train {cell.name}", "step")
@@ -48,7 +50,7 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
 
     import models
     from pipeline import data, engine
-    from pipeline.checkpoint import atomic_write, load_tensors, model_state, save_tensors
+    from pipeline.checkpoint import load_tensors, model_state, save_tensors
 
     training = params.load().benchmark(cell.benchmark).training
     ready = cell.work / f"{seed}.pt"
@@ -85,8 +87,6 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
 
 def publish(cell: Cell, records: list[dict[str, Any]]) -> None:
     """Turn the work folder of a trained cell into the stage's outputs."""
-    from pipeline.checkpoint import atomic_write
-
     for folder, suffix in ((cell.weights, ".pt"), (cell.curves, ".csv")):
         shutil.rmtree(folder, ignore_errors=True)
         for record in records:

@@ -145,19 +145,21 @@ def plain(content: Table, width: int = 120) -> str:
     """A table for a terminal, its columns in as many blocks as ``width`` takes. `*` is best, `~` tied with the best."""
     sign = {BEST: "*", TIED: "~", "": " "}
     names = ["", *(row.model + f" ({row.note})" * bool(row.note) for row in content.rows)]
+    margin = max(map(len, names))
     columns = [
         [head, *(sign[row.cells[place].mark] + row.cells[place].text for row in content.rows)]
         for place, head in enumerate(content.headings)
     ]
-    margin, blocks, used = max(map(len, names)), [[]], width
-    for column in columns:
-        wide = 2 + max(map(len, column))
-        if used + wide > width:
+    widths = [max(map(len, column)) for column in columns]
+    gap = 2 if margin + sum(widths) + 2 * len(widths) <= width else 1
+    blocks, used = [], width
+    for column, wide in zip(columns, widths, strict=True):
+        if used + gap + wide > width:
             blocks.append([[name.ljust(margin) for name in names]])
             used = margin
-        blocks[-1].append([text.rjust(wide) for text in column])
-        used += wide
-    return "\n\n".join("\n".join(map("".join, zip(*block, strict=True))) for block in blocks[1:])
+        blocks[-1].append([text.rjust(gap + wide) for text in column])
+        used += gap + wide
+    return "\n\n".join("\n".join(map("".join, zip(*block, strict=True))) for block in blocks)
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import stage
-from pipeline.checkpoint import atomic_write
+from pipeline.files import atomic_write
 
 
 def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:

@@ -1,22 +1,93 @@
-"""The contract of every data set, and known answers for those that need no files."""
+"""The contract of every data set, wrong settings, and files that are damaged, missing, or downloaded.
 
+Data sets that read files get small ones of the right format, with checksums to match, so that the real code runs.
+"""
+
+import gzip
+import hashlib
 import math
+import pickle
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torchvision.datasets import CIFAR10, MNIST
 
 from benchmarks import datasets
-from benchmarks.datasets import Splits, Truth
+from benchmarks.datasets import cifar10, fashion_mnist, mnist
+from benchmarks.datasets.common import files
 
-TOYS = ("ring", "grid")
+IMAGES = {"train": 30, "t10k": 20}
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def idx(folder: Path) -> dict[str, str]:
+    """Four small IDX files in ``folder``; their checksums."""
+    folder.mkdir(parents=True)
+    for part, n in IMAGES.items():
+        pixels = np.random.default_rng(n).integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        labels = (np.arange(n) % 10).astype(np.uint8)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 0x803, n, 28, 28) + pixels.tobytes())
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 0x801, n) + labels.tobytes())
+    return {path.name: md5(path) for path in sorted(folder.iterdir(), reverse=True)}
+
+
+def cifar_batches(folder: Path) -> dict[str, str]:
+    """CIFAR-10's seven pickles, ten images a batch; their checksums."""
+    folder.mkdir(parents=True)
+    for seed, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
+        pixels = np.random.default_rng(seed).integers(0, 256, (10, 3072), dtype=np.uint8)
+        (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": list(range(10))}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(CIFAR10.__name__)}))
+    return {path.name: md5(path) for path in folder.iterdir()}
 
 
 @pytest.fixture
-def root(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A data root with small files in the right formats for the data sets that read any."""
-    request.getfixturevalue("small_files")
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data root that holds small files for every data set that reads any."""
+    monkeypatch.setattr(mnist, "CHECKSUMS", idx(tmp_path / "MNIST/raw"))
+    monkeypatch.setattr(fashion_mnist, "CHECKSUMS", idx(tmp_path / "FashionMNIST/raw"))
+    sums = cifar_batches(tmp_path / CIFAR10.base_folder)
+    for batches in ("train_list", "test_list"):
+        monkeypatch.setattr(CIFAR10, batches, [[name, sums[name]] for name, _ in getattr(CIFAR10, batches)])
+    monkeypatch.setitem(CIFAR10.meta, "md5", sums["batches.meta"])
     return tmp_path
+
+
+@pytest.fixture
+def mirror(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that is served as MNIST's only mirror, with archives of small files whose checksums are expected."""
+    folder = tmp_path_factory.mktemp("mirror")
+    monkeypatch.setattr(mnist, "CHECKSUMS", idx(folder / "raw"))
+    for path in (folder / "raw").iterdir():
+        (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    monkeypatch.setattr(MNIST, "resources", [(name, md5(folder / name)) for name, _ in MNIST.resources])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=partial(server.serve_forever, poll_interval=0.02), daemon=True).start()
+    serve_from(server.server_port, monkeypatch)
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Nothing on stderr."""
+
+
+def serve_from(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{port}/"])
 
 
 @pytest.mark.parametrize("name", datasets.names())
@@ -29,7 +100,7 @@ def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
         if splits.levels:
             assert x.dtype == torch.uint8
             assert x.dim() == 4
-            assert x.max() < splits.levels
+            assert x.max().item() < splits.levels
         else:
             assert x.dtype == torch.float32
             assert x.dim() == 2
@@ -50,83 +121,6 @@ def test_every_dataset_is_the_same_each_time(name: str, root: Path) -> None:
     for one, other in ((first.train, second.train), (first.test, second.test)):
         assert torch.equal(one.x, other.x)
         assert torch.equal(one.label, other.label)
-
-
-@pytest.mark.parametrize("name", TOYS)
-def test_density_integrates_to_one(name: str) -> None:
-    truth = toy(name).truth
-    step, reach = 0.75 * truth.sigma, truth.centres.abs().max().item() + 8 * truth.sigma
-    line = torch.arange(-reach, reach, step, dtype=torch.float64)
-    # Summed in parts; a step below sigma makes a sum over Gaussians exact to twelve digits.
-    total = sum(truth.log_density(part).exp().sum().item() for part in torch.cartesian_prod(line, line).split(100_000))
-    assert total * step**2 == pytest.approx(1, abs=1e-9)
-
-
-def test_density_is_that_of_the_mixture() -> None:
-    truth = Truth(torch.tensor([[0.0, 0.0, 1.0], [3.0, -1.0, 0.0]]), 0.5)
-    x = torch.randn(20, 3, dtype=torch.float64)
-    gaussian = torch.distributions.Independent(torch.distributions.Normal(truth.centres.double(), 0.5), 1)
-    mixture = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(torch.ones(2).double()), gaussian)
-    assert torch.allclose(truth.log_density(x), mixture.log_prob(x), rtol=1e-12)
-    assert truth.log_density(x).dtype == torch.float64
-
-
-@pytest.mark.parametrize("name", TOYS)
-def test_density_of_samples_gives_the_entropy(name: str) -> None:
-    splits = toy(name)
-    modes, sigma = len(splits.truth.centres), splits.truth.sigma
-    entropy = math.log(modes) + 1 + math.log(2 * math.pi * sigma**2)  # of modes that do not overlap, in two dimensions
-    assert -splits.truth.log_density(splits.test.x).mean().item() == pytest.approx(entropy, abs=0.02)
-
-
-@pytest.mark.parametrize("name", TOYS)
-def test_points_scatter_around_their_mode(name: str) -> None:
-    splits = toy(name)
-    for x, mode in (splits.train, splits.test):
-        noise = x - splits.truth.centres[mode]
-        n = len(x)
-        assert noise.mean(0).abs().max() < 5 * splits.truth.sigma / math.sqrt(n)
-        assert noise.std(0).numpy() == pytest.approx(splits.truth.sigma, rel=5 / math.sqrt(2 * n))
-        share = mode.bincount() / n
-        assert share.numpy() == pytest.approx(1 / splits.classes, abs=5 / math.sqrt(n * splits.classes))
-
-
-def test_ring_has_eight_distinct_centres_on_its_circle() -> None:
-    truth = datasets.load("ring", Path(), {"points": 10, "held_out": 10, "radius": 3.0}).truth
-    assert truth.centres.shape == (8, 2)
-    assert truth.centres.norm(dim=1).numpy() == pytest.approx(3)
-    assert truth.centres[0].tolist() == [3.0, 0.0]
-    neighbours = (truth.centres - truth.centres.roll(1, 0)).norm(dim=1)
-    assert neighbours.numpy() == pytest.approx(2 * 3 * math.sin(math.pi / 8), rel=1e-6)
-
-
-def test_grid_has_its_25_centres() -> None:
-    truth = toy("grid").truth
-    assert {tuple(centre) for centre in truth.centres.tolist()} == {
-        (x, y) for x in (-4, -2, 0, 2, 4) for y in (-4, -2, 0, 2, 4)
-    }
-    assert truth.sigma == 0.05
-
-
-def test_held_out_points_depend_on_the_seed_and_not_on_the_training_size() -> None:
-    few, many = (datasets.load("ring", Path(), {"points": points, "held_out": 50}) for points in (10, 1000))
-    other = datasets.load("ring", Path(), {"points": 10, "held_out": 50, "seed": 1})
-    assert torch.equal(few.test.x, many.test.x)
-    assert not torch.equal(few.test.x, other.test.x)
-    assert not torch.equal(few.train.x, few.test.x[:10])
-
-
-def test_digits_are_split_by_class() -> None:
-    splits = datasets.load("digits", Path(), {})
-    assert splits.train.x.shape == (1198, 1, 8, 8)
-    assert splits.test.x.shape == (599, 1, 8, 8)
-    assert splits.levels == 17
-    assert splits.train.x.unique().tolist() == list(range(17))
-    train, test = splits.train.label.bincount(), splits.test.label.bincount()
-    assert ((train + test) / 3 - test).abs().max() < 1
-    assert (train + test).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as UCI states them
-    other = datasets.load("digits", Path(), {"seed": 1, "held_out": 0.5})
-    assert len(other.test.x) == 899
 
 
 @pytest.mark.parametrize(
@@ -151,5 +145,101 @@ def test_wrong_settings_are_named_in_one_line(name: str, settings: dict, message
     assert "\n" not in str(error.value)
 
 
-def toy(name: str) -> Splits:
-    return datasets.load(name, Path(), {"points": 20_000, "held_out": 20_000})
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_idx_files_are_read_as_they_are(name: str, root: Path) -> None:
+    splits = datasets.load(name, root, {})
+    expected = np.random.default_rng(30).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    assert np.array_equal(splits.train.x[:, 0].numpy(), expected)
+    assert splits.test.label.tolist() == [*range(10)] * 2
+    assert (splits.classes, splits.levels) == (10, 256)
+
+
+def test_cifar_batches_are_read_as_they_are(root: Path) -> None:
+    splits = datasets.load("cifar10", root, {})
+    assert splits.train.x.shape == (50, 3, 32, 32)
+    expected = np.random.default_rng(5).integers(0, 256, (10, 3072), dtype=np.uint8)  # red, then green, then blue rows
+    assert np.array_equal(splits.test.x.flatten(1).numpy(), expected)
+    assert splits.train.label.tolist() == [*range(10)] * 5
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mnist", "MNIST/raw/t10k-labels-idx1-ubyte"),
+        ("fashion_mnist", "FashionMNIST/raw/train-images-idx3-ubyte"),
+        ("cifar10", "cifar-10-batches-py/test_batch"),
+        ("cifar10", "cifar-10-batches-py/batches.meta"),
+    ],
+)
+def test_a_damaged_file_is_named_with_both_checksums(name: str, file: str, root: Path) -> None:
+    path = root / file
+    whole = md5(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError) as error:
+        datasets.load(name, root, {})
+    assert str(error.value) == f"{name}: {path} is damaged: MD5 {md5(path)}, not {whole}; delete it and run again"
+
+
+def test_true_checksums_are_those_of_the_real_files() -> None:
+    assert mnist.CHECKSUMS["train-images-idx3-ubyte"] == "6bbc9ace898e44ae57da46a324031adb"
+    for checksums in (mnist.CHECKSUMS, fashion_mnist.CHECKSUMS):
+        assert {f"{name}.gz" for name in checksums} == {name for name, _ in MNIST.resources}
+        assert len(set(checksums.values()) | set(dict(MNIST.resources).values())) == 8
+    assert not set(mnist.CHECKSUMS.values()) & set(fashion_mnist.CHECKSUMS.values())
+
+
+def test_missing_files_are_downloaded_once(mirror: Path, tmp_path: Path) -> None:
+    root = tmp_path / "new" / "root"
+    first = datasets.load("mnist", root, {})
+    assert first.train.x.shape == (30, 1, 28, 28)
+    assert sorted(path.name for path in root.iterdir()) == ["MNIST"]
+    assert socket.getdefaulttimeout() is None
+    for archive in mirror.glob("*.gz"):
+        archive.unlink()
+    assert torch.equal(datasets.load("mnist", root, {}).train.x, first.train.x)
+
+
+def test_archives_at_hand_are_used(mirror: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST/raw"
+    folder.mkdir(parents=True)
+    for archive in mirror.glob("*.gz"):
+        archive.rename(folder / archive.name)
+    assert datasets.load("mnist", tmp_path, {}).test.x.shape == (20, 1, 28, 28)
+    archive = folder / "train-images-idx3-ubyte.gz"
+    archive.write_bytes(b"half of it")
+    assert len(datasets.load("mnist", tmp_path, {}).train.x) == 30  # unpacked before: not looked at
+    (folder / "train-images-idx3-ubyte").unlink()
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz is damaged: MD5 .* delete it and run again"):
+        datasets.load("mnist", tmp_path, {})
+
+
+@pytest.mark.parametrize("fault", ["absent", "damaged", "empty"])
+def test_a_failed_download_leaves_nothing_and_says_what_to_do(fault: str, mirror: Path, tmp_path: Path) -> None:
+    last = mirror / "t10k-labels-idx1-ubyte.gz"  # the others will be whole
+    last.unlink() if fault == "absent" else last.write_bytes(b"" if fault == "empty" else last.read_bytes()[:20])
+    with pytest.raises(OSError) as error:
+        datasets.load("mnist", tmp_path, {})
+    message = str(error.value)
+    assert message.startswith(f"mnist: no MNIST/raw/train-labels-idx1-ubyte under {tmp_path} and the download failed (")
+    assert message.endswith("BENCHMARK_DATA_ROOT to a folder that holds it, or connect and run again")
+    assert "\n" not in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_silent_server_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        serve_from(silent.getsockname()[1], monkeypatch)
+        with pytest.raises(OSError, match=r"download failed \(.*timed out"):
+            datasets.load("mnist", tmp_path, {})
+
+
+def test_a_full_disk_is_not_taken_for_a_failed_download(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*arguments: object, **keywords: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (root / CIFAR10.base_folder / "test_batch").unlink()
+    monkeypatch.setattr(cifar10.CIFAR10, "download", write)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        datasets.load("cifar10", root, {})
+    assert error.value.filename == str(root)

@@ -86,6 +86,8 @@ def test_every_stage_depends_on_what_its_module_imports() -> None:
     for file in [ROOT / "dvc.yaml", *sorted((ROOT / "benchmarks").glob("*/dvc.yaml"))]:
         for name, stage in stage_files(file):
             module = Path("pipeline") / f"{stage['cmd'].split()[1]}.py"
+            if name == "check":
+                continue  # it looks at the models when parameters change; when a model changes, its own cells do
             listed = [Path(dep) for dep in stage["deps"]]
             for source in closure(module):
                 if source.name == "__init__.py" and source.parent.name in ("pipeline", "benchmarks", "datasets"):

@@ -44,6 +44,10 @@ CASES = {
     "clumps among spread": lambda: (draw(200, 16, 1), clumps(200, 16, 1e-5, 2).float()),
     "collapsed": lambda: (draw(200, 8, 0), draw(200, 8, 0)[:1].expand(150, 8)),
     "outlier": lambda: (draw(200, 8, 0), torch.cat([draw(200, 8, 1), torch.full((1, 8), 1e6)])),
+    "squares that underflow": lambda: (
+        torch.cat([draw(100, 8, 0) * 1e-25, torch.ones(1, 8), -torch.ones(1, 8)]),
+        draw(100, 8, 1) * 1e-25,
+    ),
     "huge": lambda: (draw(100, 8, 0) * 1e30, draw(100, 8, 1) * 1e30),
     "tiny": lambda: (draw(100, 8, 0) * 1e-30, draw(100, 8, 1) * 1e-30),
     "one dimension": lambda: (draw(100, 1, 0), draw(100, 1, 1)),
@@ -77,6 +81,12 @@ def test_equal_sets_score_one(offset: float, dims: int, block: int) -> None:
     x = offset + 0.01 * draw(300, dims, 0)
     order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
     assert manifold(real=x, fake=x[order], block=block) == (1, 1, 1, 1)
+
+
+def test_equal_clumps_score_one() -> None:
+    """Their balls are found by one way of summing and compared by another, which must not break the tie."""
+    x = clumps(400, 100, 1e-6, 1)
+    assert manifold(real=x, fake=x.flip(0)) == (1, 1, 1, 1)
 
 
 def test_a_collapsed_generator_is_precise_and_recalls_at_most_one() -> None:

@@ -28,8 +28,8 @@ def render(report: Report, out: Path) -> Fragment:
     style.save(figure, out / "curves.png")
     caption = (
         "Loss of each player. Thin lines: the training seeds; thick: their mean; a cross on the axis: where a seed "
-        "diverged. Losses of different models are not comparable. Linear axes leave out the outermost 1 % of values at "
-        "either end."
+        "diverged. Losses of different models are not comparable. Axes leave out the outermost 1 % of values at either "
+        "end."
     )
     return Fragment("Training", pictures=(Picture("curves.png", caption),))
 
@@ -54,10 +54,12 @@ def scale(axes: Axes, curves: pd.DataFrame) -> None:
     if values.empty:
         return
     sizes = curves.groupby("player").value.apply(lambda loss: loss.abs().median())
+    low, high = np.quantile(values, [0.01, 0.99])
     if sizes.max() > APART * sizes.min() > 0:
         axes.set_yscale("symlog", linthresh=sizes.min())
+        axes.yaxis.get_major_locator().set_params(numticks=5)
+        axes.set_ylim(low - abs(low) / 2, high + abs(high) / 2)
     else:
-        low, high = np.quantile(values, [0.01, 0.99])
         margin = 0.08 * (high - low) or 1
         axes.set_ylim(low - margin, high + margin)
     axes.xaxis.set_major_locator(style.few_ticks())

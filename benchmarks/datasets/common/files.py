@@ -18,7 +18,7 @@ from torchvision.datasets.utils import calculate_md5
 from benchmarks.datasets.common.splits import Split, Splits
 
 Checksums = Mapping[str, str]  # file below the root -> MD5
-PATIENCE = 10.0  # seconds that a server may be silent
+PATIENCE = 6.0  # seconds that an address may be silent; some hosts have eight of them
 FAILURES = (OSError, RuntimeError, EOFError, HTTPException, TarError, zlib.error)  # torchvision makes one of only some
 
 
@@ -53,7 +53,7 @@ def ensure(name: str, dataset: type[VisionDataset], files: Checksums, archives: 
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OSError(
             f"{name}: no {missing[0]} under {root} and the download failed ({reason}); "
-            f"set BENCHMARK_DATA_ROOT to a folder that holds {missing[0]}, or connect and run again"
+            "set BENCHMARK_DATA_ROOT to a folder that holds it, or connect and run again"
         ) from error
 
 

@@ -1,0 +1,41 @@
+"""The check stage, which everything waits for: all that can be wrong with the parameters before any data are there."""
+
+from pathlib import Path
+
+import torch
+
+import models
+from models.common.protocol import Spec
+from pipeline import params
+from pipeline.files import atomic_write
+from pipeline.stage import run_stage
+
+CHECKED = Path("artifacts/checked")
+SPECS = {"toys": Spec((2,), classes=8), "images": Spec((1, 8, 8), classes=10, levels=17)}  # of their kind the plainest
+
+
+def main() -> None:
+    parameters = params.load()
+    for kind, spec in SPECS.items():
+        for name, settings in getattr(parameters.board, kind).models.items():
+            build(name, settings, spec, f"{kind}.models.{name}")
+    for name in parameters.benchmarks():
+        parameters.benchmark(name)
+    cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
+    print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
+    atomic_write(CHECKED, "The parameters fit one another and the code.\n")
+
+
+def build(name: str, settings: dict, spec: Spec, where: str) -> None:
+    """Build the model without memory; a ValueError of its own gets told where it stands in the parameters."""
+    architecture = models.load(name)
+    settings = params.hyperparameters(architecture, settings, where)
+    try:
+        with torch.device("meta"):
+            architecture(spec, **settings)
+    except ValueError as error:
+        raise ValueError(f"{params.PARAMS}: {where}: {error}") from None
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,111 @@
+"""The judge learns real digits, from its seed alone, and describes images the same in any batch."""
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from benchmarks.extractors import FEATURES, Judge, _shift, accuracy, describe, fit
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Tensor, ...]:
+    """Training images, test images and their labels."""
+    bunch = load_digits()
+    x = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 8 - 1
+    label = torch.tensor(bunch.target, dtype=torch.int64)
+    train, test = train_test_split(torch.arange(len(x)).numpy(), test_size=1 / 3, stratify=label, random_state=0)
+    return x[train], x[test], label[train], label[test]
+
+
+def trained(digits: tuple[Tensor, ...], seed: int, epochs: int = 1) -> Judge:
+    judge = Judge(SHAPE, 10)
+    fit(judge, digits[0], digits[2], epochs=epochs, batch=64, lr=0.01, seed=seed)
+    return judge
+
+
+def test_digits_are_told_apart(digits: tuple[Tensor, ...]) -> None:
+    assert accuracy(trained(digits, seed=0, epochs=30), digits[1], digits[3]) >= 0.97
+
+
+def test_the_seed_alone_decides(digits: tuple[Tensor, ...]) -> None:
+    torch.manual_seed(1)
+    first = trained(digits, seed=3)
+    second, other = trained(digits, seed=3), trained(digits, seed=4)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_fitting_leaves_the_global_generator_alone(digits: tuple[Tensor, ...]) -> None:
+    judge, state = Judge(SHAPE, 10), torch.get_rng_state()
+    fit(judge, digits[0], digits[2], epochs=1, batch=64, lr=0.01, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_fitting_twice_starts_afresh(digits: tuple[Tensor, ...]) -> None:
+    once, twice = trained(digits, seed=0), trained(digits, seed=1)
+    fit(twice, digits[0], digits[2], epochs=1, batch=64, lr=0.01, seed=0)
+    assert torch.equal(describe(once, digits[1])[0], describe(twice, digits[1])[0])
+
+
+def test_descriptions_do_not_depend_on_the_batch(digits: tuple[Tensor, ...]) -> None:
+    judge = trained(digits, seed=0)
+    judge.train()  # left so by a careless caller: normalisation must not see the batch
+    features, labels = describe(judge, digits[1])
+    assert features.shape == (len(digits[1]), FEATURES)
+    assert not features.requires_grad
+    for batch in (1, 7, 100):
+        again, same_labels = describe(judge, digits[1][:100], batch)
+        assert torch.allclose(features[:100], again, atol=1e-5)
+        assert torch.equal(labels[:100], same_labels)
+    assert torch.equal(judge(digits[1]).argmax(dim=1), labels)
+
+
+def test_no_feature_is_dead(digits: tuple[Tensor, ...]) -> None:
+    features, _ = describe(trained(digits, seed=0), digits[1])
+    assert (features.std(dim=0) > 1e-3).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 9, 12)])
+def test_any_image_size_is_read(shape: tuple[int, ...]) -> None:
+    judge = Judge(shape, 3)
+    x = torch.rand(2, *shape) * 2 - 1
+    assert judge(x).shape == (2, 3)
+    assert judge.features(x).shape == (2, FEATURES)
+
+
+def test_images_are_moved_by_a_pixel_at_most() -> None:
+    x = torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4)
+    assert torch.equal(_shift(x, torch.ones(2, 2, dtype=torch.int64)), x)
+    moved = _shift(x, torch.tensor([[2, 1], [1, 0]]))
+    assert torch.equal(moved[0, :, :-1], x[0, :, 1:])  # up
+    assert torch.equal(moved[1, :, :, 1:], x[1, :, :, :-1])  # to the right
+    assert torch.equal(moved[1, :, :, 0], x[1, :, :, 0])  # its border repeated
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "message"),
+    [((2,), 10, r"not the shape \(2,\)"), (SHAPE, 0, "2 classes or more, not 0")],
+)
+def test_a_judge_of_points_or_of_no_classes_is_refused(shape: tuple[int, ...], classes: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Judge(shape, classes)
+
+
+@pytest.mark.parametrize(
+    ("x", "label", "batch", "message"),
+    [
+        (torch.zeros(9, 3, 8, 8), torch.zeros(9).long(), 4, r"images of shape \(1, 8, 8\)"),
+        (torch.full((9, 1, 8, 8), 255.0), torch.zeros(9).long(), 4, r"in \[-1, 1\], not in \[255, 255\]"),
+        (torch.full((9, 1, 8, 8), torch.nan), torch.zeros(9).long(), 4, r"not in \[nan, nan\]"),
+        (torch.zeros(9, 1, 8, 8), torch.full((9,), 10), 4, r"9 labels in 0..9"),
+        (torch.zeros(9, 1, 8, 8), torch.zeros(8).long(), 4, "9 images need 9 labels"),
+        (torch.zeros(9, 1, 8, 8), torch.zeros(9).long(), 10, "batch 10 is larger than the 9 training images"),
+    ],
+)
+def test_bad_input_is_one_line(x: Tensor, label: Tensor, batch: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit(Judge(SHAPE, 10), x, label, epochs=1, batch=batch, lr=0.01, seed=0)

@@ -1,0 +1,69 @@
+"""The judge stage: it learns, says so, and is read back as it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import datasets
+from benchmarks.extractors import describe
+from pipeline import data, judge, params
+from pipeline.cell import data_file, judge_file, scores_dir
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> params.Benchmark:
+    """The digits, prepared, in an empty folder."""
+    benchmark = params.Params(ROOT).benchmark("digits")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
+    data.save(datasets.load("digits", Path(), {}), data_file("digits"))
+    return benchmark
+
+
+def test_the_judge_of_the_digits_is_good_enough(digits: params.Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
+    judge.train(digits)
+    record = json.loads((scores_dir("digits") / "judge.json").read_text())
+    assert record["accuracy"] >= 0.97
+    assert (record["train_images"], record["test_images"]) == (1198, 599)
+    assert "of 599 held-out images rightly" in capsys.readouterr().out
+
+    images = data.load(data_file("digits"), "cpu")
+    read = judge.load_judge(judge_file("digits"), "cpu")
+    features, label = describe(read, images.as_input(images.test.x))
+    assert features.shape[0] == 599
+    assert (label == images.test.label).float().mean().item() == pytest.approx(record["accuracy"], abs=1e-3)
+
+
+def test_the_judge_is_the_same_each_time(digits: params.Benchmark) -> None:
+    short = digits.model_copy(update={"judge": params.Judging(epochs=1, batch=64, lr=0.003)})
+    states = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # must not matter
+        judge.train(short)
+        states.append(judge.load_judge(judge_file("digits"), "cpu").state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not judge.load_judge(judge_file("digits"), "cpu").training
+
+
+def test_a_benchmark_of_points_has_no_judge() -> None:
+    with pytest.raises(ValueError, match="ring has no judge"):
+        judge.train(params.Params(ROOT).benchmark("ring"))
+
+
+def test_a_batch_larger_than_the_data_is_refused(digits: params.Benchmark) -> None:
+    large = digits.model_copy(update={"judge": params.Judging(epochs=1, batch=2000, lr=0.003)})
+    with pytest.raises(ValueError, match="batch 2000 is larger than the 1198 training images"):
+        judge.train(large)
+    assert not judge_file("digits").exists()
+
+
+def test_missing_data_and_a_missing_judge_are_named(digits: params.Benchmark) -> None:
+    data_file("digits").unlink()
+    with pytest.raises(FileNotFoundError, match=r"data\.pt is missing; run `dvc repro benchmarks/digits/dvc\.yaml`"):
+        judge.train(digits)
+    with pytest.raises(FileNotFoundError, match=r"judge\.pt is missing; run `dvc repro benchmarks/digits/dvc\.yaml`"):
+        judge.load_judge(judge_file("digits"), "cpu")

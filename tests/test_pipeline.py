@@ -1,0 +1,216 @@
+"""The whole pipeline for real, in a clone with tiny budgets: what runs, what does not, what survives a kill."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+import yaml
+
+from pipeline.checkpoint import load_tensors
+
+ROOT = Path(__file__).parents[1]
+MODELS = {"toys": ["vae", "wgan"], "images": ["cgan", "pixelcnn"]}
+pytestmark = pytest.mark.timeout(600)
+
+
+def tree() -> list[str]:
+    """The files that a clone of the working tree would hold."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    made = ("reports/scores/", "reports/rendered/")
+    return [name for name in listed if (ROOT / name).is_file() and not name.startswith(made) and "dvc.lock" not in name]
+
+
+def run(clone: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
+    variables.pop("MLFLOW_TRACKING_URI", None)
+    return subprocess.run(command, cwd=clone, env=variables, capture_output=True, text=True)
+
+
+def succeed(clone: Path, *command: str, **environment: str) -> str:
+    done = run(clone, *command, **environment)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+def set_params(clone: Path, **training: object) -> None:
+    """A suite of ring and digits with few models, seeds and steps."""
+    board = yaml.safe_load((clone / "params.yaml").read_text())
+    board |= {"suite": ["ring", "digits"], "seeds": 2}
+    for kind, names in MODELS.items():
+        board[kind]["models"] = {name: board[kind]["models"].get(name) or {} for name in names}
+        board[kind]["training"] |= {"steps": 20, "batch": 32, **training}
+        board[kind]["evaluation"]["samples"] = 100
+    board["images"]["judge"]["epochs"] = 1
+    board["images"]["models"]["pixelcnn"] = {"width": 8, "depth": 1}
+    (clone / "params.yaml").write_text(yaml.safe_dump(board))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A repository like a fresh clone, reproduced once."""
+    place = tmp_path_factory.mktemp("clone")
+    for name in tree():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, place / name)
+    set_params(place)
+    succeed(place, "git", "init", "-q")
+    succeed(place, "dvc", "repro", "-q")
+    yield place
+    shutil.rmtree(place)
+
+
+def test_everything_is_made(clone: Path) -> None:
+    for benchmark, kind in (("ring", "toys"), ("digits", "images")):
+        for model in [*MODELS[kind], "oracle"]:
+            scores = json.loads((clone / f"reports/scores/{benchmark}/{model}/scores.json").read_text())
+            assert [row["status"] for row in scores["seeds"]] == ["finished"] * 2
+            assert scores["mean"]
+        page = clone / "reports/rendered/benchmarks" / benchmark
+        assert {"index.html", "table.md", "table.csv", "table.tex", "curves.png"} <= {
+            file.name for file in page.iterdir()
+        }
+    assert (clone / "reports/rendered/index.html").exists()
+    assert not list((clone / "artifacts/work").glob("*/*")), "a finished cell leaves no work behind"
+
+
+def test_nothing_runs_again(clone: Path) -> None:
+    assert "Running stage" not in succeed(clone, "dvc", "repro")
+    assert json.loads(succeed(clone, "dvc", "status", "--json").strip().splitlines()[-1]) == {}
+
+
+def test_dvc_shows_metrics_and_plots(clone: Path) -> None:
+    shown = json.loads(succeed(clone, "dvc", "metrics", "show", "--json"))[""]["data"]
+    assert "modes" in shown["reports/scores/ring/wgan/scores.json"]["data"]["mean"]
+    assert shown["reports/scores/digits/judge.json"]["data"]["accuracy"] > 0
+    succeed(clone, "dvc", "plots", "show", "--out", "plots")
+    assert (clone / "plots/index.html").stat().st_size > 10_000
+
+
+def test_editing_a_model_makes_only_its_cells_stale(clone: Path) -> None:
+    model = clone / "models/wgan.py"
+    text = model.read_text()
+    model.write_text(text + "\n# edited\n")
+    try:
+        stale = json.loads(succeed(clone, "dvc", "status", "--json", "-R", "benchmarks", "dvc.yaml").splitlines()[-1])
+    finally:
+        model.write_text(text)
+    cells = {name for name in stale if "ring" in name or "digits" in name}
+    assert cells == {"benchmarks/ring/dvc.yaml:train@wgan", "benchmarks/ring/dvc.yaml:evaluate@wgan"}
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("train", "rings", "vae"), "unknown benchmark 'rings'; did you mean 'ring'?"),
+        (("train", "ring", "vea"), "unknown model 'vea'; did you mean 'vae'?"),
+        (("evaluate", "ring", "wgan_gp"), "unknown model 'wgan_gp'; did you mean 'wgan'?"),
+        (("judge", "ring"), "ring has no judge"),
+    ],
+)
+def test_a_bad_name_is_one_line(clone: Path, command: tuple[str, ...], message: str) -> None:
+    done = run(clone, "pipeline/run", *command)
+    assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_damaged_output_of_an_earlier_stage_is_named(clone: Path) -> None:
+    path = clone / "artifacts/ring/data/data.pt"
+    kept = path.read_bytes()
+    path.unlink()  # it may be a link into DVC's cache
+    path.write_bytes(kept[:1000])
+    try:
+        done = run(clone, "pipeline/run", "evaluate", "ring", "oracle")
+    finally:
+        path.write_bytes(kept)
+    assert done.returncode == 1 and "data.pt is damaged; delete it and run `dvc repro" in done.stderr.splitlines()[-1]
+
+
+def states(clone: Path) -> list[dict[str, torch.Tensor]]:
+    folder = clone / "artifacts/ring/vae/weights"
+    return [load_tensors(path)["state"] for path in sorted(folder.iterdir())]
+
+
+def same(left: list[dict[str, torch.Tensor]], right: list[dict[str, torch.Tensor]]) -> bool:
+    pairs = zip(left, right, strict=True)
+    return all(one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one) for one, two in pairs)
+
+
+def processes_in(clone: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()) == clone and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_seeds_do_not_depend_on_the_number_of_workers(clone: Path) -> None:
+    before = states(clone)
+    succeed(clone, "pipeline/run", "train", "ring", "vae", BENCHMARK_WORKERS="1")
+    assert len(before) == 2 and not same(before[:1], before[1:]) and same(before, states(clone))
+
+
+def test_a_killed_dvc_leaves_nothing_running_and_the_cell_carries_on(clone: Path) -> None:
+    set_params(clone, steps=3000)
+    succeed(clone, "pipeline/run", "train", "ring", "vae")
+    whole = states(clone)
+    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "BENCHMARK_WORKERS": "1"}
+    process = subprocess.Popen(
+        ["dvc", "repro", "-f", "-s", "benchmarks/ring/dvc.yaml:train@vae"],
+        cwd=clone,
+        env=variables | {"BENCHMARK_CHECKPOINT_EVERY": "0.01"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: list((clone / "artifacts/work/ring/vae").glob("*/1.checkpoint")))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not processes_in(clone))
+    work = next((clone / "artifacts/work/ring/vae").iterdir())
+    assert (work / "0.pt").exists() and not (work / "1.pt").exists(), "killed in the second of two seeds"
+    assert not (clone / "artifacts/ring/vae/weights").exists(), "no half-written output"
+    kept = (work / "0.pt").stat().st_mtime_ns
+    output = succeed(clone, "dvc", "repro", "-s", "benchmarks/ring/dvc.yaml:train@vae")
+    assert same(whole, states(clone))
+    assert "ring/vae: 2 seeds trained" in output and kept
+
+
+def test_divergence_is_a_result(clone: Path) -> None:
+    set_params(clone)
+    board = yaml.safe_load((clone / "params.yaml").read_text())
+    board["toys"]["models"]["vae"] = {"lr": 1e6}
+    (clone / "params.yaml").write_text(yaml.safe_dump(board))
+    output = succeed(clone, "dvc", "repro", "report@ring")
+    assert "diverged (model, step" in output
+    rows = json.loads((clone / "reports/scores/ring/vae/scores.json").read_text())["seeds"]
+    assert [row["status"] for row in rows] == ["diverged"] * 2 and rows[0]["player"] == "model"
+    assert "2/2 diverged" in (clone / "reports/rendered/benchmarks/ring/table.md").read_text()
+
+
+def test_a_dependency_edited_while_a_cell_trains_fails_the_stage(clone: Path) -> None:
+    set_params(clone, steps=3000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train", "ring", "vae"], cwd=clone, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: (clone / "artifacts/work/ring/vae").exists())
+    (clone / "models/vae.py").write_text((clone / "models/vae.py").read_text() + "\n# edited\n")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "models/vae.py changed while ring/vae was training; run the same command again" in errors
