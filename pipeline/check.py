@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 import models
+from benchmarks import datasets
 from models.common.protocol import Spec
 from pipeline import params
 from pipeline.files import atomic_write
@@ -20,7 +21,8 @@ def main() -> None:
         for name, settings in getattr(parameters.board, kind).models.items():
             build(name, settings, spec, f"{kind}.models.{name}")
     for name in parameters.benchmarks():
-        parameters.benchmark(name)
+        benchmark = parameters.benchmark(name)
+        datasets.check(benchmark.dataset, benchmark.data)
     cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
     print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
     atomic_write(CHECKED, "The parameters fit one another and the code.\n")

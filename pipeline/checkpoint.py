@@ -25,9 +25,9 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # torch raises zip, pickle, EOF and runtime errors for one and the same fact
+    except Exception as error:  # torch raises zip, pickle, EOF, system and runtime errors for one and the same fact
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         raise ValueError(
             f"{path} is damaged ({type(error).__name__}); delete it and run the same command again"
         ) from error

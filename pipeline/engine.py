@@ -33,19 +33,6 @@ EXPLODED = 1e6  # no loss of ours comes near it (nats of a 32x32x3 image are bel
 CHECKPOINT_EVERY = float(os.environ.get("BENCHMARK_CHECKPOINT_EVERY", 20))  # seconds
 
 
-def chosen_device() -> torch.device:
-    """BENCHMARK_DEVICE, or the GPU where there is one, or the CPU."""
-    name = os.environ.get("BENCHMARK_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (
-        RuntimeError,
-        AssertionError,
-    ):  # torch raises either, for an unknown name and for a missing device
-        raise ValueError(f"BENCHMARK_DEVICE = {name!r}: no such device here; leave it out, or set cpu") from None
-    return torch.device(name)
-
-
 class Divergence(Exception):
     """A player's loss stopped being a number, or exploded, at a step."""
 

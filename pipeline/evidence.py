@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 import models
 from benchmarks import metrics
 from benchmarks.extractors import describe
-from pipeline import data, engine, params
+from pipeline import data, params
 from pipeline.cell import ORACLE, Cell, data_file, judge_file, seed_for
 from pipeline.checkpoint import load_tensors
 from pipeline.data import Data
@@ -28,7 +28,7 @@ Evidence = dict[str, Any]  # by the names in benchmarks.metrics.EVIDENCE
 def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
     """A seed's row (its status and, if it finished, every metric) and the columns it fills. Writes its samples."""
     benchmark = params.load().benchmark(cell.benchmark)
-    device = engine.chosen_device()
+    device = data.chosen_device()
     resident = data.load(data_file(cell.benchmark), device)
     rng = Generator(device).manual_seed(seed_for("sampling", cell.benchmark, seed))
     row: dict[str, Any] = {"seed": seed, "status": "finished"}

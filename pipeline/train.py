@@ -57,7 +57,7 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
     if ready.exists():
         advance(training.steps)
         return {key: value for key, value in load_tensors(ready).items() if key != "state"}
-    device = engine.chosen_device()
+    device = data.chosen_device()
     resident = data.load(data_file(cell.benchmark), device)
     architecture = models.load(cell.model)
     settings = params.hyperparameters(architecture, cell.settings["model"], cell.name)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 REFRESH = 0.5 if sys.stderr.isatty() else 10.0  # seconds between two looks at the progress
 
-PRELOAD = ["torch", "pipeline.engine"]
+PRELOAD = ["torch", "pipeline.data", "models"]
 
 _done: Any = None  # the shared count of units done, in a worker
 

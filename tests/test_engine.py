@@ -141,10 +141,10 @@ def test_numerics_are_settings(tmp_path: Path, settings: dict) -> None:
 
 def test_the_device_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
-    assert engine.chosen_device() == CPU
+    assert data.chosen_device() == CPU
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpuu")
     with pytest.raises(ValueError, match="BENCHMARK_DEVICE = 'cpuu'"):
-        engine.chosen_device()
+        data.chosen_device()
 
 
 def test_tensors_only(tmp_path: Path) -> None:
