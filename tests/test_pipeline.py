@@ -63,6 +63,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in tree():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
+    (place / "benchmarks/grid/dvc.yaml").unlink()
     set_params(place)
     succeed(place, "git", "init", "-q")
     succeed(place, "dvc", "repro", "-q")
@@ -86,7 +87,7 @@ def test_everything_is_made(clone: Path) -> None:
 
 def test_nothing_runs_again(clone: Path) -> None:
     assert "Running stage" not in succeed(clone, "dvc", "repro")
-    assert json.loads(succeed(clone, "dvc", "status", "--json").strip().splitlines()[-1]) == {}
+    assert json.loads(succeed(clone, "dvc", "status", "--json")) == {}
 
 
 def test_dvc_shows_metrics_and_plots(clone: Path) -> None:
@@ -102,11 +103,10 @@ def test_editing_a_model_makes_only_its_cells_stale(clone: Path) -> None:
     text = model.read_text()
     model.write_text(text + "\n# edited\n")
     try:
-        stale = json.loads(succeed(clone, "dvc", "status", "--json", "-R", "benchmarks", "dvc.yaml").splitlines()[-1])
+        stale = json.loads(succeed(clone, "dvc", "status", "--json"))
     finally:
         model.write_text(text)
-    cells = {name for name in stale if "ring" in name or "digits" in name}
-    assert cells == {"benchmarks/ring/dvc.yaml:train@wgan", "benchmarks/ring/dvc.yaml:evaluate@wgan"}
+    assert set(stale) == {"benchmarks/ring/dvc.yaml:train@wgan", "benchmarks/ring/dvc.yaml:evaluate@wgan"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_damaged_output_of_an_earlier_stage_is_named(clone: Path) -> None:
         done = run(clone, "pipeline/run", "evaluate", "ring", "oracle")
     finally:
         path.write_bytes(kept)
-    assert done.returncode == 1 and "data.pt is damaged; delete it and run `dvc repro" in done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and "data.pt is damaged or unreadable; delete it" in done.stderr.splitlines()[-1]
 
 
 def states(clone: Path) -> list[dict[str, torch.Tensor]]:

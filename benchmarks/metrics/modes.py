@@ -2,10 +2,10 @@
 
 A sample is of high quality if it lies less than 3 sigma (L2) from the nearest centre; a mode is covered if one such
 sample is nearest to it: A. Srivastava et al., "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational
-Learning", 2017, arXiv:1705.07761. Reverse KL, of the high-quality samples' histogram over the modes from
-the uniform one: Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018,
-arXiv:1712.04086; 2,500 samples as there. Samples of the truth itself score 1 - exp(-9/2) = 98.89 % high
-quality in two dimensions, and a reverse KL of about (K - 1) / 2n for K modes and n samples.
+Learning", 2017, arXiv:1705.07761. Reverse KL, of the high-quality samples' histogram over the modes from the uniform
+one: Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018, arXiv:1712.04086; 2,500
+samples as there. Samples of the truth itself score 1 - exp(-9/2) = 98.89 % high quality in two dimensions, and a
+reverse KL of about (K - 1) / 2n for K modes and n samples.
 Departure: the same on all samples given, and modes with 20 samples or more, which a few strays do not cover.
 """
 

@@ -1,0 +1,173 @@
+"""The folder listing is the registry; nets, losses and likelihoods against known answers."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator, nn
+
+import models
+from models.common import likelihoods, losses, nets
+from models.common.pixels import from_levels, to_levels
+from models.common.protocol import Spec
+
+DOUBLE = torch.float64
+
+
+def test_names_are_the_files() -> None:
+    assert {"ae", "cgan", "gan", "pixelcnn", "vae", "wgan", "wgan_gp"} <= set(models.names())
+    assert "common" not in models.names() and models.names() == sorted(models.names())
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"'wgan_pg': did you mean 'wgan_gp'\?"):
+        models.load("wgan_pg")
+    with pytest.raises(ValueError, match="there are ae, "):
+        models.load("qqqq")
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "halvings"), [(8, 2, 2), (28, 7, 2), (32, 4, 3), (64, 4, 4), (6, 3, 1), (16, 4, 2)]
+)
+def test_images_are_halved_to_a_few_pixels(size: int, left: int, halvings: int) -> None:
+    spec = Spec((3, size, size))
+    channels, low = nets.pyramid(spec, width=128)
+    assert low == (left, left) and channels == [3, *(32 * 2**i for i in range(halvings))]
+    x = torch.zeros(2, *spec.shape)
+    assert nets.encoder(spec, 5, width=8, depth=1)(x).shape == (2, 5)
+    assert nets.scorer(spec, width=8, depth=1)(x).shape == (2,)
+    assert nets.decoder(spec, 5, width=8, depth=1)(torch.zeros(2, 5)).shape == x.shape
+
+
+def test_odd_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="27x27"):
+        nets.encoder(Spec((1, 27, 27)), 1, width=8, depth=1)
+
+
+def test_points_get_the_depth_asked_for() -> None:
+    net = nets.encoder(Spec((2,)), 5, width=16, depth=4)
+    assert [layer.weight.shape for layer in net if isinstance(layer, nn.Linear)] == [(16, 2), *[(16, 16)] * 3, (5, 16)]
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (3, 1, 2, 2)])
+def test_labels_enter_one_hot(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape)
+    labelled = nets.with_label(x, torch.tensor([0, 3, 1]), 4)
+    assert labelled.shape[1:] == nets.with_classes(Spec(shape[1:], classes=4)).shape
+    assert torch.equal(labelled[:, : shape[1]], x)
+    one_hot = nn.functional.one_hot(torch.tensor([0, 3, 1]), 4).float().view(3, 4, *[1] * (len(shape) - 2))
+    assert torch.equal(labelled[:, shape[1] :], one_hot.expand(3, 4, *shape[2:]))
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_our_leaky_relu_is_leaky_relu_to_second_order(slope: float) -> None:
+    x = torch.randn(5, 3, dtype=DOUBLE, requires_grad=True)
+    assert torch.equal(nets.LeakyReLU(slope)(x), nn.functional.leaky_relu(x, slope))
+    assert torch.autograd.gradcheck(nets.LeakyReLU(slope), x)
+    assert torch.autograd.gradgradcheck(nets.LeakyReLU(slope), x)
+
+
+def test_gan_losses_are_the_papers_formulas() -> None:
+    real, fake = torch.tensor([0.3, -2.0, 4.0], dtype=DOUBLE), torch.tensor([1.5, -0.7], dtype=DOUBLE)
+    assert losses.classification(real, fake) == pytest.approx(
+        -sum(math.log(1 / (1 + math.exp(-v))) for v in real.tolist()) / 3
+        - sum(math.log(1 - 1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2
+    )
+    assert losses.minimax(fake) == pytest.approx(
+        sum(math.log(1 - 1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2
+    )
+    assert losses.non_saturating(fake) == pytest.approx(
+        -sum(math.log(1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2
+    )
+    assert losses.classification(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(2 * math.log(2))
+
+
+@pytest.mark.parametrize("score", [-40.0, 0.0, 40.0])
+def test_minimax_saturates_where_the_critic_is_sure_and_the_other_does_not(score: float) -> None:
+    slopes = {}
+    for loss in (losses.minimax, losses.non_saturating):
+        fake = torch.tensor([score], dtype=DOUBLE, requires_grad=True)
+        loss(fake).backward()
+        slopes[loss] = fake.grad.item()
+    certainty = 1 / (1 + math.exp(-score))
+    assert slopes[losses.minimax] == pytest.approx(-certainty)
+    assert slopes[losses.non_saturating] == pytest.approx(certainty - 1)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (7, 1, 4, 4)])
+def test_the_penalty_of_a_linear_critic_is_its_slope_from_one(shape: tuple[int, ...]) -> None:
+    weight = torch.randn(math.prod(shape[1:]), dtype=DOUBLE, requires_grad=True)
+    real, fake = torch.randn(shape, dtype=DOUBLE), torch.randn(shape, dtype=DOUBLE)
+    penalty = losses.gradient_penalty(lambda x: x.flatten(1) @ weight, real, fake)
+    norm = weight.detach().norm()
+    assert penalty.item() == pytest.approx((norm.item() - 1) ** 2)
+    (grad,) = torch.autograd.grad(penalty, weight)
+    assert torch.allclose(grad, 2 * (norm - 1) * weight.detach() / norm)
+
+
+def test_the_penalty_looks_between_real_and_fake() -> None:
+    real, fake, seen = torch.zeros(1000, 2), torch.ones(1000, 2), []
+
+    def critic(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.detach())
+        return x.square().sum(1)
+
+    losses.gradient_penalty(critic, real, fake)
+    share = seen[0]
+    assert torch.equal(share[:, 0], share[:, 1]) and share.min() >= 0 and share.max() <= 1
+    assert share.mean().item() == pytest.approx(0.5, abs=0.05) and share.var().item() == pytest.approx(1 / 12, rel=0.2)
+
+
+def test_kl_is_that_of_torch_and_zero_for_the_prior() -> None:
+    mean, log_variance = torch.randn(50, 4, dtype=DOUBLE), torch.randn(50, 4, dtype=DOUBLE)
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    kl = losses.kl_to_standard_normal(mean, log_variance)
+    assert torch.allclose(kl, torch.distributions.kl_divergence(posterior, prior).sum(1)) and (kl >= 0).all()
+    assert losses.kl_to_standard_normal(torch.zeros(1, 4), torch.zeros(1, 4)) == 0
+
+
+@pytest.mark.parametrize("levels", [2, 3, 17, 256])
+@pytest.mark.parametrize("log_scale", [-7.0, -1.0, 3.0])
+@pytest.mark.parametrize("mean", [-3.0, -1.0, 0.03, 1.0])
+def test_discretised_logistic_sums_to_one_over_the_levels(levels: int, log_scale: float, mean: float) -> None:
+    likelihood = likelihoods.Logistic(levels).double()
+    likelihood.log_scale.data.fill_(log_scale)
+    x = from_levels(torch.arange(levels), levels, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
+    out = torch.full_like(x, mean, requires_grad=True)
+    nats = likelihood.log_prob(x, out)
+    assert nats.exp().sum().item() == pytest.approx(1, abs=1e-12)
+    nats.sum().backward()
+    assert out.grad.isfinite().all() and likelihood.log_scale.grad.isfinite()
+
+
+def test_bernoulli_is_binary_cross_entropy() -> None:
+    out = torch.randn(4, 1, 3, 3, dtype=DOUBLE) * 5
+    x = 2.0 * torch.randint(2, out.shape).double() - 1
+    expected = -nn.functional.binary_cross_entropy_with_logits(out, (x + 1) / 2, reduction="none").flatten(1).sum(1)
+    assert torch.allclose(likelihoods.Bernoulli().log_prob(x, out), expected)
+
+
+def test_gaussian_is_torchs() -> None:
+    likelihood = likelihoods.Gaussian().double()
+    likelihood.log_scale.data.fill_(-1.3)
+    x, out = torch.randn(4, 3, dtype=DOUBLE), torch.randn(4, 3, dtype=DOUBLE)
+    expected = torch.distributions.Normal(out, math.exp(-1.3)).log_prob(x).sum(1)
+    assert torch.allclose(likelihood.log_prob(x, out), expected)
+
+
+@pytest.mark.parametrize("levels", [2, 5])
+def test_draws_follow_the_likelihood_they_are_scored_by(levels: int) -> None:
+    likelihood = likelihoods.fitting(Spec((1, 1, 1), levels=levels)).double()
+    grid = from_levels(torch.arange(levels), levels, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
+    expected = likelihood.log_prob(grid, torch.full_like(grid, 0.4)).exp()
+    drawn = likelihood.draw(torch.full((40000, 1, 1, 1), 0.4, dtype=DOUBLE), Generator().manual_seed(0))
+    found = torch.bincount(to_levels(drawn, levels).flatten(), minlength=levels) / len(drawn)
+    assert torch.allclose(found.double(), expected, atol=0.012)
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_levels_survive_the_round_trip(levels: int) -> None:
+    level = torch.arange(levels)
+    x = from_levels(level, levels, like=torch.zeros(()))
+    assert x.min() == -1 and x.max() == 1 and torch.equal(to_levels(x, levels), level)

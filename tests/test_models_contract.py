@@ -1,0 +1,262 @@
+"""What every model must hold, over models.names(): a new file in models/ is tested by being there."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+import models
+from models.common.pixels import from_levels
+from models.common.protocol import Batch, Constrains, Encodes, Finishes, HasLikelihood, Spec
+
+SPECS = {
+    "points": Spec((2,)),
+    "labelled points": Spec((2,), classes=8),
+    "grey images": Spec((1, 8, 8), classes=10, levels=17),
+    "binary images": Spec((1, 8, 8), levels=2),
+    "colour images": Spec((3, 8, 8), classes=10, levels=4),
+}
+B = 6
+Case = tuple[str, Spec]
+
+
+def build(name: str, spec: Spec, seed: int = 0) -> nn.Module:
+    """A small model in training mode; skips where the model refuses the data."""
+    torch.manual_seed(seed)
+    try:
+        return models.load(name)(spec, width=16)
+    except ValueError as refusal:
+        assert str(spec.shape) in str(refusal), "a refusal names the data"
+        pytest.skip(str(refusal))
+
+
+def some_batches(spec: Spec, count: int, dtype: torch.dtype = torch.float32) -> list[Batch]:
+    """Data of `spec` from a generator of their own."""
+    rng = Generator().manual_seed(5)
+    batches = []
+    for _ in range(count):
+        x = torch.randn(B, *spec.shape, generator=rng)
+        if spec.levels:
+            x = from_levels(torch.randint(spec.levels, (B, *spec.shape), generator=rng), spec.levels, like=x)
+        label = torch.randint(spec.classes, (B,), generator=rng) if spec.classes else None
+        batches.append(Batch(x.to(dtype), label))
+    return batches
+
+
+def take_steps(model: nn.Module, optimizers: dict, batches: list[Batch], start: int = 0) -> list[dict[str, Tensor]]:
+    """The engine's loop in small; the losses of every move."""
+    record = []
+    for step, batch in enumerate(batches, start):
+        for move in model.moves(step):
+            losses = move(batch)
+            record.append({player: loss.detach() for player, loss in losses.items()})
+            for player, loss in losses.items():
+                optimizers[player].zero_grad()
+                loss.backward(inputs=owned(optimizers[player]), retain_graph=True)
+            for player in losses:
+                optimizers[player].step()
+            if isinstance(model, Constrains):
+                model.constrain()
+    return record
+
+
+def owned(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B) -> Tensor:
+    given = torch.arange(n) % spec.classes if model.given == "label" else None
+    with torch.no_grad():
+        return model.eval().sample(n, given, Generator().manual_seed(seed))
+
+
+@pytest.fixture(params=SPECS)
+def spec(request: pytest.FixtureRequest) -> Spec:
+    return SPECS[request.param]
+
+
+@pytest.fixture(params=models.names())
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def model(name: str, spec: Spec) -> Iterator[nn.Module]:
+    yield build(name, spec)
+
+
+def test_fits_some_data(name: str) -> None:
+    fits = 0
+    for spec in SPECS.values():
+        try:
+            fits += isinstance(models.load(name)(spec), nn.Module)  # with the defaults, too
+        except ValueError:
+            continue
+    assert fits
+
+
+def test_every_parameter_belongs_to_one_player(model: nn.Module) -> None:
+    players = [id(parameter) for optimizer in model.optimizers().values() for parameter in owned(optimizer)]
+    trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    assert len(players) == len(set(players)) and set(players) == trained
+
+
+def test_only_the_named_players_move_and_all_of_them_do(model: nn.Module, spec: Spec) -> None:
+    optimizers, moved = model.optimizers(), set()
+    names = {id(parameter): key for key, parameter in model.named_parameters()}
+    for step, batch in enumerate(some_batches(spec, 12)):
+        for move in model.moves(step):
+            before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
+            losses = move(batch)
+            for loss in losses.values():
+                assert loss.shape == () and loss.isfinite()
+            for player, loss in losses.items():
+                loss.backward(inputs=owned(optimizers[player]), retain_graph=True)
+            assert all(parameter.grad is not None for player in losses for parameter in owned(optimizers[player]))
+            for player in losses:
+                optimizers[player].step()
+                optimizers[player].zero_grad()
+            changed = {key for key, now in model.named_parameters() if not torch.equal(now, before[key])}
+            allowed = {names[id(parameter)] for player in losses for parameter in owned(optimizers[player])}
+            assert changed and changed <= allowed
+            moved |= changed
+    for optimizer in optimizers.values():
+        assert moved & {names[id(parameter)] for parameter in owned(optimizer)}
+
+
+def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> None:
+    take_steps(model, model.optimizers(), some_batches(spec, 2))
+    outside = torch.get_rng_state()
+    first, again, other = draw(model, spec), draw(model, spec), draw(model, spec, seed=1)
+    assert torch.equal(torch.get_rng_state(), outside)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.shape == (B, *spec.shape) and first.isfinite().all()
+    if len(spec.shape) == 3:
+        assert first.abs().max() <= 1
+
+
+def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) -> None:
+    assert model.given in ("nothing", "label", "image")
+    if model.given == "label":
+        with pytest.raises(ValueError, match="label"):
+            model.sample(B, None, Generator())
+        one, two = (
+            model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1)
+        )
+        assert not torch.equal(one, two)
+
+
+def test_state_holds_all_that_sampling_needs(name: str, model: nn.Module, spec: Spec) -> None:
+    batches = some_batches(spec, 6)
+    take_steps(model, model.optimizers(), batches)
+    if isinstance(model, Finishes):
+        with torch.no_grad():
+            model.eval().finish(batches)
+    copy = build(name, spec, seed=1)
+    assert not torch.equal(draw(copy, spec), draw(model, spec))
+    copy.load_state_dict(model.state_dict())
+    assert torch.equal(draw(copy, spec), draw(model, spec))
+
+
+def test_abilities_do_as_they_say(model: nn.Module, spec: Spec) -> None:
+    (batch,) = some_batches(spec, 1)
+    outside = torch.get_rng_state()
+    with torch.no_grad():
+        model.eval()
+        if isinstance(model, HasLikelihood):
+            nats = model.log_prob(batch.x)
+            assert nats.shape == (B,) and nats.isfinite().all() and torch.equal(nats, model.log_prob(batch.x))
+            assert not spec.levels or nats.max() <= 0, "discrete pixels have probabilities"
+            assert model.bound in (True, False) and model.estimator
+        if isinstance(model, Encodes):
+            assert model.encode(batch.x).shape == (B, model.latent)
+            assert model.reconstruct(batch.x).shape == batch.x.shape
+    assert torch.equal(torch.get_rng_state(), outside)
+
+
+def test_float64_clean(model: nn.Module, spec: Spec) -> None:
+    model.double()
+    batches = some_batches(spec, 6, torch.float64)
+    for losses in take_steps(model, model.optimizers(), batches):
+        assert all(loss.dtype == torch.float64 for loss in losses.values())
+    with torch.no_grad():
+        model.eval()
+        if isinstance(model, Finishes):
+            model.finish(batches)
+        if isinstance(model, HasLikelihood):
+            assert model.log_prob(batches[0].x).dtype == torch.float64
+    assert draw(model, spec).dtype == torch.float64
+    assert all(value.dtype == torch.float64 for value in model.state_dict().values() if value.is_floating_point())
+
+
+def test_losses_are_exact_under_autocast(model: nn.Module, spec: Spec) -> None:
+    (batch,) = some_batches(spec, 1)
+    for step in range(6):
+        for move in model.moves(step):
+            with torch.autocast("cpu", torch.bfloat16):
+                losses = move(batch)
+            assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+
+
+def test_a_resumed_run_is_the_same_run(name: str, model: nn.Module, spec: Spec, tmp_path: Path) -> None:
+    batches, optimizers = some_batches(spec, 14), model.optimizers()
+    take_steps(model, optimizers, batches[:7])
+    states = {player: optimizer.state_dict() for player, optimizer in optimizers.items()}
+    torch.save((model.state_dict(), states, torch.get_rng_state()), tmp_path / "checkpoint.pt")
+    uninterrupted = take_steps(model, optimizers, batches[7:], start=7)
+
+    resumed = build(name, spec, seed=1)
+    weights, states, chance = torch.load(tmp_path / "checkpoint.pt")
+    resumed.load_state_dict(weights)
+    again = resumed.optimizers()
+    for player, state in states.items():
+        again[player].load_state_dict(state)
+    torch.set_rng_state(chance)
+    assert take_steps(resumed, again, batches[7:], start=7) == uninterrupted
+    for key, value in model.state_dict().items():
+        assert torch.equal(resumed.state_dict()[key], value), key
+
+
+def test_hyperparameters_are_typed_keywords_with_defaults(name: str) -> None:
+    constructor = models.load(name).__init__
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    assert parameters[0].name == "spec"
+    for parameter in parameters[1:]:
+        assert parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
+        assert parameter.name in get_type_hints(constructor)
+
+
+@pytest.mark.parametrize("bad", [-1, 0, float("nan")])
+def test_bad_values_are_named(name: str, bad: float) -> None:
+    spec = Spec((1, 8, 8), classes=10, levels=17)
+    constructor = models.load(name)
+    hints = get_type_hints(constructor.__init__)
+    for key, parameter in inspect.signature(constructor).parameters.items():
+        allowed = bad == 0 and key.startswith("beta")  # Adam without momentum
+        if key != "spec" and hints[key] in (int, float) and not allowed:
+            with pytest.raises(ValueError, match=rf"{key} = {bad}: must"):
+                constructor(spec, **{key: bad})
+        if isinstance(parameter.default, str):
+            with pytest.raises(ValueError, match=f"{key} = 'nonsense'"):
+                constructor(spec, **{key: "nonsense"})
+
+
+def test_the_file_cites_its_paper_and_stands_alone(name: str) -> None:
+    source = (Path(models.__file__).parent / f"{name}.py").read_text()
+    tree = ast.parse(source)
+    citation = ast.get_docstring(tree)
+    assert re.search(r"\b(19|20)\d\d\b", citation) and re.search(r"arXiv:\d{4}\.\d{4,5}|doi:10\.", citation)
+    assert "Departure: " in citation
+    assert len(source.splitlines()) < 150
+    for node in ast.walk(tree):
+        imported = [node.module] if isinstance(node, ast.ImportFrom) else []
+        imported += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for module in imported:
+            ours = (Path(models.__file__).parents[1] / module.split(".")[0]).is_dir()
+            assert not ours or module.startswith("models.common"), f"{name} imports {module}"
