@@ -96,7 +96,8 @@ class Players:
         """Those named in ``losses`` move together: all gradients first, then all steps."""
         last = len(losses) - 1
         for order, (player, loss) in enumerate(losses.items()):
-            self.optimizers[player].zero_grad(set_to_none=True)
+            for parameter in self.parameters[player]:
+                parameter.grad = None
             loss.backward(inputs=self.parameters[player], retain_graph=order < last)
         for player in losses:
             self.optimizers[player].step()

@@ -37,8 +37,8 @@ def train(cell: Cell, benchmark: params.Benchmark) -> None:
     seeds, steps = range(benchmark.seeds), benchmark.training.steps
     with tracked(cell):
         records = run_seeds(train_seed, cell, seeds, steps * len(seeds), f"{cell.position}: train {cell.name}", "step")
-    unchanged(cell, started, benchmark.seeds)
-    publish(cell, records)
+        unchanged(cell, started, benchmark.seeds)
+        publish(cell, records)
     diverged = [record for record in records if record["status"] == "diverged"]
     ends = [f"seed {record['seed']} diverged ({record['player']}, step {record['step']})" for record in diverged]
     print("; ".join([f"{cell.name}: {len(records)} seeds trained", *ends]), flush=True)
@@ -126,7 +126,7 @@ def unchanged(cell: Cell, started: dict[str, str], seeds: int) -> None:
 def tracked(cell: Cell) -> Iterator[None]:
     """Have a process beside this one bring the live curves into MLflow; it can neither delay nor fail the training."""
     command = [sys.executable, "-m", "pipeline.tracking", cell.benchmark, cell.model, "--follow"]
-    follower = subprocess.Popen(command, stdin=subprocess.PIPE)
+    follower = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield
     finally:
