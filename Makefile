@@ -4,7 +4,9 @@ PORT ?= 5000
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: reproduce test ui lint format speed lock clean
+NAME ?= ring
+
+.PHONY: reproduce test benchmark ui lint format speed lock clean
 
 reproduce: $(READY)  ## run what changed of the suite, print the tables
 	$(BIN)/dvc repro
@@ -12,6 +14,12 @@ reproduce: $(READY)  ## run what changed of the suite, print the tables
 
 test: $(READY)  ## every test but the timings
 	$(BIN)/python -m pytest
+
+benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
+	$(BIN)/python -m pipeline.add $(NAME)
+	$(BIN)/dvc repro benchmarks/$(NAME)/dvc.yaml
+	$(BIN)/python -m pipeline.report $(NAME)
+	$(BIN)/python -m pipeline.report --index
 
 ui: $(READY)  ## the runs in MLflow's browser interface, on this machine only
 	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)
