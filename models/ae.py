@@ -23,9 +23,7 @@ from models.common.protocol import Batch, Losses, Move, Spec
 class Model(nn.Module):
     given = "nothing"
 
-    def __init__(
-        self, spec: Spec, *, latent: int = 16, lr: float = 1e-3, width: int = 128, depth: int = 3
-    ) -> None:
+    def __init__(self, spec: Spec, *, latent: int = 16, lr: float = 1e-3, width: int = 128, depth: int = 3) -> None:
         super().__init__()
         check.at_least(1, latent=latent)
         check.positive(lr=lr)

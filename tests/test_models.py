@@ -73,9 +73,7 @@ def test_gan_losses_are_the_papers_formulas() -> None:
         -sum(math.log(1 / (1 + math.exp(-v))) for v in real.tolist()) / 3
         - sum(math.log(1 - 1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2
     )
-    assert losses.minimax(fake) == pytest.approx(
-        sum(math.log(1 - 1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2
-    )
+    assert losses.minimax(fake) == pytest.approx(sum(math.log(1 - 1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2)
     assert losses.non_saturating(fake) == pytest.approx(
         -sum(math.log(1 / (1 + math.exp(-v))) for v in fake.tolist()) / 2
     )

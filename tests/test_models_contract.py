@@ -146,9 +146,7 @@ def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) 
     if model.given == "label":
         with pytest.raises(ValueError, match="label"):
             model.sample(B, None, Generator())
-        one, two = (
-            model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1)
-        )
+        one, two = (model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1))
         assert not torch.equal(one, two)
 
 

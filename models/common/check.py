@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def at_least(low: int, **values: int) -> None:
     for name, value in values.items():
@@ -11,8 +13,8 @@ def at_least(low: int, **values: int) -> None:
 
 def positive(**values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} = {value}: must be above 0")
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} = {value}: must be above 0, and finite")
 
 
 def decay(**values: float) -> None:
