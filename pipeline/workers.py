@@ -62,15 +62,17 @@ def run_seeds(
 
 
 def worker_count(seeds: int) -> int:
-    """How many seeds run at once: BENCHMARK_WORKERS, or one a core, and on a GPU, which they share, at most four."""
+    """How many seeds run at once: BENCHMARK_WORKERS, or about one a core, and at most four on a GPU, which they share."""
     asked = os.environ.get("BENCHMARK_WORKERS")
     if asked is not None:
         if not asked.isdigit() or int(asked) < 1:
             raise ValueError(f"BENCHMARK_WORKERS = {asked!r}: a whole number from 1 is wanted")
         return min(seeds, int(asked))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # Asking torch would cost this process, which needs it for nothing else, seconds of imports.
-    return min(seeds, cores, 4) if shutil.which("nvidia-smi") else min(seeds, cores)
+    if shutil.which("nvidia-smi"):  # asking torch would cost this process, which does not need it, seconds of imports
+        return min(seeds, cores, 4)
+    # Three seeds on two cores: all at once take 1.5 times as long as one, two and then one twice as long.
+    return min(seeds, cores + seeds % cores)
 
 
 def begin(done: Any) -> None:

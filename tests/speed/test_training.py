@@ -1,7 +1,7 @@
 """Training speed against the loop that one usually writes: same nets, same batch, alternating runs in one process.
 
-The usual loop: a DataLoader over tensors, default optimizers, float32, contiguous, `.item()` at every step, and gradients
-left where they fall. `make speed` prints the ratios; a shortfall fails.
+The usual loop: a DataLoader over tensors, default optimizers, float32, contiguous, `.item()` at every step, and
+gradients left where they fall. `make speed` prints the ratios; a shortfall fails.
 """
 
 import time
