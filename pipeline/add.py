@@ -1,4 +1,4 @@
-"""Write a benchmark's stages from its kind's: `python -m pipeline.add mnist`; without a name, those of all that have some.
+"""Write a benchmark's stages from its kind's: `python -m pipeline.add mnist`; without a name, of all that have some.
 
 A benchmark is a folder with a benchmark.yaml. DVC sees it once it has a dvc.yaml too, which is benchmarks/<kind>.yaml
 with the benchmark's name; so the stages of a kind are written once, and only what is wanted shows in `dvc status`.

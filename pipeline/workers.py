@@ -62,7 +62,7 @@ def run_seeds(
 
 
 def worker_count(seeds: int) -> int:
-    """How many seeds run at once: BENCHMARK_WORKERS, or about one a core, and at most four on a GPU, which they share."""
+    """How many seeds run at once: BENCHMARK_WORKERS, or about one a core, on a GPU at most four."""
     asked = os.environ.get("BENCHMARK_WORKERS")
     if asked is not None:
         if not asked.isdigit() or int(asked) < 1:

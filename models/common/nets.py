@@ -53,6 +53,25 @@ class LeakyReLU(nn.Module):
         return _LeakyReLU.apply(x, self.slope)
 
 
+class ToPixels(nn.Module):
+    """(B, H * W * C) -> (B, C, H, W) without moving a number: in memory the channels stay last, where CPUs and GPUs
+    convolve faster, and where gradients then need no rearranging either."""
+
+    def __init__(self, channels: int, height: int, breadth: int) -> None:
+        super().__init__()
+        self.size = (height, breadth, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, self.size).permute(0, 3, 1, 2)
+
+
+class FromPixels(nn.Module):
+    """(B, C, H, W) -> (B, H * W * C), the way back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
 def encoder(spec: Spec, out: int, *, width: int, depth: int) -> nn.Module:
     """(B, *shape) -> (B, out)"""
     check.at_least(1, width=width, depth=depth)
@@ -62,7 +81,7 @@ def encoder(spec: Spec, out: int, *, width: int, depth: int) -> nn.Module:
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(channels):
         layers += [nn.Conv2d(wide, narrow, 4, stride=2, padding=1), LeakyReLU(0.2)]
-    return Net(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * breadth, out))
+    return Net(*layers, FromPixels(), nn.Linear(channels[-1] * height * breadth, out))
 
 
 def decoder(spec: Spec, size: int, *, width: int, depth: int, bounded: bool = True) -> nn.Module:
@@ -72,7 +91,7 @@ def decoder(spec: Spec, size: int, *, width: int, depth: int, bounded: bool = Tr
         return mlp(size, spec.shape[0], width, depth)
     channels, low = pyramid(spec, width)
     first = (channels[-1], *low)
-    layers = [nn.Linear(size, first[0] * first[1] * first[2]), nn.Unflatten(1, first)]
+    layers = [nn.Linear(size, first[0] * first[1] * first[2]), ToPixels(*first)]
     for narrow, wide in pairwise(reversed(channels)):
         layers += [nn.BatchNorm2d(narrow), nn.ReLU(), nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1)]
     return Net(*layers, *[nn.Tanh()] * bounded)

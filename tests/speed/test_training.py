@@ -118,6 +118,11 @@ def plain(net: nn.Module) -> nn.Module:
     for layer in net.modules():
         if type(layer).__name__ == "LeakyReLU":
             swapped.append(nn.LeakyReLU(layer.slope) if layer.slope else nn.ReLU())
+        elif type(layer).__name__ == "ToPixels":
+            height, breadth, channels = layer.size
+            swapped.append(nn.Unflatten(1, (channels, height, breadth)))
+        elif type(layer).__name__ == "FromPixels":
+            swapped.append(nn.Flatten())
         elif isinstance(layer, nn.Linear):
             swapped.append(nn.Linear(layer.in_features, layer.out_features))
         elif not list(layer.children()):
