@@ -52,7 +52,9 @@ class Model(nn.Module):
     def critic_move(self, batch: Batch) -> Losses:
         with torch.no_grad():
             fake = self.generate(noise(len(batch.x), self.latent, batch.x), batch.label)
-        return {"critic": losses.classification(self.score(batch.x, batch.label), self.score(fake, batch.label))}
+        both = self.score(torch.cat([batch.x, fake]), batch.label.repeat(2))  # one pass: (2B, *shape), (2B,) -> (2B,)
+        on_real, on_fake = both.chunk(2)
+        return {"critic": losses.classification(on_real, on_fake)}
 
     def generator_move(self, batch: Batch) -> Losses:
         fake = self.generate(noise(len(batch.x), self.latent, batch.x), batch.label)

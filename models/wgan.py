@@ -51,7 +51,8 @@ class Model(nn.Module):
     def critic_move(self, batch: Batch) -> Losses:
         with torch.no_grad():
             fake = self.generator(noise(len(batch.x), self.latent, batch.x))  # (B, latent) -> (B, *shape)
-        return {"critic": self.critic(fake).mean() - self.critic(batch.x).mean()}
+        on_real, on_fake = self.critic(torch.cat([batch.x, fake])).chunk(2)  # one pass: (2B, *shape) -> (2B,)
+        return {"critic": on_fake.mean() - on_real.mean()}
 
     def generator_move(self, batch: Batch) -> Losses:
         fake = self.generator(noise(len(batch.x), self.latent, batch.x))  # (B, latent) -> (B, *shape)

@@ -1,5 +1,6 @@
 """How every stage runs: one-line errors, a clean end on Ctrl-C, and no orphan when DVC is killed."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -24,10 +25,10 @@ def run_stage(main: Callable[[], None]) -> NoReturn:
         main()
     except KeyboardInterrupt:
         fail("interrupted; the same command carries on where this one stopped", 130)
-    except (ValueError, OSError) as error:
-        if os.environ.get("BENCHMARK_DEBUG"):
+    except Exception as error:
+        if os.environ.get("BENCHMARK_DEBUG") or not (line := describe(error)):
             raise
-        fail(describe(error), 1)
+        fail(line, 1)
     sys.exit(0)
 
 
@@ -38,12 +39,14 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def describe(error: Exception) -> str:
-    """One line for an error of input or machine."""
+    """One line for an error of input or machine; nothing for a defect."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, of a GPU
+        return "out of memory; choose a smaller batch, or BENCHMARK_WORKERS=1 for one seed at a time"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"no space left on the disk while writing {error.filename}; free some and run the same command again"
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{error.filename} is missing; `dvc repro` makes it"
-    return str(error)
+    return str(error) if isinstance(error, ValueError | OSError) else ""
 
 
 def watch_dvc(every: float = 1.0) -> None:
@@ -57,8 +60,9 @@ def watch_dvc(every: float = 1.0) -> None:
         return
 
     def wait() -> None:
-        while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(every)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(every)
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True, name="watch-dvc").start()

@@ -123,6 +123,14 @@ def test_a_bad_name_is_one_line(clone: Path, command: tuple[str, ...], message: 
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_batch_larger_than_the_data_is_one_line(clone: Path) -> None:
+    set_params(clone, batch=5000)
+    done = run(clone, "pipeline/run", "train", "digits", "cgan")
+    set_params(clone)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: batch = 5000 does not fit the 1198 training data")
+
+
 def test_a_damaged_output_of_an_earlier_stage_is_named(clone: Path) -> None:
     path = clone / "artifacts/ring/data/data.pt"
     kept = path.read_bytes()

@@ -130,12 +130,12 @@ def plain(net: nn.Module) -> nn.Module:
     return nn.Sequential(*swapped)
 
 
-@pytest.mark.parametrize(("width", "depth", "target"), [(128, 2, 1.5), (256, 3, 1.3)])
-def test_ring_wgan_gp(tmp_path: Path, width: int, depth: int, target: float) -> None:
+@pytest.mark.parametrize(("width", "depth", "steps", "target"), [(128, 2, 1000, 1.5), (256, 3, 300, 1.3)])
+def test_ring_wgan_gp(tmp_path: Path, width: int, depth: int, steps: int, target: float) -> None:
     spec, sizes = Spec((2,)), {"latent": 2, "width": width, "depth": depth}
     x = points()
     ours = our_loop(models.load("wgan_gp")(spec, **sizes), x, tmp_path, 256)
-    compare(f"ring WGAN-GP, {depth} x {width}", usual_wgan_gp(spec, x, 256, **sizes), ours, 300, target)
+    compare(f"ring WGAN-GP, {depth} x {width}", usual_wgan_gp(spec, x, 256, **sizes), ours, steps, target)
 
 
 def usual_gan(spec: Spec, x: Tensor, batch: int, latent: int) -> Callable[[int], None]:
