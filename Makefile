@@ -19,7 +19,7 @@ benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchm
 	$(BIN)/python -m pipeline.add $(NAME)
 	$(BIN)/dvc repro benchmarks/$(NAME)/dvc.yaml
 	$(BIN)/python -m pipeline.report $(NAME)
-	$(BIN)/python -m pipeline.report --index
+	$(BIN)/dvc repro -s index
 
 ui: $(READY)  ## the runs in MLflow's browser interface, on this machine only
 	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)
@@ -38,7 +38,7 @@ speed: $(READY)  ## timings against the usual training loop, as ratios
 # The locked versions, with hashes. uv is used where it is there, because it is faster; pip does the same.
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + "; say make PYTHON=python3.12" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
 	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi
 	touch $@

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import shutil
+import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -19,6 +22,15 @@ def seed_for(*parts: str | int) -> int:
     """
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def commit() -> str | None:
+    """The commit that is checked out; None where git or a commit is missing."""
+    try:
+        shown = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return shown.stdout.strip()
 
 
 def data_file(benchmark: str) -> Path:
@@ -103,6 +115,8 @@ class Cell:
         digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in self.dependencies()}
         digests["params.yaml"] = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
         digests["torch"] = version("torch")
+        # Asking torch for the device would cost a process that needs it for nothing else seconds of imports.
+        digests["device"] = os.environ.get("BENCHMARK_DEVICE") or ("cuda" if shutil.which("nvidia-smi") else "cpu")
         return digests
 
     @cached_property

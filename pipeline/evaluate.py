@@ -49,7 +49,7 @@ def write(cell: Cell, benchmark: params.Benchmark, rows: list[dict], columns: li
         "sd": {name: stdev(found) for name, found in values.items() if len(found) > 1},
         "seeds": rows,  # lists are what `dvc metrics` passes over
         "columns": columns,
-        "protocol": protocol(benchmark),
+        "protocol": protocol(cell, benchmark, rows),
     }
     atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
     shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
@@ -61,15 +61,20 @@ def summary(column: dict, found: list[float]) -> str:
     return f"{mean(found) * (100 if column['percent'] else 1):.{column['decimals']}f}" if found else "n/a"
 
 
-def protocol(benchmark: params.Benchmark) -> list[str]:
-    """The sentences under every table of the benchmark."""
-    training, n = benchmark.training, benchmark.evaluation.samples
-    budget = f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each"
-    lines = [f"{budget}; {n:,} samples generated per seed."]
+def protocol(cell: Cell, benchmark: params.Benchmark, rows: list[dict]) -> list[str]:
+    """The sentences under a table that the cell stands in."""
+    training = benchmark.training
+    lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]
+    if cell.model != ORACLE:
+        lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each.")
+    if any(row.get("given") == "label" for row in rows):
+        lines.append(f"{cell.model} is told labels, as often as they occur in training; the others are told nothing.")
     if benchmark.kind == "toys":
         lines.append("Oracle: fresh samples of the true density, at the same n; its likelihood is the true one.")
         return lines
-    lines.append("Reference: the held-out images. Oracle: as many training images, which the reference does not hold.")
+    lines.append(
+        "Reference: the held-out images. Oracle: as many training images, which the judge has been trained on."
+    )
     record = scores_dir(benchmark.name) / "judge.json"
     if record.exists():
         right = json.loads(record.read_text())["accuracy"]

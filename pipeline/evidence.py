@@ -38,13 +38,13 @@ def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
         trained = load_tensors(cell.weights / f"{seed}.pt", device)
         row |= {key: trained[key] for key in ("status", "step", "player")}
         evidence = of_model(cell, benchmark, trained["state"], resident, rng) if row["status"] == "finished" else {}
-    broken = [name for name in ("fake", "log_prob") if name in evidence and evidence[name].isnan().any()]
-    if broken:  # finite weights that compute no numbers have diverged as well
-        row |= {"status": "diverged", "player": broken[0]}
+    if evidence.pop("broken", None):  # finite weights that compute no numbers have diverged as well
+        row |= {"status": "diverged", "player": "samples or likelihood"}
     if row["status"] == "finished":
         save_samples(cell, seed, resident, evidence)
         evidence |= of_benchmark(resident) | of_judge(cell.benchmark, resident, evidence["fake"])
-        row |= metrics.evaluate(benchmark.evaluation.metrics, evidence) | {"estimator": evidence.get("estimator")}
+        row |= metrics.evaluate(benchmark.evaluation.metrics, evidence)
+        row |= {key: evidence.get(key) for key in ("estimator", "given")}
     advance(1)
     return {"row": row, "columns": [column._asdict() for column in metrics.columns(benchmark.evaluation.metrics)]}
 
@@ -61,14 +61,16 @@ def of_model(
     n, given = benchmark.evaluation.samples, None
     if model.given == "label":  # labels as often as in the training data
         given = resident.train.label[torch.randint(len(resident.train.x), (n,), generator=rng, device=rng.device)]
+    fake = generate(model, n, given, rng)
+    broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
-    fake = resident.as_input(resident.to_levels(generate(model, n, given, rng)))
-    evidence = {"fake": fake, "given_labels": given}
+    evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given, "given_labels": given}
     if hasattr(model, "log_prob"):
         held_out = resident.as_input(resident.test.x)
         evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(CHUNK)])
-        evidence |= {"bound": model.bound, "estimator": model.estimator}
-    return evidence
+        broken |= bool((evidence["log_prob"].isnan() | evidence["log_prob"].isposinf()).any())
+        evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
+    return evidence | {"broken": broken}
 
 
 def generate(model: nn.Module, n: int, given: Tensor | None, rng: Generator) -> Tensor:
@@ -82,7 +84,7 @@ def of_oracle(resident: Data, n: int, rng: Generator) -> Evidence:
     """Fresh real samples: of the truth where it is known, or else training data, which the reference does not hold."""
     if resident.truth is not None:
         exact = resident.truth.log_density(resident.as_input(resident.test.x))
-        return {"fake": resident.truth.sample(n, rng).x, "log_prob": exact, "bound": False, "estimator": "exact"}
+        return {"fake": resident.truth.sample(n, rng).x, "log_prob": exact, "estimator": "exact"}
     held = len(resident.train.x)
     if n > held:
         raise ValueError(f"evaluation.samples = {n}: the oracle has {held} training images to draw; ask for no more")

@@ -20,6 +20,7 @@ from pipeline.stage import run_stage
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the judge of a benchmark.")
     parser.add_argument("benchmark")
+    torch.set_num_threads(1)  # as in the workers: the result is the same on any number of cores
     train(params.load().benchmark(parser.parse_args().benchmark))
 
 

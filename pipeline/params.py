@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+import ruamel.yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 PARAMS = Path("params.yaml")
@@ -216,8 +216,8 @@ def stems(folder: Path) -> list[str]:
 
 def read(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text())
+        return ruamel.yaml.YAML(typ="safe", pure=True).load(path.read_text())  # as DVC: 1e-4 is a number
     except FileNotFoundError:
         raise ValueError(f"{path} is missing; run this in the project's folder") from None
-    except yaml.YAMLError as error:
+    except ruamel.yaml.error.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None

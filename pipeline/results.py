@@ -4,12 +4,11 @@ import csv
 import hashlib
 import json
 import math
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell
+from pipeline.cell import ORACLE, Cell, commit
 
 
 class Result(NamedTuple):
@@ -25,6 +24,7 @@ class Result(NamedTuple):
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
     samples: Path | None = None
+    commit: str | None = None  # that was checked out when it was made
 
 
 def current(cell: Cell, began: float) -> list[Result]:
@@ -38,7 +38,8 @@ def running(cell: Cell, began: float) -> list[Result]:
     found = []
     for path in sorted(cell.work.glob("*.csv")):
         try:
-            result = Result(int(path.stem), cell.fingerprint, "RUNNING", path.stat().st_mtime, curves=curves(path))
+            made = {"curves": curves(path), "commit": commit()}
+            result = Result(int(path.stem), cell.fingerprint, "RUNNING", path.stat().st_mtime, **made)
         except FileNotFoundError:  # the cell ended in this moment
             continue
         found.append(result._replace(seconds=max(0.0, result.ended - began)))
@@ -55,6 +56,7 @@ def trained(cell: Cell) -> list[Result]:
         result = Result(
             seed=row["seed"],
             fingerprint=record["cell"][0]["fingerprint"],
+            commit=record["cell"][0].get("commit"),
             status="FAILED" if diverged else "FINISHED",
             ended=ended,
             step=row["step"],
@@ -116,12 +118,3 @@ def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in tree.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": str(value)}
     return found
-
-
-def commit() -> str | None:
-    """The commit that is checked out; None where git or a commit is missing."""
-    try:
-        shown = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return shown.stdout.strip()

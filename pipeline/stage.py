@@ -40,13 +40,17 @@ def fail(message: str, code: int) -> NoReturn:
 
 def describe(error: Exception) -> str:
     """One line for an error of input or machine; nothing for a defect."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, of a GPU
+    said = str(error)
+    if (
+        isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
+    ):  # torch's, of either
         return "out of memory; choose a smaller batch, or BENCHMARK_WORKERS=1 for one seed at a time"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"no space left on the disk while writing {error.filename}; free some and run the same command again"
+        where = error.filename or "an output"
+        return f"no space left on the disk while writing {where}; free some and run the same command again"
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{error.filename} is missing; `dvc repro` makes it"
-    return str(error) if isinstance(error, ValueError | OSError) else ""
+    return said if isinstance(error, ValueError | OSError) else ""
 
 
 def watch_dvc(every: float = 1.0) -> None:

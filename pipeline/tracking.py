@@ -12,6 +12,7 @@ import argparse
 import fcntl
 import hashlib
 import os
+import platform
 import re
 import signal
 import sys
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pipeline import params, ui
 from pipeline.cell import ORACLE, Cell
-from pipeline.results import Result, commit, current, finished, settings
+from pipeline.results import Result, current, finished, settings
 from pipeline.stage import run_stage
 
 if TYPE_CHECKING:
@@ -197,8 +198,9 @@ def import_cell(client: "MlflowClient", cell: Cell, results: list[Result]) -> in
             run = new_run(client, experiment, cell, result)
             created += 1
         fill(client, cell, run, result)
-    for (fingerprint, _), run in known.items():
-        if fingerprint != results[0].fingerprint:
+    current = {(result.fingerprint, str(result.seed)) for result in results}
+    for key, run in known.items():
+        if key not in current and run.data.tags.get("checkout") == checkout():  # a server may be shared with others
             retire(client, run)
     return created
 
@@ -213,6 +215,11 @@ def experiment_id(client: "MlflowClient", benchmark: str) -> str:
     return found.experiment_id
 
 
+def checkout() -> str:
+    """A name for this folder on this machine: only runs from here are ours to call stale."""
+    return hashlib.sha256(f"{platform.node()}:{Path.cwd()}".encode()).hexdigest()[:12]
+
+
 def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result) -> "Run":
     tags = {
         "benchmark": cell.benchmark,
@@ -222,7 +229,8 @@ def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result)
         "kind": params.load().benchmark(cell.benchmark).kind,
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"benchmarks/{cell.benchmark}" if cell.model == ORACLE else f"models/{cell.model}.py",
-        "mlflow.source.git.commit": commit() or "",
+        "mlflow.source.git.commit": result.commit or "",
+        "checkout": checkout(),
     }
     start = int(1000 * (result.ended - result.seconds))
     return client.create_run(experiment, start_time=start, tags=tags, run_name=f"{cell.model} seed {result.seed}")

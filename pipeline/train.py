@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline import params
-from pipeline.cell import Cell, data_file, seed_for
+from pipeline.cell import Cell, commit, data_file, seed_for
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from pipeline.workers import advance, run_seeds
@@ -52,7 +52,7 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
     from pipeline import data, engine
     from pipeline.checkpoint import load_tensors, model_state, save_tensors
 
-    training = params.load().benchmark(cell.benchmark).training
+    training = params.Training(**cell.settings["training"])
     ready = cell.work / f"{seed}.pt"
     if ready.exists():
         advance(training.steps)
@@ -98,7 +98,7 @@ def publish(cell: Cell, records: list[dict[str, Any]]) -> None:
         "seconds": mean([record["seconds"] for record in finished]),
         "steps_per_second": mean([record["step"] / max(record["seconds"], 1e-9) for record in finished]),
         "seeds": records,
-        "cell": [{"fingerprint": cell.fingerprint}],  # in a list, which `dvc metrics` passes over
+        "cell": [{"fingerprint": cell.fingerprint, "commit": commit()}],  # in a list, which `dvc metrics` passes over
     }
     atomic_write(cell.training, json.dumps(training, indent=1) + "\n")
     shutil.rmtree(cell.work.parent)

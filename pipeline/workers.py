@@ -72,7 +72,8 @@ def worker_count(seeds: int) -> int:
     if shutil.which("nvidia-smi"):  # asking torch would cost this process, which does not need it, seconds of imports
         return min(seeds, cores, 4)
     # Three seeds on two cores: all at once take 1.5 times as long as one, two and then one twice as long.
-    return min(seeds, cores + seeds % cores)
+    rest = seeds % cores
+    return min(seeds, cores + rest if rest <= cores / 2 else cores)
 
 
 def begin(done: Any) -> None:

@@ -106,7 +106,9 @@ def rule(seeds: int) -> str:
     """The sentence that says how the numbers of a table with ``seeds`` training seeds are to be read."""
     if seeds < 2:
         return "One training seed: no spread, and no tie is marked. Bold: best. The oracle is not ranked."
-    way = "Welch's t" if seeds < FEW else f"percentile bootstrap, {RESAMPLES:,} resamples"
+    way = "Welch's t"
+    if seeds >= FEW:
+        way = f"percentile bootstrap, {RESAMPLES:,} resamples; Welch's t where fewer than {FEW} seeds finished"
     return (
         f"Mean ± standard deviation over {seeds} training seeds, diverged ones left out. Bold: best mean. "
         f"Underlined: not told apart from the best, the 95 % interval ({way}) of the difference contains 0. "

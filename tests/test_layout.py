@@ -82,6 +82,11 @@ def stage_files(path: Path) -> list[tuple[str, dict]]:
     return [(name, stage.get("do", stage)) for name, stage in stages.items()]
 
 
+def test_the_check_sees_every_benchmark() -> None:
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["check"]["deps"]
+    assert {f"benchmarks/{name}/benchmark.yaml" for name in params.Params(ROOT).benchmarks()} <= set(deps)
+
+
 def test_every_stage_depends_on_what_its_module_imports() -> None:
     for file in [ROOT / "dvc.yaml", *sorted((ROOT / "benchmarks").glob("*/dvc.yaml"))]:
         for name, stage in stage_files(file):

@@ -27,7 +27,7 @@ def evidence(spoilt: bool = False) -> dict[str, Any]:
     found = {
         "real": real, "real_features": features, "real_labels": label, "given_labels": label,
         "fake": real.clone(), "fake_features": features.clone(), "fake_labels": label.clone(), "log_prob": log_prob,
-        "classes": classes, "centres": centres, "sigma": sigma, "bound": False, "dims": 2, "levels": 2,
+        "classes": classes, "centres": centres, "sigma": sigma, "dims": 2, "levels": 2,
     }  # fmt: skip
     if spoilt:
         found["fake"] = torch.cat([centres[:1].expand(n // 2, 2), centres[:1].expand(n // 2, 2) + 1])

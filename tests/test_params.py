@@ -60,6 +60,12 @@ def test_a_wrong_value_is_named_with_its_remedy(project: Path, path: tuple, valu
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_numbers_are_read_as_dvc_writes_them(project: Path) -> None:
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("lr: 0.003", "lr: 3e-05"))
+    assert params.Params(project).benchmark("digits").judge.lr == 3e-5
+
+
 def test_a_missing_key_is_named(project: Path) -> None:
     content = yaml.safe_load((project / "params.yaml").read_text())
     del content["toys"]["training"]["batch"]

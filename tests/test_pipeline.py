@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from pipeline.checkpoint import load_tensors
+from pipeline.checkpoint import load_tensors, save_tensors
 
 ROOT = Path(__file__).parents[1]
 MODELS = {"toys": ["vae", "wgan"], "images": ["cgan", "pixelcnn"]}
@@ -194,10 +194,39 @@ def test_a_killed_dvc_leaves_nothing_running_and_the_cell_carries_on(clone: Path
     work = next((clone / "artifacts/work/ring/vae").iterdir())
     assert (work / "0.pt").exists() and not (work / "1.pt").exists(), "killed in the second of two seeds"
     assert not (clone / "artifacts/ring/vae/weights").exists(), "no half-written output"
-    kept = (work / "0.pt").stat().st_mtime_ns
-    output = succeed(clone, "dvc", "repro", "-s", "benchmarks/ring/dvc.yaml:train@vae")
+    save_tensors(work / "0.pt", load_tensors(work / "0.pt") | {"seconds": 12345.0})
+    succeed(clone, "dvc", "repro", "-s", "benchmarks/ring/dvc.yaml:train@vae")
+    record = json.loads((clone / "reports/scores/ring/vae/training.json").read_text())
+    assert record["seeds"][0]["seconds"] == 12345.0, "the finished seed was not trained again"
     assert same(whole, states(clone))
-    assert "ring/vae: 2 seeds trained" in output and kept
+
+
+def test_ctrl_c_is_one_line_and_nothing_runs_on(clone: Path) -> None:
+    set_params(clone, steps=100_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train", "ring", "vae"],
+        cwd=clone,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: len(processes_in(clone)) > 4)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert errors.splitlines()[-1] == "error: interrupted; the same command carries on where this one stopped"
+    wait_for(lambda: not processes_in(clone))
+    set_params(clone)
+
+
+def test_an_experiment_runs_and_is_compared(clone: Path) -> None:
+    git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
+    succeed(clone, *git, "add", "-A")
+    succeed(clone, *git, "commit", "-qm", "results")
+    succeed(clone, "dvc", "exp", "run", "-S", "toys.models.vae.lr=5e-05", "benchmarks/ring/dvc.yaml:evaluate@vae")
+    assert "mean.nats" in succeed(clone, "dvc", "metrics", "diff")
+    shown = succeed(clone, "dvc", "exp", "show", "--csv")
+    assert "toys.models.vae.lr" in shown and "5e-05" in shown
 
 
 def test_divergence_is_a_result(clone: Path) -> None:

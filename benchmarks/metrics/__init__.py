@@ -24,7 +24,6 @@ EVIDENCE = {
     "centres": "(K, D) the true modes",
     "sigma": "the true standard deviation of a mode",
     "log_prob": "(N,) log-likelihood of `real`, nats",
-    "bound": "whether `log_prob` is a lower bound",
     "dims": "numbers in one sample, the product of its shape",
     "levels": "grey levels that `log_prob` is stated for; 0: continuous",
 }

@@ -2,7 +2,7 @@
 
 A. Odena, C. Olah, J. Shlens, "Conditional Image Synthesis with Auxiliary Classifier GANs", 2017, arXiv:1610.09585,
 Section 4.1: the share of generated images that a classifier trained on real ones gives the intended label.
-Departure: the classifier is the judge and not Inception. Its own mistakes bound the score: the oracle's row shows them.
+Departure: the classifier is the judge and not Inception. Its own mistakes bound the score: see its accuracy.
 """
 
 from torch import Tensor

@@ -2,7 +2,7 @@
 
 L. Theis, A. van den Oord, M. Bethge, "A note on the evaluation of generative models", 2016, arXiv:1511.01844, Section
 3.1: a likelihood of discrete pixels is comparable; one of continuous data has the units of a density, and no bits/dim.
-Whether a model states its likelihood exactly or as a bound, and by which estimator, is said in its row.
+Whether a model states its likelihood exactly or as a lower bound, and by which estimator, is said below the table.
 """
 
 import math
@@ -24,9 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def score(
-    *, log_prob: Tensor | None, bound: bool | None, dims: int | None, levels: int | None
-) -> dict[str, float | None]:
+def score(*, log_prob: Tensor | None, dims: int | None, levels: int | None) -> dict[str, float | None]:
     if log_prob is None:
         return {"nats": None, "bits_per_dim": None}
     nats = negative_log_likelihood(log_prob=log_prob)
