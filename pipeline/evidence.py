@@ -19,7 +19,8 @@ from pipeline.files import atomic_write
 from pipeline.judge import load_judge
 from pipeline.workers import advance
 
-CHUNK = 2000  # samples generated, or likelihoods computed, at once
+CHUNK = 2000  # samples generated at once, and likelihoods computed at most
+LOGITS = 2**26  # numbers in memory when a likelihood has one for every level of every pixel
 
 Evidence = dict[str, Any]  # by the names in benchmarks.metrics.EVIDENCE
 
@@ -67,7 +68,8 @@ def of_model(
     evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given, "given_labels": given}
     if hasattr(model, "log_prob"):
         held_out = resident.as_input(resident.test.x)
-        evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(CHUNK)])
+        at_once = max(1, min(CHUNK, LOGITS // (math.prod(resident.spec.shape) * max(1, resident.levels))))
+        evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(at_once)])
         broken |= bool((evidence["log_prob"].isnan() | evidence["log_prob"].isposinf()).any())
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
     return evidence | {"broken": broken}
