@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import Any
 
 import psutil
@@ -37,6 +38,10 @@ def run_seeds(
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
+    # Ctrl-C goes to every process of the terminal; the server and its workers leave it to this one, from their start.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forkserver.ensure_running()
+    signal.signal(signal.SIGINT, handler)
     done = context.Value("q", 0)
     bar = tqdm(total=total, desc=label, unit=unit, mininterval=REFRESH, dynamic_ncols=True, leave=True)
     pool = ProcessPoolExecutor(worker_count(len(seeds)), mp_context=context, initializer=begin, initargs=(done,))
@@ -77,13 +82,12 @@ def worker_count(seeds: int) -> int:
 
 
 def begin(done: Any) -> None:
-    """Make this process a worker: one thread, Ctrl-C left to the parent, and an end when the parent ends."""
+    """Make this process a worker: one thread, and an end when the parent ends."""
     import torch
 
     global _done
     _done = done
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow_parent() -> None:
         multiprocessing.parent_process().join()

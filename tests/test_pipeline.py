@@ -56,6 +56,12 @@ def set_params(clone: Path, **training: object) -> None:
     (clone / "params.yaml").write_text(yaml.safe_dump(board))
 
 
+@pytest.fixture(autouse=True)
+def own_parameters(clone: Path) -> None:
+    """What a test sets must not reach the next one, also if it fails."""
+    set_params(clone)
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A repository like a fresh clone, reproduced once."""
@@ -126,7 +132,6 @@ def test_a_bad_name_is_one_line(clone: Path, command: tuple[str, ...], message: 
 def test_a_batch_larger_than_the_data_is_one_line(clone: Path) -> None:
     set_params(clone, batch=5000)
     done = run(clone, "pipeline/run", "train", "digits", "cgan")
-    set_params(clone)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: batch = 5000 does not fit the 1198 training data")
 
@@ -216,7 +221,6 @@ def test_ctrl_c_is_one_line_and_nothing_runs_on(clone: Path) -> None:
     assert process.returncode == 130 and "Traceback" not in errors
     assert errors.splitlines()[-1] == "error: interrupted; the same command carries on where this one stopped"
     wait_for(lambda: not processes_in(clone))
-    set_params(clone)
 
 
 def test_an_experiment_runs_and_is_compared(clone: Path) -> None:
@@ -230,7 +234,6 @@ def test_an_experiment_runs_and_is_compared(clone: Path) -> None:
 
 
 def test_divergence_is_a_result(clone: Path) -> None:
-    set_params(clone)
     board = yaml.safe_load((clone / "params.yaml").read_text())
     board["toys"]["models"]["vae"] = {"lr": 1e6}
     (clone / "params.yaml").write_text(yaml.safe_dump(board))
