@@ -198,9 +198,9 @@ def import_cell(client: "MlflowClient", cell: Cell, results: list[Result]) -> in
             run = new_run(client, experiment, cell, result)
             created += 1
         fill(client, cell, run, result)
-    current = {(result.fingerprint, str(result.seed)) for result in results}
+    ours = {(result.fingerprint, str(result.seed)) for result in results}
     for key, run in known.items():
-        if key not in current and run.data.tags.get("checkout") == checkout():  # a server may be shared with others
+        if key not in ours and run.data.tags.get("checkout") == checkout():  # a server may be shared with others
             retire(client, run)
     return created
 
