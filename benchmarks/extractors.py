@@ -9,6 +9,7 @@ arXiv:1708.07120. No label smoothing: it pulls a class's features onto one point
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 FEATURES = 64
 SHIFT = 1  # pixels an image may be moved by while training
+BATCH = 64  # images described at once: their activations stay in a CPU's cache, which halves the time
 
 
 class Judge(nn.Module):
@@ -43,11 +45,51 @@ class Judge(nn.Module):
         return self.head(self.features(x))  # (B, C, H, W) -> (B, classes)
 
 
+class ChannelJudge(nn.Module):
+    """Judge of images whose channels are images of their own, each with a label: one judge looks at every channel.
+
+    Its classes are the combinations of labels, numbered as `combined` does. Their logits are sums of the channels' log
+    probabilities, so the cross-entropy of a combination is the sum of those of its labels.
+    """
+
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        channels, *size = shape
+        self.judge = Judge((1, *size), classes)
+        self.shape, self.classes = tuple(shape), classes**channels
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.judge.features(by_channel(x)).reshape(len(x), -1)  # (B, C, H, W) -> (B, C * 64)
+
+    def head(self, features: Tensor) -> Tensor:
+        total, *others = self.judge.head(features.unflatten(1, (-1, FEATURES))).log_softmax(dim=2).unbind(dim=1)
+        for other in others:
+            total = (total.unsqueeze(2) + other.unsqueeze(1)).flatten(1)  # (B, K^c), (B, K) -> (B, K^(c + 1))
+        return total
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))  # (B, C, H, W) -> (B, K^C)
+
+
+AnyJudge = Judge | ChannelJudge
+
+
+def by_channel(x: Tensor) -> Tensor:
+    """Every channel as an image of its own."""
+    return x.flatten(0, 1).unsqueeze(1)  # (N, C, H, W) -> (N * C, 1, H, W)
+
+
+def combined(label: Tensor, classes: int) -> Tensor:
+    """The labels (N, C) of an image's channels as the digits of one number, the first channel's foremost: (N,)."""
+    place = classes ** torch.arange(label.shape[1] - 1, -1, -1, device=label.device)
+    return (label * place).sum(dim=1)
+
+
 def _stage(channels: int, wide: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU())
 
 
-def fit(judge: Judge, x: Tensor, label: Tensor, *, epochs: int, batch: int, lr: float, seed: int) -> None:
+def fit(judge: AnyJudge, x: Tensor, label: Tensor, *, epochs: int, batch: int, lr: float, seed: int) -> None:
     """Train `judge` from scratch on x (N, C, H, W) in [-1, 1]; `seed` alone decides its start and its batches."""
     _check(judge, x, label)
     if batch > len(x):
@@ -66,7 +108,7 @@ def fit(judge: Judge, x: Tensor, label: Tensor, *, epochs: int, batch: int, lr: 
     judge.eval()
 
 
-def _initialise(judge: Judge, seed: int) -> None:
+def _initialise(judge: AnyJudge, seed: int) -> None:
     device = next(judge.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -91,22 +133,31 @@ def _shift(x: Tensor, move: Tensor) -> Tensor:
     return windows[torch.arange(len(x), device=x.device), :, move[0], move[1]]  # (B, C, H, W)
 
 
+class Description(NamedTuple):
+    """What a judge sees in each of N images."""
+
+    features: Tensor  # (N, 64), or of a judge of channels (N, C * 64)
+    labels: Tensor  # (N,) the most likely class
+    probabilities: Tensor  # (N, classes)
+
+
 @torch.no_grad()
-def describe(judge: Judge, x: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
-    """Penultimate features and most likely label of each image, whatever the batch size."""
+def describe(judge: AnyJudge, x: Tensor, batch: int = BATCH) -> Description:
+    """Penultimate features, most likely label and class probabilities of each image, whatever the batch size."""
     _check(judge, x)
     judge.eval()
     features = torch.cat([judge.features(part) for part in x.split(batch)])  # (N, C, H, W) -> (N, 64)
-    return features, judge.head(features).argmax(dim=1)
+    logits = judge.head(features)
+    return Description(features, logits.argmax(dim=1), logits.softmax(dim=1))
 
 
-def accuracy(judge: Judge, x: Tensor, label: Tensor) -> float:
+def accuracy(judge: AnyJudge, x: Tensor, label: Tensor) -> float:
     """Share of images whose label the judge gives."""
     _check(judge, x, label)
-    return (describe(judge, x)[1] == label).double().mean().item()
+    return (describe(judge, x).labels == label).double().mean().item()
 
 
-def _check(judge: Judge, x: Tensor, label: Tensor | None = None) -> None:
+def _check(judge: AnyJudge, x: Tensor, label: Tensor | None = None) -> None:
     if tuple(x.shape[1:]) != judge.shape or len(x) == 0:
         raise ValueError(f"the judge reads images of shape {judge.shape}, not a batch of shape {tuple(x.shape)}")
     low, high = (value.item() for value in x.aminmax())

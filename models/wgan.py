@@ -1,6 +1,7 @@
 """The Wasserstein GAN: a critic held to bounded slope by clipping its weights.
 
-Arjovsky, Chintala, Bottou, "Wasserstein GAN", 2017, arXiv:1701.07875, Algorithm 1.
+Arjovsky, Chintala, Bottou, "Wasserstein GAN", 2017, arXiv:1701.07875, Algorithm 1. Clipping bounds the critic's
+slope by a number K that is not known: its objective estimates K times the Wasserstein distance (section 3).
 
 Departure: a step of training is one minibatch of data: the critic moves in every step, the generator in every
 `critic_steps`-th; Gaussian noise for the generator, and no batch normalisation in the critic.
@@ -21,6 +22,7 @@ from models.common.protocol import Batch, Losses, Move, Spec
 
 class Model(nn.Module):
     given = "nothing"
+    divergence = "scaled W1"
 
     def __init__(
         self,
@@ -62,6 +64,10 @@ class Model(nn.Module):
         weights = [weight.detach() for weight in self.critic.parameters()]
         torch._foreach_clamp_min_(weights, -self.clip)
         torch._foreach_clamp_max_(weights, self.clip)
+
+    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+        """W1 times the critic's slope, which is not known: (n, *shape), (n, *shape) -> ()"""
+        return self.critic(real).mean() - self.critic(fake).mean()
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         return self.generator(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)

@@ -16,12 +16,13 @@ from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from models.common import check, losses
-from models.common.nets import decoder, noise, scorer
+from models.common.nets import Nets, noise, pair
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
 class Model(nn.Module):
     given = "nothing"
+    divergence = "W1"
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Model(nn.Module):
         lr: float = 1e-4,
         beta1: float = 0.0,
         beta2: float = 0.9,
+        nets: Nets = "house",
         width: int = 128,
         depth: int = 3,
     ) -> None:
@@ -42,8 +44,7 @@ class Model(nn.Module):
         check.decay(beta1=beta1, beta2=beta2)
         self.latent, self.penalty, self.critic_steps = latent, penalty, critic_steps
         self.lr, self.betas = lr, (beta1, beta2)
-        self.generator = decoder(spec, latent, width=width, depth=depth)
-        self.critic = scorer(spec, width=width, depth=depth)
+        self.generator, self.critic = pair(spec, latent, nets=nets, width=width, depth=depth)
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}
@@ -62,6 +63,10 @@ class Model(nn.Module):
     def generator_move(self, batch: Batch) -> Losses:
         fake = self.generator(noise(len(batch.x), self.latent, batch.x))  # (B, latent) -> (B, *shape)
         return {"generator": -self.critic(fake).mean()}
+
+    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+        """W1, as far as the penalty holds the slope at one: (n, *shape), (n, *shape) -> () in units of the data"""
+        return self.critic(real).mean() - self.critic(fake).mean()
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         return self.generator(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)

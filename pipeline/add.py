@@ -1,7 +1,8 @@
-"""Write a benchmark's stages from its kind's: `python -m pipeline.add mnist`; without a name, of all that have some.
+"""Write a benchmark's stages from a template: `python -m pipeline.add mnist`; without a name, of all that have some.
 
-A benchmark is a folder with a benchmark.yaml. DVC sees it once it has a dvc.yaml too, which is benchmarks/<kind>.yaml
-with the benchmark's name; so the stages of a kind are written once, and only what is wanted shows in `dvc status`.
+A benchmark is a folder with a benchmark.yaml. DVC sees it once it has a dvc.yaml too, which is benchmarks/images.yaml
+or, where no judge is trained, benchmarks/points.yaml, with the benchmark's name and kind; so the stages are written
+once, and only what is wanted shows in `dvc status`.
 """
 
 import argparse
@@ -20,7 +21,7 @@ def main() -> None:
     name = parser.parse_args().benchmark
     parameters = params.load()
     for found in [name] if name else [each for each in parameters.benchmarks() if stages_file(each).exists()]:
-        atomic_write(stages_file(found), stages(found, parameters.benchmark(found).kind))
+        atomic_write(stages_file(found), stages(parameters.benchmark(found)))
         print(f"{stages_file(found)} is there; `dvc repro {stages_file(found)}` runs it", flush=True)
 
 
@@ -28,13 +29,13 @@ def stages_file(benchmark: str) -> Path:
     return Path("benchmarks") / benchmark / "dvc.yaml"
 
 
-def stages(benchmark: str, kind: str) -> str:
+def stages(benchmark: params.Benchmark) -> str:
     """The text of a benchmark's dvc.yaml."""
-    template = Path("benchmarks") / f"{kind}.yaml"
+    template = Path("benchmarks") / ("images.yaml" if benchmark.judge else "points.yaml")
     text = template.read_text()
     if text.count(PLACE) != 1:
         raise ValueError(f"{template} must hold the line {PLACE.strip()!r} once, where the name goes")
-    return text.replace(PLACE, f"- benchmark: {benchmark}\n")
+    return text.replace(PLACE, f"- benchmark: {benchmark.name}\n").replace("KIND.", f"{benchmark.kind}.")
 
 
 if __name__ == "__main__":

@@ -69,6 +69,10 @@ class Cell:
         return Path("artifacts") / self.benchmark / self.model / "weights"
 
     @property
+    def snapshots(self) -> Path:
+        return Path("artifacts") / self.benchmark / self.model / "snapshots"
+
+    @property
     def samples(self) -> Path:
         return Path("artifacts") / self.benchmark / self.model / "samples"
 
@@ -83,6 +87,10 @@ class Cell:
     @property
     def curves(self) -> Path:
         return scores_dir(self.benchmark) / self.model / "curves"
+
+    @property
+    def progress(self) -> Path:
+        return scores_dir(self.benchmark) / self.model / "progress"
 
     @property
     def work(self) -> Path:
@@ -105,13 +113,14 @@ class Cell:
             Path("models/__init__.py"),
             *sorted(Path("models/common").glob("*.py")),
         ]
-        modules = ("train", "engine", "workers", "stage", "cell", "params", "data", "checkpoint", "files")
+        modules = ("train", "engine", "workers", "stage", "cell", "params", "data", "sampling", "checkpoint", "files")
         code += [Path(f"pipeline/{module}.py") for module in modules]
         code += [Path("benchmarks/datasets/common/splits.py")]
         return [*code, data_file(self.benchmark)]
 
+    @cached_property
     def state(self) -> dict[str, str]:
-        """What the result depends on, by name: a digest of each file and of the settings."""
+        """What the result depends on, by name: digests of each file and of the settings, as first seen."""
         digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in self.dependencies()}
         digests["params.yaml"] = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
         digests["torch"] = version("torch")
@@ -122,7 +131,7 @@ class Cell:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of everything that the result of a seed depends on."""
-        return hashlib.sha256(json.dumps(self.state(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.state, sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def position(self) -> str:

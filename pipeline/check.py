@@ -5,24 +5,33 @@ from pathlib import Path
 import torch
 
 import models
-from benchmarks import datasets
+from benchmarks import datasets, metrics
 from models.common.protocol import Spec
 from pipeline import params
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
 CHECKED = Path("artifacts/checked")
-SPECS = {"toys": Spec((2,), classes=8), "images": Spec((1, 8, 8), classes=10, levels=17)}  # of their kind the plainest
+POINTS = Spec((2,), classes=8)
+SPECS = {  # of their kind the plainest
+    "toys": POINTS,
+    "published": POINTS,
+    "images": Spec((1, 8, 8), classes=10, levels=17),
+    "stacked": Spec((3, 8, 8), levels=17),
+}
 
 
 def main() -> None:
     parameters = params.load()
     for kind, spec in SPECS.items():
-        for name, settings in getattr(parameters.board, kind).models.items():
+        for name, settings in parameters.board.kinds[kind].models.items():
             build(name, settings, spec, f"{kind}.models.{name}")
     for name in parameters.benchmarks():
         benchmark = parameters.benchmark(name)
         datasets.check(benchmark.dataset, benchmark.data)
+        columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
+        for column in benchmark.evaluation.main:
+            params.known(column, columns, f"{benchmark.kind}.evaluation.main", "column of the chosen metrics")
     cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
     print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
     atomic_write(CHECKED, "The parameters fit one another and the code.\n")

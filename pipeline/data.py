@@ -38,7 +38,13 @@ class Data:
 
     @property
     def spec(self) -> Spec:
-        return Spec(tuple(self.train.x.shape[1:]), self.classes, self.levels)
+        """Data with a label for every channel are unlabelled to a model."""
+        return Spec(tuple(self.train.x.shape[1:]), 0 if self.stacked else self.classes, self.levels)
+
+    @property
+    def stacked(self) -> bool:
+        """Whether every channel has a label of its own: (N, C) and not (N,)."""
+        return self.train.label is not None and self.train.label.dim() == 2
 
     def as_input(self, x: Tensor) -> Tensor:
         """What a model sees of stored data: level k of L becomes 2k/(L-1) - 1 in float32; points stay as they are."""
@@ -93,7 +99,7 @@ def stream(data: Data, batch: int, seed: int, start_step: int = 0, channels_last
 
 
 def _shuffled(data: Data, batch: int, seed: int, start_step: int, channels_last: bool) -> Iterator[Batch]:
-    x, label = data.train
+    x, label = data.train.x, None if data.stacked else data.train.label
     steps = len(x) // batch  # of an epoch
     first_epoch, done = divmod(start_step, steps)
     for epoch in itertools.count(first_epoch):
@@ -111,7 +117,7 @@ def _shuffled(data: Data, batch: int, seed: int, start_step: int, channels_last:
 
 def batches_once(data: Data, batch: int) -> Iterator[Batch]:
     """The whole training split once, in order, the last and smaller batch included."""
-    x, label = data.train
+    x, label = data.train.x, None if data.stacked else data.train.label
     for start in range(0, len(x), batch):
         part = slice(start, start + batch)
         yield Batch(data.as_input(x[part]), None if label is None else label[part])

@@ -9,24 +9,23 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.common.protocol import Batch, Losses
-from pipeline.checkpoint import (
-    load_tensors,
-    random_state,
-    restore_random_state,
-    save_tensors,
-)
+from pipeline.cell import seed_for
+from pipeline.checkpoint import load_tensors, random_state, restore_random_state, save_tensors
 from pipeline.data import Data, batches_once, stream
 from pipeline.files import atomic_write
 from pipeline.params import Training
+from pipeline.sampling import asked_labels, generate, packed
 
 WINDOWS = 100  # meter readings in a run
 EXPLODED = 1e6  # no loss of ours comes near it (nats of a 32x32x3 image are below 2e4); beyond it training has diverged
@@ -56,10 +55,13 @@ class Meters:
 
     rows: list[dict[str, float]] = field(default_factory=list)
     pending: dict[str, list[tuple[int, Tensor]]] = field(default_factory=dict)
+    beside: dict[str, list[Tensor]] = field(default_factory=dict)  # what a model lets be watched; no ground to stop
 
-    def add(self, step: int, losses: Losses) -> None:
+    def add(self, step: int, losses: Losses, watched: Mapping[str, Tensor] = MappingProxyType({})) -> None:
         for player, loss in losses.items():
             self.pending.setdefault(player, []).append((step, loss.detach()))
+        for name, value in watched.items():
+            self.beside.setdefault(name, []).append(value.detach())
 
     def read(self, step: int) -> None:
         """Close the window after ``step`` steps. Raises Divergence with the first bad step in it and the player."""
@@ -71,7 +73,9 @@ class Meters:
                 :1
             ]
             row[player] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+        row |= {name: torch.stack(values).double().mean().item() for name, values in self.beside.items()}
         self.pending.clear()
+        self.beside.clear()
         if bad:
             raise Divergence(*min(bad, key=lambda entry: entry[0]))
         self.rows.append(row)
@@ -82,7 +86,7 @@ class Meters:
         return int(self.rows[-1]["step"]) if self.rows else 0
 
     def csv(self) -> str:
-        """Wide: the step, then a column a player; empty where a player did not move in the window."""
+        """Wide: the step, then a column a player (and a watched quantity); empty where none came in the window."""
         players = list(dict.fromkeys(name for row in self.rows for name in row if name != "step"))
         lines = [",".join(["step", *players])]
         for row in self.rows:
@@ -99,7 +103,14 @@ class Players:
             player: [parameter for group in optimizer.param_groups for parameter in group["params"]]
             for player, optimizer in self.optimizers.items()
         }
+        self.rates = {player: [group["lr"] for group in o.param_groups] for player, o in self.optimizers.items()}
         self.constrain: Callable[[], None] | None = getattr(model, "constrain", None)
+
+    def slow_down(self, share: float) -> None:
+        """Set every learning rate to ``share`` of the model's own."""
+        for player, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self.rates[player], strict=True):
+                group["lr"] = share * rate
 
     def move(self, losses: Losses) -> None:
         """Those named in ``losses`` move together: all gradients first, then all steps."""
@@ -130,6 +141,14 @@ class Average:
     def install(self) -> None:
         torch._foreach_copy_(self.live, self.mean)
 
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """The mean in the model's place for a while."""
+        last = [parameter.clone() for parameter in self.live]
+        self.install()
+        yield
+        torch._foreach_copy_(self.live, last)
+
 
 @dataclass
 class Run:
@@ -138,9 +157,9 @@ class Run:
     model: nn.Module
     data: Data
     settings: Training
-    seed: int  # of the minibatches
+    seed: int  # of the minibatches, and of the noise that every snapshot is drawn from
     device: torch.device
-    files: Path  # the checkpoint and the live curves are this path with a suffix
+    files: Path  # the checkpoint, the live curves and the folder of snapshots are this path with a suffix
     advance: Callable[[int], None] = lambda steps: None
 
     def __post_init__(self) -> None:
@@ -152,6 +171,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.window = max(1, self.settings.steps // WINDOWS)
+        self.due = set() if hasattr(self.model, "finish") else self.snapshot_steps()
 
     def train(self) -> None:
         """Take the steps that are left, then let the model `finish`. Raises Divergence."""
@@ -186,6 +206,8 @@ class Run:
             now = time.monotonic()
             self.seconds += now - began
             self.advance(upto - first)
+            if upto in self.due:
+                self.snapshot()
             if now - saved > every:
                 save_tensors(self.files.with_suffix(".checkpoint"), self.state())
                 atomic_write(self.files.with_suffix(".csv"), self.meters.csv())
@@ -194,14 +216,31 @@ class Run:
     def take_step(self, batch: Batch) -> None:
         """Every player that moves in this step, in order, on one minibatch."""
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        if self.settings.lr_decay == "linear":
+            self.players.slow_down(1 - self.step / self.settings.steps)
         for move in self.model.moves(self.step):
             with autocast:
                 losses = move(batch)
-            self.meters.add(self.step, losses)
+            self.meters.add(self.step, losses, getattr(self.model, "watched", {}))
             self.players.move(losses)
         self.step += 1
         if self.average:
             self.average.update(self.step)
+
+    def snapshot_steps(self) -> set[int]:
+        """`settings.snapshots` steps, evenly spaced up to the last, each at the end of a meter window."""
+        steps, count = self.settings.steps, self.settings.snapshots
+        return {min(steps, math.ceil(steps * i / count / self.window) * self.window) for i in range(1, count + 1)}
+
+    def snapshot(self) -> None:
+        """Keep samples of the model as it stands, from the same noise every time; training goes on as if not asked."""
+        rng = torch.Generator(self.device).manual_seed(seed_for("snapshots", self.seed))
+        n = self.settings.snapshot_samples
+        self.model.eval()
+        with torch.no_grad(), self.average.installed() if self.average else nullcontext():
+            x = generate(self.model, n, asked_labels(self.model, self.data, n, rng), rng)
+        self.model.train()
+        atomic_write(self.files.with_suffix(".snapshots") / f"{self.step}.npz", packed(x=self.data.to_levels(x)))
 
     def state(self) -> dict[str, Any]:
         return {

@@ -26,6 +26,7 @@ def main() -> None:
     cell = Cell(benchmark.name, arguments.model)
     shutil.rmtree(cell.samples, ignore_errors=True)
     cell.samples.mkdir(parents=True)  # an output of the stage, also if every seed diverged
+    shutil.rmtree(cell.progress, ignore_errors=True)
     seeds = range(benchmark.seeds)
     results = run_seeds(evaluate_seed, cell, seeds, len(seeds), f"evaluate {cell.name}", "seed")
     write(cell, benchmark, [result["row"] for result in results], results[0]["columns"])
@@ -66,10 +67,11 @@ def protocol(cell: Cell, benchmark: params.Benchmark, rows: list[dict]) -> list[
     training = benchmark.training
     lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]
     if cell.model != ORACLE:
-        lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each.")
+        rate = ", learning rates falling linearly to 0" * (training.lr_decay == "linear")
+        lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each{rate}.")
     if any(row.get("given") == "label" for row in rows):
         lines.append(f"{cell.model} is told labels, as often as they occur in training; the others are told nothing.")
-    if benchmark.kind == "toys":
+    if benchmark.judge is None:
         lines.append("Oracle: fresh samples of the true density, at the same n; its likelihood is the true one.")
         return lines
     lines.append(

@@ -13,6 +13,7 @@ import ruamel.yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 PARAMS = Path("params.yaml")
+KINDS = ("toys", "images", "stacked", "published")
 
 
 class Section(BaseModel):
@@ -27,8 +28,11 @@ class Training(Section):
     steps: int = Field(ge=1)  # minibatches of real data seen
     batch: int = Field(ge=1)
     ema: float = Field(ge=0, lt=1)  # decay of the averaged weights that are evaluated; 0: the last weights
+    lr_decay: Literal["none", "linear"] = "none"  # linear: every learning rate falls to 0 at the last step
     precision: Literal["fp32", "bf16"]
     channels_last: bool
+    snapshots: int = Field(default=0, ge=0, le=100)  # how often samples are kept during training, evenly spaced
+    snapshot_samples: int = Field(default=500, ge=2)
 
 
 class Evaluation(Section):
@@ -36,6 +40,8 @@ class Evaluation(Section):
 
     samples: int = Field(ge=2)  # generated per seed
     metrics: list[str] = Field(min_length=1)
+    progress: list[str] = []  # the metrics of the snapshots taken during training
+    main: list[str] = []  # columns of the main table, the others stand in the full one; none: as each metric says
 
 
 class Judging(Section):
@@ -68,12 +74,18 @@ class Switchboard(Section):
     seeds: int = Field(ge=1)
     toys: Kind
     images: Kind
+    stacked: Kind
+    published: Kind
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        return {name: getattr(self, name) for name in KINDS}
 
 
 class Folder(Section):
     """benchmarks/<name>/benchmark.yaml: the data, and what differs from the kind."""
 
-    kind: Literal["toys", "images"]
+    kind: Literal[KINDS]
     dataset: str
     data: dict[str, Any]
     training: dict[str, Any]
@@ -108,15 +120,15 @@ class Params:
         self.suite = self.board.suite
         for name in self.suite:
             self.benchmark(name)
-        for kind in ("toys", "images"):
-            for model in getattr(self.board, kind).models:
-                known(model, stems(root / "models"), f"{PARAMS}: {kind}.models", "model")
+        for name, kind in self.board.kinds.items():
+            for model in kind.models:
+                known(model, stems(root / "models"), f"{PARAMS}: {name}.models", "model")
 
     def benchmark(self, name: str) -> Benchmark:
         known(name, self.benchmarks(), "benchmark", "benchmark")
         path = Path("benchmarks") / name / "benchmark.yaml"
         own: Folder = validated(Folder, read(self.root / path), path)
-        kind: Kind = getattr(self.board, own.kind)
+        kind = self.board.kinds[own.kind]
         judge = {**(kind.judge.model_dump() if kind.judge else {}), **own.judge}
         merged = Benchmark(
             name=name,
@@ -129,8 +141,9 @@ class Params:
             judge=validated(Judging, judge, path, "judge") if judge else None,
             models=kind.models,
         )
-        for metric in merged.evaluation.metrics:
-            known(metric, stems(self.root / "benchmarks/metrics"), f"{own.kind}.evaluation.metrics", "metric")
+        for part in ("metrics", "progress"):
+            for metric in getattr(merged.evaluation, part):
+                known(metric, stems(self.root / "benchmarks/metrics"), f"{own.kind}.evaluation.{part}", "metric")
         return merged
 
     def benchmarks(self) -> list[str]:

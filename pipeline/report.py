@@ -56,10 +56,12 @@ def write_page(benchmark: params.Benchmark) -> None:
 def gather(benchmark: params.Benchmark) -> load.Report:
     """Everything that the report is made from."""
     samples = {model: Cell(benchmark.name, model).samples for model in (*benchmark.models, ORACLE)}
-    report = load.load(benchmark.name, benchmark.kind, list(benchmark.models), scores_dir(benchmark.name), samples)
+    snapshots = {model: Cell(benchmark.name, model).snapshots for model in benchmark.models}
+    models, scores = list(benchmark.models), scores_dir(benchmark.name)
+    report = load.load(benchmark.name, benchmark.kind, models, scores, samples, snapshots)
     board = params.load().board
-    palette = dict.fromkeys(model for kind in (board.toys, board.images) for model in kind.models)
-    density = true_density(benchmark.name) if benchmark.kind == "toys" else None
+    palette = dict.fromkeys(model for kind in board.kinds.values() for model in kind.models)
+    density = None if benchmark.judge else true_density(benchmark.name)
     return replace(report, density=density, palette=tuple(palette), facts=facts(benchmark, report))
 
 

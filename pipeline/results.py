@@ -21,6 +21,7 @@ class Result(NamedTuple):
     step: int = 0
     seconds: float = 0.0
     curves: dict[str, list[tuple[int, float]]] = {}  # player -> (step, mean loss)
+    progress: dict[str, list[tuple[int, float]]] = {}  # metric of the snapshots -> (step, value)
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
     samples: Path | None = None
@@ -81,6 +82,7 @@ def finished(cell: Cell) -> list[Result]:
         results = trained(cell)
     return [
         result._replace(
+            progress=curves(cell.progress / f"{result.seed}.csv") if cell.progress.exists() else {},
             metrics=result.metrics | scores.get(result.seed, {}),
             samples=cell.samples / f"{result.seed}.npz",
         )

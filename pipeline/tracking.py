@@ -251,6 +251,9 @@ def fill(client: "MlflowClient", cell: Cell, run: "Run", result: Result) -> None
     points = [Metric(key, value, now, result.step) for key, value in scores if run.data.metrics.get(key) != value]
     if result.status == "RUNNING" or result.status != run.info.status:
         points += new_points(client, run, result, ended)
+    for name, values in result.progress.items():
+        if run.data.metrics.get(f"progress/{name}") != values[-1][1]:
+            points += [Metric(f"progress/{name}", value, ended, step) for step, value in values]
     for first in range(0, len(points), BATCH):
         client.log_batch(run.info.run_id, metrics=points[first : first + BATCH])
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pipeline import params
@@ -18,6 +19,8 @@ from pipeline.cell import Cell, commit, data_file, seed_for
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from pipeline.workers import advance, run_seeds
+
+OUTPUTS = (("weights", ".pt"), ("curves", ".csv"), ("snapshots", ".npz"))  # a file a seed in these folders of a cell
 
 
 def main() -> None:
@@ -32,16 +35,32 @@ def main() -> None:
 
 def train(cell: Cell, benchmark: params.Benchmark) -> None:
     """Train every seed of ``cell`` and write its outputs: weights, curves, training record."""
-    started = cell.state()
     cell.work.mkdir(parents=True, exist_ok=True)
+    take_up(cell)
     seeds, steps = range(benchmark.seeds), benchmark.training.steps
     with tracked(cell):
         records = run_seeds(train_seed, cell, seeds, steps * len(seeds), f"{cell.position}: train {cell.name}", "step")
-        unchanged(cell, started, benchmark.seeds)
+        unchanged(cell, benchmark.seeds)
         publish(cell, records)
     diverged = [record for record in records if record["status"] == "diverged"]
     ends = [f"seed {record['seed']} diverged ({record['player']}, step {record['step']})" for record in diverged]
     print("; ".join([f"{cell.name}: {len(records)} seeds trained", *ends]), flush=True)
+
+
+def take_up(cell: Cell) -> None:
+    """Put the seeds of an earlier run of the very same cell, if its outputs are there, with the finished ones.
+
+    So asking for more seeds trains only those. DVC keeps the outputs for this (`persist` in the stage).
+    """
+    try:
+        earlier = json.loads(cell.training.read_text())
+        if earlier["cell"][0]["fingerprint"] != cell.fingerprint:
+            return
+        for seed in (record["seed"] for record in earlier["seeds"]):
+            for folder, suffix in reversed(OUTPUTS):  # a seed counts as finished once its weights are there
+                atomic_write(cell.work / f"{seed}{suffix}", (getattr(cell, folder) / f"{seed}{suffix}").read_bytes())
+    except (OSError, ValueError, LookupError):  # none, or damaged: they are made anew
+        return
 
 
 def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
@@ -80,14 +99,28 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
         advance(training.steps - run.meters.last)
     record["seconds"] = round(run.seconds, 2)
     atomic_write(cell.work / f"{seed}.csv", run.meters.csv())
+    atomic_write(cell.work / f"{seed}.npz", gathered(cell.work / f"{seed}.snapshots", resident.levels))
     state = model_state(run.model) if record["status"] == "finished" else {}
     save_tensors(ready, {**record, "state": state})
     return record
 
 
+def gathered(folder: Path, levels: int) -> bytes:
+    """The snapshots of a seed as one .npz: `step` (S,), `x` (S, n, *shape), `levels`."""
+    import numpy as np
+    import torch
+
+    from pipeline.sampling import packed
+
+    steps = sorted(int(file.stem) for file in folder.glob("*.npz"))
+    taken = [torch.from_numpy(np.load(folder / f"{step}.npz", allow_pickle=False)["x"]) for step in steps]
+    return packed(step=torch.tensor(steps), x=torch.stack(taken) if taken else torch.empty(0), levels=levels)
+
+
 def publish(cell: Cell, records: list[dict[str, Any]]) -> None:
     """Turn the work folder of a trained cell into the stage's outputs."""
-    for folder, suffix in ((cell.weights, ".pt"), (cell.curves, ".csv")):
+    for name, suffix in OUTPUTS:
+        folder = getattr(cell, name)
         shutil.rmtree(folder, ignore_errors=True)
         for record in records:
             source = cell.work / f"{record['seed']}{suffix}"
@@ -108,13 +141,13 @@ def mean(values: list[float]) -> float | None:
     return round(sum(values) / len(values), 2) if values else None
 
 
-def unchanged(cell: Cell, started: dict[str, str], seeds: int) -> None:
+def unchanged(cell: Cell, seeds: int) -> None:
     """Raise ValueError if a dependency was edited while the cell ran.
 
     DVC hashes dependencies after the run, and would take the result for that of the edited code.
     """
     params.load.cache_clear()
-    now = Cell(cell.benchmark, cell.model).state()
+    started, now = cell.state, Cell(cell.benchmark, cell.model).state
     if params.load().board.seeds != seeds:
         now["params.yaml"] = "another number of seeds"
     edited = sorted(name for name in started.keys() | now.keys() if started.get(name) != now.get(name))

@@ -6,16 +6,19 @@ A file that is missing or damaged is an error of one line that names it and the 
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 
 ORACLE = "oracle"  # the row of fresh real samples: shown with the models, never ranked among them
+
+Found = TypeVar("Found")
 
 
 class Column(NamedTuple):
@@ -33,7 +36,7 @@ class Column(NamedTuple):
 SECONDS = Column("seconds", "s/seed", None, 1, note="Wall-clock seconds of training per seed, several seeds at a time.")
 
 
-OUTCOME = ["model", "seed", "status", "step", "player", "estimator"]
+OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given"]
 
 
 class Samples(NamedTuple):
@@ -62,25 +65,40 @@ class Report:
     models: tuple[str, ...]  # in the order of params.yaml
     columns: tuple[Column, ...]
     protocol: tuple[str, ...]
-    seeds: pd.DataFrame  # model, seed, status, step, player, estimator
+    seeds: pd.DataFrame  # model, seed, status, step, player, estimator, given (what samples are conditioned on)
     scores: pd.DataFrame  # model, seed, metric, value; finished seeds only, unavailable values left out
     curves: pd.DataFrame  # model, seed, step, player, value
+    progress: pd.DataFrame  # model, seed, step, metric, value: scores of the snapshots; finished seeds only
     samples: dict[str, Samples]  # of each model's first finished seed, the oracle's too
+    snapshots: dict[str, dict[int, Samples]]  # model -> step -> what that same seed generated then
     density: Density | None = None
     palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
 
+    def column(self, name: str) -> Column:
+        """The column ``name`` of the table; where it has none, one by this name."""
+        plain = Column(name, name.replace("_", " "), None, 2)
+        return next((column for column in self.columns if column.name == name), plain)
 
-def load(benchmark: str, kind: str, models: Sequence[str], scores: Path, samples: Mapping[str, Path]) -> Report:
-    """Read ``scores``/<model>/ of every model and the oracle, and ``samples``: the folder of each model's samples.
 
-    Raises ValueError or OSError for the first file that is damaged or missing.
+def load(
+    benchmark: str,
+    kind: str,
+    models: Sequence[str],
+    scores: Path,
+    samples: Mapping[str, Path],
+    snapshots: Mapping[str, Path] = MappingProxyType({}),
+) -> Report:
+    """Read ``scores``/<model>/ of every model and the oracle, and the folders of each model's samples and snapshots.
+
+    Raises ValueError or OSError for the first file that is damaged or missing. Older results lack what training leaves
+    on its way, in progress/ and in the folders of snapshots.
     """
     remedy = f"`dvc repro benchmarks/{benchmark}/dvc.yaml`"
     columns: dict[str, Column] = {}
     protocol: dict[str, None] = {}
     seeds, values = [], []
-    curves = [pd.DataFrame({"model": [], "seed": [], "step": [], "player": [], "value": []})]
+    curves, progress = [tidy("player")], [tidy("metric")]
     for model in (*models, ORACLE):
         with readable(scores / model / "scores.json", remedy) as path:
             content = json.loads(path.read_text())
@@ -93,8 +111,11 @@ def load(benchmark: str, kind: str, models: Sequence[str], scores: Path, samples
             continue
         finished = {entry["seed"] for entry in content["seeds"] if entry["status"] == "finished"}
         values += training(model, finished, scores / model / "training.json", remedy)
-        curves += [curve(model, seed, scores / model / "curves" / f"{seed}.csv", remedy) for seed in sorted(finished)]
-        curves += stopped(model, finished, scores / model / "curves", remedy)
+        folder = scores / model / "curves"
+        curves += [curve(model, seed, folder / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
+        curves += stopped(model, finished, folder, remedy)
+        if (folder := scores / model / "progress").exists():
+            progress += [curve(model, seed, folder / f"{seed}.csv", "metric", remedy) for seed in sorted(finished)]
     frame = pd.DataFrame(seeds, columns=OUTCOME)
     return Report(
         benchmark=benchmark,
@@ -105,7 +126,9 @@ def load(benchmark: str, kind: str, models: Sequence[str], scores: Path, samples
         seeds=frame,
         scores=pd.DataFrame(values, columns=["model", "seed", "metric", "value"]),
         curves=pd.concat(curves, ignore_index=True),
-        samples={model: first for model, folder in samples.items() if (first := shown(model, frame, folder, remedy))},
+        progress=pd.concat(progress, ignore_index=True),
+        samples=of_first_seed(read_samples, samples, frame, remedy),
+        snapshots=of_first_seed(read_snapshots, snapshots, frame, remedy),
         palette=tuple(models),
     )
 
@@ -147,11 +170,16 @@ def training(model: str, finished: set[int], path: Path, remedy: str) -> list[tu
         return [(model, seed, SECONDS.name, runs[seed]) for seed in sorted(finished)]
 
 
-def curve(model: str, seed: int, path: Path, remedy: str) -> pd.DataFrame:
-    """One seed's losses in long form: model, seed, step, player, value."""
+def tidy(name: str) -> pd.DataFrame:
+    """No lines yet: what `curve` gives, empty."""
+    return pd.DataFrame({"model": [], "seed": [], "step": [], name: [], "value": []})
+
+
+def curve(model: str, seed: int, path: Path, name: str, remedy: str) -> pd.DataFrame:
+    """One seed's lines in long form: model, seed, step, ``name`` (which line), value."""
     with readable(path, remedy):
         wide = pd.read_csv(path)
-        long = wide.melt("step", var_name="player").dropna().astype({"step": int, "value": float})
+        long = wide.melt("step", var_name=name).dropna().astype({"step": int, "value": float})
         return long.assign(model=model, seed=seed)
 
 
@@ -159,13 +187,16 @@ def stopped(model: str, finished: set[int], folder: Path, remedy: str) -> Iterat
     """The curves of the seeds that diverged, where they got far enough to have one."""
     for path in sorted(folder.glob("*.csv")):
         if path.stat().st_size and path.stem.isdigit() and int(path.stem) not in finished:
-            yield curve(model, int(path.stem), path, remedy)
+            yield curve(model, int(path.stem), path, "player", remedy)
 
 
-def shown(model: str, seeds: pd.DataFrame, folder: Path, remedy: str) -> Samples | None:
-    """The samples of the first finished seed: never the best one."""
-    finished = seeds.seed[(seeds.model == model) & (seeds.status == "finished")]
-    return read_samples(folder / f"{finished.min()}.npz", remedy) if len(finished) else None
+def of_first_seed(
+    read: Callable[[Path, str], Found], folders: Mapping[str, Path], seeds: pd.DataFrame, remedy: str
+) -> dict[str, Found]:
+    """What ``read`` finds of each model's first finished seed, never the best one, where it finds anything."""
+    first = seeds[seeds.status == "finished"].groupby("model").seed.min()
+    paths = {model: folder / f"{first[model]}.npz" for model, folder in folders.items() if model in first}
+    return {model: found for model, path in paths.items() if (found := read(path, remedy))}
 
 
 def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
@@ -175,3 +206,14 @@ def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
         if x.ndim not in (2, 4) or (x.ndim == 4) != (levels > 0):
             raise ValueError(f"shape {x.shape} with {levels} levels is neither points nor images")
         return Samples(x, file.get("label"), int(path.stem), levels)
+
+
+def read_snapshots(path: Path, remedy: str) -> dict[int, Samples]:
+    """The samples taken during training in ``path``, by step; none where there is no file."""
+    if not path.exists():
+        return {}
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        steps, x, levels = file["step"].tolist(), file["x"], int(file["levels"])
+        if len(steps) != len(x) or (steps and (x.ndim not in (3, 5) or (x.ndim == 5) != (levels > 0))):
+            raise ValueError(f"shape {x.shape} with {levels} levels is not {len(steps)} sets of points or images")
+        return {step: Samples(taken, None, int(path.stem), levels) for step, taken in zip(steps, x, strict=True)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from reports import sections, statistics, tables
+from reports import sections, statistics, suite, tables
 from reports.load import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,11 +35,11 @@ def benchmark(report: Report, out: Path, index: str) -> None:
     if cover:
         picture = Image.open(out / cover).convert("RGB")
         picture.thumbnail((COVER, COVER))
-        picture.quantize(64).save(out / "cover.png", optimize=True)
+        picture.quantize(64, Image.Quantize.MAXCOVERAGE, kmeans=1).save(out / "cover.png", optimize=True)
 
 
-def index(folders: Sequence[Path], out: Path) -> dict[str, str]:
-    """The index of the pages in ``folders``, for the folder ``out``: name of each file -> content."""
+def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
+    """The index of the pages in ``folders``, for the folder ``out``: name of each file, relative to it -> content."""
     entries = []
     for folder in folders:
         comparison = tables.read(folder / "table.csv")
@@ -53,7 +53,9 @@ def index(folders: Sequence[Path], out: Path) -> dict[str, str]:
                 "has_cover": (folder / "cover.png").exists(),
             }
         )
-    return {
-        name: environment().get_template(template).render(entries=entries)
+    standing = suite.standing(folders)
+    pages = {
+        name: environment().get_template(template).render(entries=entries, standing=standing)
         for name, template in (("index.html", "index.html"), ("README.md", "README.md.jinja"))
     }
+    return pages | (standing.files if standing else {})

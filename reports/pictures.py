@@ -1,5 +1,6 @@
-"""Pictures of samples: sheets of small images, clouds of points."""
+"""What pictures are put together from: sheets of small images, clouds of points, rows of dots."""
 
+from collections.abc import Sequence
 from math import isqrt
 from pathlib import Path
 
@@ -8,13 +9,15 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from reports import style
-from reports.load import Samples, read_samples
+from reports.load import Density, Samples, read_samples
 
 SIDE = 10  # images in a row and in a column of a sheet
 RAW = 320_000  # bytes of pixels that a sheet may hold, so that its file stays small
 WIDTH = 400  # pixels that a sheet of small images is enlarged to, by a whole factor
 GUTTER = 1  # pixels between images, before enlarging
 DOTS = 2500  # points drawn, as many as the literature's protocols generate
+ROW = 0.19  # inches of a row of dots
+DEPTH = 60  # nats below the highest density down to which it is shaded: 11 standard deviations of a narrow mode
 
 
 def preview(samples: Path, out: Path) -> None:
@@ -29,10 +32,43 @@ def preview(samples: Path, out: Path) -> None:
         style.save(figure, out)
 
 
-def cloud(axes: Axes, x: np.ndarray, colour: str) -> None:
+def cloud(axes: Axes, x: np.ndarray, colour: str, size: float = 3) -> None:
     """The first points of ``x`` (their first two coordinates) on axes of equal scale."""
-    axes.scatter(x[:DOTS, 0], x[:DOTS, 1 % x.shape[1]], s=3, color=colour, alpha=0.4, linewidths=0)
+    axes.scatter(x[:DOTS, 0], x[:DOTS, 1 % x.shape[1]], s=size, color=colour, alpha=0.4, linewidths=0)
     axes.set_aspect("equal")
+
+
+def ground(axes: Axes, density: Density | None) -> None:
+    """The true density in grey, its window, and no ticks: shapes are compared, not coordinates."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[["top", "right"]].set_visible(True)
+    if density is None:
+        return
+    window = (density.xs[0], density.xs[-1], density.ys[0], density.ys[-1])
+    peak = density.values.max()
+    axes.imshow(
+        density.values, origin="lower", extent=window, cmap="Greys", vmin=peak - DEPTH, vmax=peak + DEPTH, zorder=0
+    )
+    axes.axis(window)
+
+
+def rows(axes: Axes, names: Sequence[str]) -> None:
+    """A row a name, from the top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="y", color=style.pale(style.FAINT), linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def dumbbell(axes: Axes, row: int, hollow: np.ndarray, full: np.ndarray, colour: str) -> None:
+    """Two means over seeds in a row, a hollow and a full dot with a line between them; the seeds pale."""
+    axes.plot([hollow.mean(), full.mean()], [row, row], color=colour, linewidth=1)
+    for values, inside in ((hollow, "white"), (full, colour)):
+        axes.plot(values, np.full(len(values), row), "|", color=style.pale(colour), markersize=5)
+        axes.plot(values.mean(), row, "o", color=colour, markerfacecolor=inside, markersize=4.5)
 
 
 def contact_sheet(samples: Samples, rows: int | None = None) -> np.ndarray:

@@ -10,7 +10,17 @@ the largest value, which with three seeds makes it at most 0.41 times as wide as
 Best (bold) is the best mean among the models, where there are two at least; the oracle is never ranked. Tied with it
 (underlined) is every model for which the interval of the difference from the best contains zero, each comparison by
 itself; with fewer than two seeds on a side there is no interval and no tie. Diverged seeds never enter a mean.
+
+'A beats B' is tested on paired differences by flipping the sign of each pair in every possible way (R. A. Fisher, "The
+Design of Experiments", 1935, section 21), which assumes no distribution. Of many comparisons, each is held against the
+highest of them all under the same flips (P. H. Westfall, S. S. Young, "Resampling-Based Multiple Testing", 1993). Of n
+pairs there are 2^n flips, so that no p is below 2^(1-n), 0.25 with three seeds; times the number of comparisons, as in
+Bonferroni's or Holm's correction, such p-values would hardly ever be small.
 """
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +32,19 @@ FEW = 20  # seeds below which the bootstrap is not trusted
 RESAMPLES = 10_000
 TAIL = 0.025
 
+LEVEL = 2 * TAIL  # of a test
+FLIPS = 2**16  # patterns of signs that a paired test looks at: all there are up to 16 pairs
+
 BEST, TIED = "best", "tied"
+WITHIN, BETTER, WORSE = "within", "better", "worse"
+
+
+class Estimate(NamedTuple):
+    """A mean, known from ``n`` values."""
+
+    mean: float
+    variance: float  # of the mean: the squared standard error
+    n: int
 
 
 def interval(values: np.ndarray, against: np.ndarray | None = None) -> tuple[float, float]:
@@ -35,12 +57,18 @@ def interval(values: np.ndarray, against: np.ndarray | None = None) -> tuple[flo
         means = [rng.choice(side, (RESAMPLES, len(side))).mean(1) for side in sides]
         low, high = np.quantile(means[0] - (means[1] if len(means) > 1 else 0), [TAIL, 1 - TAIL])
         return float(low), float(high)
-    centre = sides[0].mean() - sum(side.mean() for side in sides[1:])
-    parts = np.array([side.var(ddof=1) / len(side) for side in sides])
-    if parts.sum() == 0:
+    return student(*(Estimate(side.mean(), side.var(ddof=1) / len(side), len(side)) for side in sides))
+
+
+def student(value: Estimate, against: Estimate | None = None) -> tuple[float, float]:
+    """The 95 % interval of a mean (Student's), or of its excess over another one (Welch's)."""
+    sides = [value] if against is None else [value, against]
+    centre = value.mean - sum(side.mean for side in sides[1:])
+    variance = sum(side.variance for side in sides)
+    if variance == 0:
         return float(centre), float(centre)
-    freedom = parts.sum() ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
-    reach = stdtrit(freedom, 1 - TAIL) * np.sqrt(parts.sum())
+    freedom = variance**2 / sum(side.variance**2 / (side.n - 1) for side in sides)
+    reach = stdtrit(freedom, 1 - TAIL) * np.sqrt(variance)
     return float(centre - reach), float(centre + reach)
 
 
@@ -50,25 +78,67 @@ def marks(values: dict[str, np.ndarray], direction: str | None) -> dict[str, str
     if direction is None or len(ranked) < 2:
         return {}
     means = {model: seeds.mean() * (1 if direction == "higher" else -1) for model, seeds in ranked.items()}
+    return best_and_tied(means, lambda model, top: interval(ranked[model], ranked[top]))
+
+
+def best_and_tied(means: dict[str, float], excess: Callable[[str, str], tuple[float, float]]) -> dict[str, str]:
+    """BEST for the highest of ``means``, TIED where the interval of the ``excess`` over it contains zero."""
     top = max(means, key=means.__getitem__)
     found = {}
-    for model, seeds in ranked.items():
-        low, high = interval(seeds, ranked[top])
-        if np.isclose(means[model], means[top], rtol=1e-12, atol=0):
+    for model, mean in means.items():
+        low, high = excess(model, top)
+        if np.isclose(mean, means[top], rtol=1e-12, atol=0):
             found[model] = BEST
         elif low <= 0 <= high:
             found[model] = TIED
     return found
 
 
+def verdict(ours: np.ndarray, published: Estimate, direction: str) -> str:
+    """How our values over seeds stand to a published mean: within the 95 % interval of the difference, or not."""
+    low, high = student(Estimate(ours.mean(), ours.var(ddof=1) / len(ours), len(ours)), published)
+    if low <= 0 <= high:
+        return WITHIN
+    return BETTER if (low > 0) == (direction == "higher") else WORSE
+
+
+def paired_p(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p of each column's mean, corrected for there being many; zeros where a pair is missing.
+
+    Under the null a row, which is one pair of runs for every column, could as well have the other sign.
+    """
+    norms = np.sqrt((differences**2).sum(axis=0))
+    scaled = differences / np.where(norms > 0, norms, 1)  # (n, columns)
+    blocks = np.array_split(signs(len(differences)), 16)
+    highest = np.concatenate([np.abs(block @ scaled).max(axis=1, initial=0) for block in blocks])  # (patterns,)
+    return np.array([(highest >= own * (1 - 1e-9)).mean() for own in np.abs(scaled.sum(axis=0))])
+
+
+@cache
+def signs(n: int) -> np.ndarray:
+    """Patterns of ``n`` signs, all or `FLIPS` at random, the first all plus.  # (patterns, n)"""
+    if 2**n <= FLIPS:
+        return 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+    found = np.random.default_rng(0).choice([-1, 1], (FLIPS, n))
+    found[0] = 1
+    return found
+
+
+def least_p(pairs: int) -> float:
+    """The least that `paired_p` can be with so many."""
+    return max(2.0 ** (1 - pairs), 1 / FLIPS)
+
+
 def compare(report: Report) -> pd.DataFrame:
     """The comparison in tidy form: a row for every column of the table and every model, the oracle last.
 
-    `model`, `seeds` and `diverged` (how many there are, how many of these diverged), the facts of the column, then
-    `mean`, `sd`, `n`, `low`, `high` and `mark`. A mean that cannot be had is NaN with n = 0.
+    `model`, `seeds` and `diverged` (how many there are, how many of these diverged), what it was `given`, the facts of
+    the column, then `mean`, `sd`, `n`, `low`, `high` and `mark`. A mean that cannot be had is NaN with n = 0.
     """
-    counts = report.seeds.groupby("model").status.agg(
-        seeds="size", diverged=lambda status: (status == "diverged").sum()
+    counts = report.seeds.groupby("model").agg(
+        seeds=("status", "size"),
+        diverged=("status", lambda status: (status == "diverged").sum()),
+        given=("given", lambda given: next(iter(given.dropna()), "")),
     )
     rows = []
     for column in report.columns:
@@ -102,15 +172,15 @@ def main_part(comparison: pd.DataFrame) -> pd.DataFrame:
     return comparison[comparison.main & comparison.groupby("metric").n.transform("max").gt(0)]
 
 
-def rule(seeds: int) -> str:
-    """The sentence that says how the numbers of a table with ``seeds`` training seeds are to be read."""
+def rule(seeds: int, diverged: str = "left out") -> str:
+    """How the numbers of a table with ``seeds`` training seeds are to be read, and what became of ``diverged`` ones."""
     if seeds < 2:
         return "One training seed: no spread, and no tie is marked. Bold: best. The oracle is not ranked."
     way = "Welch's t"
     if seeds >= FEW:
         way = f"percentile bootstrap, {RESAMPLES:,} resamples; Welch's t where fewer than {FEW} seeds finished"
     return (
-        f"Mean ± standard deviation over {seeds} training seeds, diverged ones left out. Bold: best mean. "
+        f"Mean ± standard deviation over {seeds} training seeds, diverged ones {diverged}. Bold: best mean. "
         f"Underlined: not told apart from the best, the 95 % interval ({way}) of the difference contains 0. "
         f"The oracle is not ranked."
     )

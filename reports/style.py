@@ -1,10 +1,10 @@
 """How every picture looks: colours, panels, and files that come out the same byte for byte."""
 
-import colorsys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
+from typing import BinaryIO
 
 import matplotlib
 import numpy as np
@@ -16,9 +16,15 @@ from PIL import Image
 
 from reports.load import ORACLE
 
-# M. Okabe and K. Ito, "Color universal design", 2008: told apart by colour-blind readers. Their yellow is left out,
-# too pale on white, and black is the oracle's.
-HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# The first six: M. Okabe, K. Ito, "Color universal design", 2008, told apart by colour-blind readers; their yellow is
+# left out, too pale on white, and black is the oracle's. Each of the others is that colour of moderate lightness and
+# chroma which is farthest in OKLab from white, ink and all before it, both as they are and as colour-blind readers see.
+HUES = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
+    "#99145C", "#295C00", "#291F8F", "#52D699", "#005266", "#701F00",
+    "#7A665C", "#857AEB", "#E08FFF", "#AD47A3", "#FF9999", "#5C005C",
+    "#AD2900", "#663DAD", "#5C7A00", "#8F9900", "#CC4766", "#293D14",
+)  # fmt: skip
 INK, FAINT = "#1f2328", "#8b949e"
 
 SHEET = {
@@ -51,12 +57,15 @@ def sheet() -> Iterator[None]:
 
 
 def colour(model: str, palette: Sequence[str]) -> str:
-    """The colour of ``model`` in every picture: by its place in ``palette``, darker when the hues begin anew."""
+    """The colour of ``model`` in every picture: by its place in ``palette``."""
     if model == ORACLE or model not in palette:
         return INK
-    turn, place = divmod(list(palette).index(model), len(HUES))
-    hue, lightness, saturation = colorsys.rgb_to_hls(*matplotlib.colors.to_rgb(HUES[place]))
-    return matplotlib.colors.to_hex(colorsys.hls_to_rgb(hue, lightness * 0.62**turn, saturation))
+    return HUES[palette.index(model) % len(HUES)]
+
+
+def pale(colour: str) -> str:
+    """The colour thinned with white: opaque, so that a picture has few colours and keeps them in a small file."""
+    return matplotlib.colors.to_hex(1 - (1 - np.array(matplotlib.colors.to_rgb(colour))) / 3)
 
 
 def panels(count: int, across: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
@@ -70,12 +79,14 @@ def panels(count: int, across: int, width: float, height: float) -> tuple[Figure
     return figure, axes[:count]
 
 
-def save(figure: Figure, path: Path, colours: int = 256) -> None:
+def save(figure: Figure, target: Path | BinaryIO, colours: int = 256) -> None:
     """Write a small PNG that holds the picture and nothing else, no date and no version; 0 keeps every colour."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    (picture.quantize(colours) if colours else picture).save(path, optimize=True)
+    if colours:  # the usual median cut turns a model's colour into another's where it is rare
+        picture = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    picture.save(target, "PNG", optimize=True)
 
 
 def few_ticks() -> MaxNLocator:

@@ -1,5 +1,6 @@
 """One comparison (`reports.statistics.compare`) as Markdown, LaTeX or plain text; pages take the same `Table`."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from reports.statistics import BEST, TIED, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 UNAVAILABLE = "n/a"
+TOLD = {"label": "told labels", "image": "told images"}  # what a model is given beside noise
 TEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -18,6 +20,7 @@ TEX = {
     **{"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$"},
     **{"<": "$<$", ">": "$>$", "|": "$|$", "\u00d7": r"$\times$", "·": r"$\cdot$", "\u03c3": r"$\sigma$"},
 }
+MINUS = re.compile(r"-(?=\d)")  # of a number: a hyphen in a name stays one
 
 
 class Cell(NamedTuple):
@@ -28,7 +31,7 @@ class Cell(NamedTuple):
 
 class Row(NamedTuple):
     model: str
-    note: str  # `1/3 diverged`, or nothing
+    note: str  # `told labels`, `1/3 diverged`, or nothing
     cells: tuple[Cell, ...]
 
     @property
@@ -54,9 +57,16 @@ def table(comparison: pd.DataFrame) -> Table:
     rows = []
     for model, found in comparison.groupby("model", sort=False):
         seeds, diverged = int(found.seeds.iloc[0]), int(found.diverged.iloc[0])
-        note = f"{diverged}/{seeds} diverged" if diverged else ""
+        told = TOLD.get(found.given.iloc[0], "")
+        note = ", ".join([told] * bool(told) + [f"{diverged}/{seeds} diverged"] * bool(diverged))
         rows.append(Row(str(model), note, tuple(cell(entry) for entry in found.itertuples())))
     return Table(tuple(heading(entry) for entry in columns.itertuples()), tuple(rows))
+
+
+def extended(content: Table, more: dict[str, dict[str, Cell]]) -> Table:
+    """The table with further columns: heading -> model -> cell."""
+    rows = [row._replace(cells=(*row.cells, *(column[row.model] for column in more.values()))) for row in content.rows]
+    return Table((*content.headings, *more), tuple(rows))
 
 
 def heading(column: tuple) -> str:
@@ -94,6 +104,11 @@ def legend(report: Report, comparison: pd.DataFrame) -> Legend:
     return Legend(tuple(lines), notes)
 
 
+def files(stem: str, content: Table, legend: Legend, title: str) -> dict[str, str]:
+    """The table for a git host and for a paper: name of the file -> text."""
+    return {f"{stem}.md": markdown(content, legend), f"{stem}.tex": latex(content, legend, title)}
+
+
 def markdown(content: Table, legend: Legend) -> str:
     """A table as git hosts show it; <ins> is their one way to underline."""
     wrap = {BEST: "**{}**", TIED: "<ins>{}</ins>", "": "{}"}
@@ -113,14 +128,14 @@ def escape_markdown(text: str) -> str:
     return text
 
 
-def latex(content: Table, legend: Legend, benchmark: str) -> str:
+def latex(content: Table, legend: Legend, title: str) -> str:
     """A floating table for a paper that loads booktabs."""
     wrap = {BEST: r"\textbf{{{}}}", TIED: r"\underline{{{}}}", "": "{}"}
     lines = [
         r"\begin{table}[t]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{escape_tex(benchmark)}. {escape_tex(' '.join(legend.protocol))}}}",
-        rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in benchmark)}}}",
+        rf"\caption{{{escape_tex(title)}. {escape_tex(' '.join(legend.protocol))}}}",
+        rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in title)}}}",
         r"\begin{tabular}{@{}l" + "r" * len(content.headings) + "@{}}",
         r"\toprule",
         " & ".join(["Model", *map(escape_tex, content.headings)]) + r" \\",
@@ -128,7 +143,7 @@ def latex(content: Table, legend: Legend, benchmark: str) -> str:
     for row in content.rows:
         lines += [r"\midrule"] * (row.is_oracle or row is content.rows[0])
         name = escape_tex(row.model + f" ({row.note})" * bool(row.note))
-        cells = [wrap[entry.mark].format(escape_tex(entry.text).replace("-", "$-$")) for entry in row.cells]
+        cells = [wrap[entry.mark].format(MINUS.sub("$-$", escape_tex(entry.text))) for entry in row.cells]
         lines.append(" & ".join([name, *cells]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     if legend.notes:
@@ -164,7 +179,7 @@ def plain(content: Table, width: int = 120) -> str:
 
 def read(path: Path) -> pd.DataFrame:
     """A comparison that a page has left as CSV, just as `reports.statistics.compare` gave it."""
-    words = ["model", "metric", "label", "direction", "mark", "benchmark"]
+    words = ["model", "metric", "label", "direction", "given", "mark", "benchmark"]
     with readable(path, "`dvc repro`"):
         frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
         return frame.assign(**{word: frame[word].fillna("") for word in words})

@@ -106,7 +106,7 @@ def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
             assert x.dim() == 2
         if splits.classes:
             assert label.dtype == torch.int64
-            assert label.shape == x.shape[:1]
+            assert label.shape in (x.shape[:1], x.shape[:2])  # of an image, or of each of its channels
             assert label.unique().tolist() == list(range(splits.classes))
         else:
             assert label is None
@@ -135,6 +135,8 @@ def test_every_dataset_is_the_same_each_time(name: str, root: Path) -> None:
         ("grid", {"held_out": 0.5}, "grid: held_out = 0.5: input should be a valid integer"),
         ("grid", {"seed": -1}, "grid: seed = -1: input should be greater than or equal to 0"),
         ("digits", {"held_out": 1}, "digits: held_out = 1: input should be less than 1"),
+        ("stacked_digits", {"images": 0}, "stacked_digits: images = 0: input should be greater than 0"),
+        ("stacked_mnist", {"held_out": 0.5}, "stacked_mnist: held_out = 0.5: input should be a valid integer"),
         ("mnist", {"root": "here"}, "mnist: unknown setting 'root'; known: none"),
     ],
 )
@@ -152,6 +154,23 @@ def test_idx_files_are_read_as_they_are(name: str, root: Path) -> None:
     assert np.array_equal(splits.train.x[:, 0].numpy(), expected)
     assert splits.test.label.tolist() == [*range(10)] * 2
     assert (splits.classes, splits.levels) == (10, 256)
+
+
+def test_stacked_mnist_is_made_of_mnists_files(root: Path) -> None:
+    splits = datasets.load("stacked_mnist", root, {"images": 200, "held_out": 100})
+    source = datasets.load("mnist", root, {})
+    assert splits.train.x.shape == (200, 3, 28, 28)
+    for stacks, singles in ((splits.train, source.train), (splits.test, source.test)):
+        known = {(image.numpy().tobytes(), label) for image, label in zip(*singles_of(singles), strict=True)}
+        assert {(image.numpy().tobytes(), label) for image, label in zip(*singles_of(stacks), strict=True)} <= known
+    (root / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"mnist: .*t10k-labels-idx1-ubyte is damaged"):
+        datasets.load("stacked_mnist", root, {})
+
+
+def singles_of(split: datasets.Split) -> tuple[torch.Tensor, list[int]]:
+    """Every channel as an image, and its label."""
+    return split.x.flatten(0, 1), split.label.flatten().tolist()
 
 
 def test_cifar_batches_are_read_as_they_are(root: Path) -> None:

@@ -91,3 +91,41 @@ def test_digits_are_split_by_class() -> None:
     assert (train + test).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as UCI states them
     other = datasets.load("digits", Path(), {"seed": 1, "held_out": 0.5})
     assert len(other.test.x) == 899
+
+
+def test_stacked_digits_are_digits_of_the_same_split() -> None:
+    splits, source = datasets.load("stacked_digits", Path(), {}), datasets.load("digits", Path(), {})
+    assert splits.train.x.shape == (50_000, 3, 8, 8)
+    assert splits.test.label.shape == (10_000, 3)
+    assert (splits.classes, splits.levels) == (10, 17)
+    known = {}
+    for part in ("train", "test"):
+        singles, stacks = getattr(source, part), getattr(splits, part)
+        known[part] = labelled(singles.x.flatten(0, 1), singles.label)
+        assert labelled(stacks.x.flatten(0, 1), stacks.label.flatten()) == known[part]  # all of them, no other
+    assert not known["train"] & known["test"]
+
+
+def labelled(x: torch.Tensor, label: torch.Tensor) -> set[tuple[bytes, int]]:
+    """Images and their labels, each pair once."""
+    return {(image.tobytes(), digit) for image, digit in zip(x.numpy(), label.tolist(), strict=True)}
+
+
+def test_channels_are_drawn_apart_and_have_a_thousand_modes() -> None:
+    label = datasets.load("stacked_digits", Path(), {}).train.label
+    modes = (label * torch.tensor([100, 10, 1])).sum(dim=1).bincount(minlength=1000)
+    assert len(modes) == 1000
+    single = datasets.load("digits", Path(), {}).train.label.bincount() / 1198
+    expected = 50_000 * torch.einsum("i,j,k->ijk", single, single, single).flatten()
+    chi_squared = ((modes - expected).square() / expected).sum().item()
+    assert chi_squared == pytest.approx(999, abs=5 * math.sqrt(2 * 999))  # were channels alike, it would be 10^6
+
+
+def test_held_out_stacks_depend_on_the_seed_and_not_on_the_training_size() -> None:
+    few, many, other = (
+        datasets.load("stacked_digits", Path(), {"images": images, "held_out": 50, "seed": seed}).test
+        for images, seed in ((10, 0), (1000, 0), (10, 1))
+    )
+    assert torch.equal(few.x, many.x)
+    assert torch.equal(few.label, many.label)
+    assert not torch.equal(few.x, other.x)

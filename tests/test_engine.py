@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -115,7 +116,8 @@ def test_the_average_is_the_exponential_mean_of_the_weights() -> None:
 def test_a_killed_run_resumes_to_the_same_bits(
     dataset: str, name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resident, settings = request.getfixturevalue(dataset), training(steps=30, ema=0.9, channels_last=True)
+    resident = request.getfixturevalue(dataset)
+    settings = training(steps=30, ema=0.9, channels_last=True, lr_decay="linear", snapshots=3, snapshot_samples=4)
     try:
         whole = new_run(name, resident, tmp_path / "whole", settings)
     except ValueError as refusal:
@@ -138,7 +140,58 @@ def test_a_killed_run_resumes_to_the_same_bits(
     resumed.train()
     assert resumed.meters.csv() == whole.meters.csv()
     found = resumed.model.state_dict()
+    assert snapshots(tmp_path / "killed") == snapshots(tmp_path / "whole")
     assert all(torch.equal(tensor, found[key]) for key, tensor in whole.model.state_dict().items())
+
+
+def snapshots(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.rglob("*.npz")}
+
+
+@pytest.mark.parametrize("name", ["gan", "cgan", "vae"])
+def test_snapshots_leave_training_as_it_was(name: str, digits: data.Data, tmp_path: Path) -> None:
+    plain = new_run(name, digits, tmp_path / "plain", training(ema=0.9))
+    plain.train()
+    kept = new_run(name, digits, tmp_path / "kept", training(ema=0.9, snapshots=4, snapshot_samples=6))
+    kept.train()
+    assert [parameter.tolist() for parameter in kept.model.parameters()] == [
+        parameter.tolist() for parameter in plain.model.parameters()
+    ]
+    assert sorted(snapshots(tmp_path / "kept"), key=lambda name: int(name[:-4])) == [
+        "8.npz",
+        "15.npz",
+        "23.npz",
+        "30.npz",
+    ]
+    assert snapshots(tmp_path / "plain") == {}
+
+
+def test_a_snapshot_shows_the_averaged_weights_from_one_noise(ring: data.Data, tmp_path: Path) -> None:
+    run = new_run("gan", ring, tmp_path, training(steps=20, ema=0.9, snapshots=2, snapshot_samples=5))
+    run.train()  # which leaves the averaged weights
+    run.step = 99
+    run.snapshot()
+    last, again = (np.load(tmp_path / "0.snapshots" / f"{step}.npz")["x"] for step in (20, 99))
+    assert np.allclose(last, again, atol=1e-6)
+
+
+def test_learning_rates_fall_to_zero(ring: data.Data, tmp_path: Path) -> None:
+    class Still(Two):
+        def both(self, batch: Batch) -> Losses:
+            return {"left": self.left, "right": 2 * self.right}
+
+    run = new_run(Still(), ring, tmp_path, training(steps=4, lr_decay="linear"))
+    run.train()
+    assert run.model.left.item() == 1 - 0.125 * (1 + 0.75 + 0.5 + 0.25)
+    assert run.model.right.item() == 2 - 2 * 0.125 * (1 + 0.75 + 0.5 + 0.25)
+
+
+def test_what_a_model_lets_be_watched_is_drawn_and_stops_nothing() -> None:
+    meters = engine.Meters()
+    for value in (1.0, 2.0):
+        meters.add(0, {"a": torch.tensor(0.5)}, {"kl": torch.tensor(value), "huge": torch.tensor(float("inf"))})
+    meters.read(2)
+    assert meters.csv() == "step,a,kl,huge\n2,0.5,1.5,inf\n"
 
 
 def test_weights_that_the_last_step_broke_are_divergence_before_they_are_used(ring: data.Data, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from benchmarks.extractors import FEATURES, Judge, _shift, accuracy, describe, fit
+from benchmarks.extractors import FEATURES, ChannelJudge, Judge, _shift, accuracy, by_channel, combined, describe, fit
 
 SHAPE = (1, 8, 8)
 
@@ -54,18 +55,58 @@ def test_fitting_twice_starts_afresh(digits: tuple[Tensor, ...]) -> None:
 def test_descriptions_do_not_depend_on_the_batch(digits: tuple[Tensor, ...]) -> None:
     judge = trained(digits, seed=0)
     judge.train()  # left so by a careless caller: normalisation must not see the batch
-    features, labels = describe(judge, digits[1])
+    features, labels, probabilities = describe(judge, digits[1])
     assert features.shape == (len(digits[1]), FEATURES)
     assert not features.requires_grad
     for batch in (1, 7, 100):
-        again, same_labels = describe(judge, digits[1][:100], batch)
+        again, same_labels, _ = describe(judge, digits[1][:100], batch)
         assert torch.allclose(features[:100], again, atol=1e-5)
         assert torch.equal(labels[:100], same_labels)
     assert torch.equal(judge(digits[1]).argmax(dim=1), labels)
+    assert torch.allclose(judge(digits[1]).softmax(dim=1), probabilities, atol=1e-6)
+
+
+def stacked(x: Tensor, label: Tensor, n: int = 300) -> tuple[Tensor, Tensor]:
+    """Three random digits as the channels of each image, and their labels."""
+    drawn = torch.randint(len(x), (n, 3), generator=torch.Generator().manual_seed(0))
+    return x.squeeze(1)[drawn], label[drawn]
+
+
+def test_labels_are_combined_as_the_digits_of_a_number() -> None:
+    assert combined(torch.tensor([[1, 2, 3], [0, 0, 7], [9, 9, 9]]), 10).tolist() == [123, 7, 999]
+    assert combined(torch.tensor([[1, 0], [2, 3]]), 4).tolist() == [4, 11]
+
+
+def test_a_judge_of_channels_sees_what_its_judge_sees_in_each(digits: tuple[Tensor, ...]) -> None:
+    judge = ChannelJudge((3, 8, 8), 10)
+    judge.judge = trained(digits, seed=0)
+    x, _ = stacked(digits[1], digits[3])
+    features, labels, probabilities = describe(judge, x, batch=70)
+    for channel in range(3):
+        alone = describe(judge.judge, x[:, channel : channel + 1])
+        assert torch.allclose(features[:, channel * FEATURES : (channel + 1) * FEATURES], alone.features, atol=1e-5)
+        assert torch.equal(labels // 10 ** (2 - channel) % 10, alone.labels)
+        others = [axis + 1 for axis in range(3) if axis != channel]
+        assert torch.allclose(probabilities.view(-1, 10, 10, 10).sum(dim=others), alone.probabilities, atol=1e-5)
+
+
+def test_a_combination_costs_what_its_labels_cost(digits: tuple[Tensor, ...]) -> None:
+    judge = ChannelJudge((3, 8, 8), 10)
+    judge.judge = trained(digits, seed=0)
+    x, label = stacked(digits[1], digits[3])
+    together = F.cross_entropy(judge(x), combined(label, 10))
+    assert together.item() == pytest.approx(3 * F.cross_entropy(judge.judge(by_channel(x)), label.flatten()).item())
+
+
+def test_a_judge_of_channels_learns(digits: tuple[Tensor, ...]) -> None:
+    judge = ChannelJudge((3, 8, 8), 10)
+    x, label = stacked(digits[0], digits[2], 6000)
+    fit(judge, x, combined(label, 10), epochs=1, batch=64, lr=0.01, seed=0)
+    assert accuracy(judge.judge, digits[1], digits[3]) >= 0.93
 
 
 def test_no_feature_is_dead(digits: tuple[Tensor, ...]) -> None:
-    features, _ = describe(trained(digits, seed=0), digits[1])
+    features = describe(trained(digits, seed=0), digits[1]).features
     assert (features.std(dim=0) > 1e-3).all()
 
 

@@ -33,7 +33,7 @@ def test_the_judge_of_the_digits_is_good_enough(digits: params.Benchmark, capsys
 
     images = data.load(data_file("digits"), "cpu")
     read = judge.load_judge(judge_file("digits"), "cpu")
-    features, label = describe(read, images.as_input(images.test.x))
+    features, label, _ = describe(read, images.as_input(images.test.x))
     assert features.shape[0] == 599
     assert (label == images.test.label).float().mean().item() == pytest.approx(record["accuracy"], abs=1e-3)
 
@@ -47,6 +47,40 @@ def test_the_judge_is_the_same_each_time(digits: params.Benchmark) -> None:
         states.append(judge.load_judge(judge_file("digits"), "cpu").state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not judge.load_judge(judge_file("digits"), "cpu").training
+
+
+def test_a_judge_of_channels_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = params.Params(ROOT).benchmark("stacked_digits")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
+    splits = datasets.load("stacked_digits", Path(), {"images": 4000, "held_out": 1000})
+    data.save(splits, data_file("stacked_digits"))
+    judge.train(benchmark)
+    record = json.loads((scores_dir("stacked_digits") / "judge.json").read_text())
+    assert record["channel_accuracy"] >= 0.93
+    # three channels that err apart are all right as often as the cube of one
+    assert record["accuracy"] == pytest.approx(record["channel_accuracy"] ** 3, abs=0.02)
+    said = capsys.readouterr().out
+    assert f"{record['accuracy']:.2%} of 1,000 held-out images" in said
+    assert f"{record['channel_accuracy']:.2%} of their channels" in said
+
+    images = data.load(data_file("stacked_digits"), "cpu")
+    read = judge.load_judge(judge_file("stacked_digits"), "cpu")
+    label = describe(read, images.as_input(images.test.x)).labels
+    digit = label[:, None] // torch.tensor([100, 10, 1]) % 10
+    assert (digit == images.test.label).double().mean().item() == pytest.approx(record["channel_accuracy"], abs=1e-3)
+    assert (digit == images.test.label).all(dim=1).double().mean().item() == pytest.approx(record["accuracy"], abs=1e-3)
+
+
+@pytest.mark.parametrize("content", [{"x": torch.zeros(3)}, [1], {"shape": (2,), "classes": 3, "stacked": False}])
+def test_other_tensors_are_not_taken_for_a_judge(content: object, tmp_path: Path) -> None:
+    path = tmp_path / "other.pt"
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=r"other\.pt holds no judge") as error:
+        judge.load_judge(path, "cpu")
+    assert "\n" not in str(error.value)
 
 
 def test_a_benchmark_of_points_has_no_judge() -> None:

@@ -117,7 +117,7 @@ def test_the_train_stage_depends_on_what_the_fingerprint_covers(monkeypatch: pyt
 @pytest.mark.parametrize("name", ACTIVE)
 def test_a_benchmarks_stages_are_its_kinds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    meant = add.stages(name, params.Params(ROOT).benchmark(name).kind)
+    meant = add.stages(params.Params(ROOT).benchmark(name))
     assert add.stages_file(name).read_text() == meant, "`python -m pipeline.add` writes it anew"
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from benchmarks.metrics.frechet import frechet_distance
+from benchmarks.metrics.frechet import frechet_distance, infinite, score
 
 
 def white(n: int, dims: int, seed: int) -> Tensor:
@@ -101,6 +101,58 @@ def test_agrees_with_torch_fidelity() -> None:
     real, fake = torch.randn(700, 16, generator=rng) @ mix, torch.randn(600, 16, generator=rng) + 0.3
     theirs = fid_statistics_to_metric(fid_features_to_statistics(real), fid_features_to_statistics(fake), False)
     assert frechet_distance(real=real, fake=fake) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [8, 50])
+def test_float64_samples_are_left_as_they_were(n: int) -> None:
+    real, fake = white(n, 1, 0) + torch.arange(1.0, 21.0), white(n, 1, 1) + torch.arange(2.0, 22.0)
+    before = real.clone(), fake.clone()
+    frechet_distance(real=real, fake=fake)
+    assert torch.equal(real, before[0]) and torch.equal(fake, before[1])
+
+
+def test_fresh_data_are_at_no_distance_with_infinitely_many_samples() -> None:
+    """The distance itself is biased by far more than its spread, and what is left of that has no bias."""
+    rng, draws = torch.Generator().manual_seed(7), 40
+    mix, found = torch.randn(16, 16, generator=rng), []
+    for _ in range(draws):
+        real, fake = torch.randn(400, 16, generator=rng) @ mix, torch.randn(300, 16, generator=rng) @ mix
+        distance = frechet_distance(real=real, fake=fake)
+        found.append((distance, infinite(distance, real=real, fake=fake)))
+    distances, limits = torch.tensor(found).T
+    error = limits.std() / draws**0.5
+    assert distances.mean() > 20 * error
+    assert limits.mean().abs() < 4 * error + 0.03 * distances.mean()  # the line is the first term of a series
+
+
+def test_a_shift_is_left_by_the_extrapolation() -> None:
+    rng = torch.Generator().manual_seed(8)
+    real, fake = torch.randn(20_000, 4, generator=rng), torch.randn(20_000, 4, generator=rng) + 1
+    distance = frechet_distance(real=real, fake=fake)
+    assert infinite(distance, real=real, fake=fake) == pytest.approx(4, abs=0.1)
+
+
+def test_the_extrapolation_does_not_hang_on_the_order() -> None:
+    rng = torch.Generator().manual_seed(9)
+    real, fake = torch.randn(200, 8, generator=rng), torch.randn(150, 8, generator=rng)
+    order = torch.randperm(200, generator=rng)
+    assert infinite(1.0, real=real[order], fake=fake) == pytest.approx(infinite(1.0, real=real, fake=fake), rel=1e-9)
+
+
+def test_too_few_samples_are_not_extrapolated() -> None:
+    real, fake = white(100, 10, 0), white(59, 10, 1)
+    assert infinite(1.0, real=real, fake=fake) is None
+    assert infinite(1.0, real=real, fake=white(60, 10, 1)) is not None
+
+
+def test_the_columns_name_the_extractor() -> None:
+    x, y = white(90, 3, 0), white(90, 3, 1) * 2
+    nothing = {"real_features": None, "fake_features": None, "real_inception": None, "fake_inception": None}
+    for of, column in (("judge", "fjd"), ("coordinates", "fd")):
+        found = score(features_of=of, **(nothing | {"real_features": x, "fake_features": y}))
+        assert {name for name, value in found.items() if value is not None} == {column, f"{column}_infinite"}
+    found = score(features_of="judge", **(nothing | {"real_inception": x, "fake_inception": y}))
+    assert {name for name, value in found.items() if value is not None} == {"fid", "fid_infinite"}
 
 
 @pytest.mark.parametrize(

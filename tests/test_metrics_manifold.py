@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from benchmarks.metrics.common import neighbours
-from benchmarks.metrics.manifold import Manifold, manifold
+from benchmarks.metrics.manifold import Manifold, manifold, score
 
 
 def by_definition(real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5) -> Manifold:
@@ -123,11 +124,42 @@ def test_rounder_products_are_not_trusted() -> None:
     expected, before = manifold(real=real, fake=fake), torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
-        assert neighbours.screening_dtype() is torch.float64
+        assert neighbours.screening_dtype(64) is torch.float64
         assert manifold(real=real, fake=fake) == expected
     finally:
         torch.set_float32_matmul_precision(before)
-    assert neighbours.screening_dtype() is torch.float32
+    assert neighbours.screening_dtype(64) is torch.float32
+
+
+@pytest.mark.parametrize("dims", [2, 16, 17, 64])
+def test_the_bound_of_a_screened_distance_holds(dims: int) -> None:
+    """Products may be summed in any order by any library; distances must lie between the bounds all the same."""
+    a, b = draw(200, dims, 0) + 3, draw(300, dims, 1) * 2
+    one, other = neighbours.clouds(a, b)
+    true = (a.double()[:, None] - b.double()[None]).square().sum(dim=-1)
+    for block in neighbours.blocks(one, other, size=128):
+        exact = true[block.rows, block.cols] / one.scale**2
+        high = block.low + 2 * (one.slack[block.rows, None] + other.slack[block.cols])
+        assert (block.low <= exact).all() and (exact <= high).all()
+
+
+def test_a_table_takes_ten_thousand_by_lot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.metrics.manifold.SAMPLES", 100)
+    real, fake = draw(300, 4, 0), draw(250, 4, 1)
+    found = score(real_features=real, fake_features=fake)
+    assert found["precision"] * 100 == pytest.approx(round(found["precision"] * 100))
+    assert found == score(real_features=real.flip(0), fake_features=fake.flip(0))
+
+
+def test_agrees_with_torch_fidelity_and_prdc() -> None:
+    real, fake = draw(400, 32, 0).double(), draw(300, 32, 1).double() * 0.95
+    ours = manifold(real=real, fake=fake)
+    theirs = prc_features_to_metric(
+        fake, real, prc_neighborhood=3, prc_batch_size=1000, save_cpu_ram=False, verbose=False
+    )
+    assert ours[:2] == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-6)
+    prdc = pytest.importorskip("prdc").compute_prdc(real.numpy(), fake.numpy(), nearest_k=5)
+    assert ours[2:] == pytest.approx((prdc["density"], prdc["coverage"]), abs=1e-12)
 
 
 @pytest.mark.parametrize(

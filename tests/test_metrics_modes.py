@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from benchmarks.metrics.modes import kl_from_uniform, occupancy, score
+from benchmarks.metrics.modes import js_from_uniform, kl_from_uniform, occupancy, score
 
 CENTRES = 2 * torch.tensor([[math.cos(2 * math.pi * k / 8), math.sin(2 * math.pi * k / 8)] for k in range(8)])
 SIGMA = 0.02
@@ -79,3 +79,18 @@ def test_modes_far_from_the_origin_are_found() -> None:
 def test_bad_input_is_one_line(fake: torch.Tensor, sigma: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score(fake=fake, centres=CENTRES, sigma=sigma)
+
+
+def test_js_of_modes_is_bounded_and_known() -> None:
+    assert js_from_uniform(counts=torch.tensor([5, 5, 5, 5])) == 0
+    # one mode of two: the mean is 3/4, 1/4
+    one_of_two = (math.log(4 / 3) + math.log(2 / 3) / 2 + math.log(2) / 2) / 2
+    assert js_from_uniform(counts=torch.tensor([7, 0])) == pytest.approx(one_of_two)
+    assert js_from_uniform(counts=torch.tensor([5] + [0] * 10_000)) == pytest.approx(math.log(2), abs=1e-3)
+    assert js_from_uniform(counts=torch.tensor([0, 0])) is None
+
+
+def test_a_perfect_sampler_meets_the_floor_of_js() -> None:
+    found = [js_from_uniform(counts=occupancy(fake=perfect(2500, s), centres=CENTRES, sigma=SIGMA)) for s in range(40)]
+    # a quarter of reverse KL's, to leading order
+    assert sum(found) / 40 == pytest.approx(7 / 20_000, abs=4 * (14 / 40) ** 0.5 / 20_000)

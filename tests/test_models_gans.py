@@ -1,7 +1,11 @@
 """GANs: whose turn it is, and what holds the critic."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import models
@@ -37,7 +41,7 @@ def by_hand(name: str, **hyper: object) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
+@pytest.mark.parametrize("name", ["wgan", "wgan_gp", "sngan"])
 def test_the_generator_moves_in_every_fifth_step(name: str) -> None:
     model = models.load(name)(Spec((2,)), width=8)
     turns = [[move.__name__ for move in model.moves(step)] for step in range(10)]
@@ -81,13 +85,103 @@ def test_gan_losses_of_hand_made_players(loss: str) -> None:
     assert torch.isclose(model.generator_move(batch)["generator"], getattr(losses, loss)(fake))
 
 
-def test_cgan_shows_both_players_the_label() -> None:
-    model = models.load("cgan")(Spec((2,), classes=3), latent=2, width=8)
-    z, one, two = torch.randn(4, 2), torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
-    assert not torch.allclose(model.generate(z, one), model.generate(z, two))
-    assert not torch.allclose(model.score(z, one), model.score(z, two))
+class Score(nn.Module):
+    """A critic that is a function."""
+
+    def __init__(self, score: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.forward = score
 
 
-def test_cgan_needs_labelled_data() -> None:
-    with pytest.raises(ValueError, match=r"needs labelled data, the data of shape \(2,\) have no classes"):
-        models.load("cgan")(Spec((2,)))
+def scores(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the hand-made critic says of the data, and of the samples of the hand-made generator's next draw."""
+    torch.manual_seed(3)
+    fake = torch.randn(6, 2) + 1
+    torch.manual_seed(3)
+    return 0.5 * batch.x.sum(1), 0.5 * fake.sum(1)
+
+
+def test_smoothing_lowers_the_target_of_data_only() -> None:
+    batch, model = Batch(torch.randn(6, 2)), by_hand("gan", smoothing=0.1)
+    real, fake = scores(batch)
+    to_real = F.binary_cross_entropy_with_logits(real, torch.full((6,), 0.9))
+    to_fake = F.binary_cross_entropy_with_logits(fake, torch.zeros(6))
+    torch.testing.assert_close(model.critic_move(batch)["critic"], to_real + to_fake)
+    scores(batch)
+    torch.testing.assert_close(model.generator_move(batch)["generator"], losses.non_saturating(fake))
+
+
+def test_least_squares_of_hand_made_players() -> None:
+    batch, model = Batch(torch.randn(6, 2)), by_hand("lsgan")
+    real, fake = scores(batch)
+    torch.testing.assert_close(model.critic_move(batch)["critic"], ((real - 1) ** 2 + fake**2).mean() / 2)
+    scores(batch)
+    torch.testing.assert_close(model.generator_move(batch)["generator"], ((fake - 1) ** 2).mean() / 2)
+
+
+@pytest.mark.parametrize("slope", [1.0, 3.0])
+def test_hinge_of_hand_made_players(slope: float) -> None:
+    batch, model = Batch(torch.randn(6, 2)), by_hand("sngan", slope=slope)
+    real, fake = (slope * score for score in scores(batch))
+    hinge = (1 - real).clamp(min=0).mean() + (1 + fake).clamp(min=0).mean()
+    assert (real > 1).any() or (fake < -1).any() or slope == 1, "no score is beyond its margin"
+    torch.testing.assert_close(model.critic_move(batch)["critic"], hinge)
+    scores(batch)
+    torch.testing.assert_close(model.generator_move(batch)["generator"], -fake.mean())
+
+
+@pytest.mark.parametrize(("shape", "layers"), [((2,), 4), ((1, 16, 16), 3)])
+def test_every_layer_of_the_sngan_critic_has_spectral_norm_one(shape: tuple[int, ...], layers: int) -> None:
+    torch.manual_seed(0)
+    model = models.load("sngan")(Spec(shape), width=16).double()
+    linear = [layer for layer in model.critic.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    for layer in linear:
+        nn.init.normal_(layer.parametrizations.weight.original)  # as after a large step
+    x = torch.randn(4, *shape, dtype=torch.float64)
+    for _ in range(300):
+        model.critic(x)
+    model.eval()
+    norms = [torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2).item() for layer in linear]
+    assert norms == pytest.approx([1.0] * layers, abs=1e-4)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    model.critic(x)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items()), "iterates in eval mode"
+
+
+def test_the_sngan_critic_is_no_steeper_than_its_slope() -> None:
+    torch.manual_seed(0)
+    model = models.load("sngan")(Spec((2,)), width=16, slope=7.0)
+    x = torch.randn(2000, 2)
+    for _ in range(100):
+        model.critic(x)
+    with torch.no_grad():
+        rise = (model.eval().score(x[:1000]) - model.score(x[1000:])).abs()
+    assert (rise <= 7.001 * torch.linalg.vector_norm(x[:1000] - x[1000:], dim=1)).all()
+
+
+def test_the_gan_estimates_jensen_shannon_with_the_best_critic() -> None:
+    """Of N(0, 1) and N(1, 1), whose log ratio is 1/2 - x; by the midpoint rule on their quantiles and on a grid."""
+    model = models.load("gan")(Spec((1,)), width=8)
+    normal = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1)
+    x = normal.icdf((torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000).unsqueeze(1)
+    grid = torch.linspace(-10, 11, 100_001, dtype=torch.float64)
+    p, q = normal.log_prob(grid).exp(), normal.log_prob(grid - 1).exp()
+    jensen_shannon = 0.5 * torch.trapezoid(p * (2 * p / (p + q)).log() + q * (2 * q / (p + q)).log(), grid)
+    model.critic = Score(lambda x: 0.5 - x[:, 0])
+    assert model.estimate(x, x + 1).item() == pytest.approx(jensen_shannon.item(), abs=1e-4)
+    model.critic = Score(lambda x: 1 - 2 * x[:, 0])
+    assert model.estimate(x, x + 1) < jensen_shannon - 0.01
+    model.critic = Score(lambda x: 0 * x[:, 0])
+    assert model.estimate(x, x[:10] + 1).item() == pytest.approx(0, abs=1e-12)
+    model.critic = Score(lambda x: torch.where(x[:, 0] < 50, 60.0, -60.0))
+    assert model.estimate(x, x + 100).item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(("name", "divergence"), [("wgan", "scaled W1"), ("wgan_gp", "W1")])
+def test_wasserstein_estimates_are_distances_where_the_critic_has_slope_one(name: str, divergence: str) -> None:
+    model = models.load(name)(Spec((2,)), width=8)
+    x, shift = torch.randn(50, 2), torch.tensor([3.0, -4.0])
+    model.critic = Score(lambda x: -(x @ shift) / 5)
+    assert model.divergence == divergence
+    assert model.estimate(x, x + shift).item() == pytest.approx(5.0, rel=1e-5)
+    assert model.estimate(x, x).item() == pytest.approx(0.0, abs=1e-6)

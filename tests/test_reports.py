@@ -270,8 +270,8 @@ def test_preview(x: np.ndarray, tmp_path: Path) -> None:
 
 
 def test_a_model_keeps_its_colour_and_none_is_used_twice() -> None:
-    palette = [f"model{k}" for k in range(12)]
+    palette = [f"model{k}" for k in range(24)]
     colours = [style.colour(model, palette) for model in palette]
-    assert len(set(colours)) == 12
+    assert len(set(colours)) == 24
     assert colours == [style.colour(model, [*palette, "another"]) for model in palette]
     assert style.colour(ORACLE, palette) == style.INK

@@ -102,9 +102,9 @@ def test_index_and_summary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert "## ring" in (RENDERED / "README.md").read_text()
     monkeypatch.setattr(sys, "argv", ["report", "--summary"])
     with pytest.raises(OSError, match=r"table\.csv is missing"):
-        report.main()  # grid and digits are in the suite, but have no page
-    shutil.copytree(rendered_dir("ring"), rendered_dir("grid"))
-    shutil.copytree(rendered_dir("ring"), rendered_dir("digits"))
+        report.main()  # the others are in the suite too, but have no page
+    for name in set(params.load().suite) - {"ring"}:
+        shutil.copytree(rendered_dir("ring"), rendered_dir(name))
     capsys.readouterr()
     report.main()
     printed = capsys.readouterr().out

@@ -5,29 +5,36 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.load import Column, Report
+from reports.load import Column, Report, tidy
 from reports.statistics import BEST, FEW, TIED, compare, headline, interval, main_part, marks, rule
 
 A, B = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 9.0])
 
 
-def report(scores: dict[str, list[float | None]], direction: str | None = "lower", diverged: int = 0) -> Report:
+def report(
+    scores: dict[str, list[float | None]],
+    direction: str | None = "lower",
+    diverged: int = 0,
+    benchmark: str = "made_up",
+) -> Report:
     """A report of one metric, from each model's values; ``diverged`` seeds more of each model have none."""
     rows = [(model, seed, "m", value) for model, values in scores.items() for seed, value in enumerate(values)]
     frame = pd.DataFrame(rows, columns=["model", "seed", "metric", "value"])
-    seeds = frame[["model", "seed"]].assign(status="finished", step=None, player=None, estimator=None)
-    lost = [(model, 90 + k, "diverged", 7, "critic", None) for model in scores for k in range(diverged)]
+    seeds = frame[["model", "seed"]].assign(status="finished", step=None, player=None, estimator=None, given=None)
+    lost = [(model, 90 + k, "diverged", 7, "critic", None, None) for model in scores for k in range(diverged)]
     seeds = pd.concat([seeds, pd.DataFrame(lost, columns=list(seeds.columns))]) if lost else seeds
     return Report(
-        benchmark="made_up",
+        benchmark=benchmark,
         kind="toys",
         models=tuple(model for model in scores if model != "oracle"),
         columns=(Column("m", "M", direction, 2),),
         protocol=(),
         seeds=seeds,
         scores=frame.dropna(),
-        curves=pd.DataFrame(),
+        curves=tidy("player"),
+        progress=tidy("metric"),
         samples={},
+        snapshots={},
     )
 
 

@@ -14,16 +14,28 @@ from typing import Any, Literal, NamedTuple
 
 EVIDENCE = {
     "real": "(N, *shape) held-out data as a model sees them, float32",
+    "train": "(M, *shape) training data, the same way",
     "fake": "(n, *shape) generated samples, float32",
-    "real_features": "(N, D) features of `real`",
+    "real_features": "(N, D) features of `real`: the judge's, or a point's own coordinates",
+    "train_features": "(M, D) features of `train`",
     "fake_features": "(n, D) features of `fake`",
+    "features_of": "whose features they are: judge or coordinates",
     "real_labels": "(N,) the judge's labels of `real`",
     "fake_labels": "(n,) the judge's labels of `fake`",
+    "real_probabilities": "(N, K) the judge's class probabilities of `real`",
+    "fake_probabilities": "(n, K) the judge's class probabilities of `fake`",
+    "true_labels": "(N,) the true labels of `real`",
     "given_labels": "(n,) the labels that a conditional model was asked for",
     "classes": "how many classes there are; 0: unlabelled",
     "centres": "(K, D) the true modes",
     "sigma": "the true standard deviation of a mode",
     "log_prob": "(N,) log-likelihood of `real`, nats",
+    "reconstructed": "(N, *shape) a model's reconstructions of `real`",
+    "estimate": "the divergence of data and samples as the critic puts it, a number",
+    "estimated": "which divergence that is, as models.common.protocol names them",
+    "real_inception": "(N, 2048) Inception's features of `real`",
+    "fake_inception": "(n, 2048) Inception's features of `fake`",
+    "fake_inception_probabilities": "(n, 1008) Inception's class probabilities of `fake`",
     "dims": "numbers in one sample, the product of its shape",
     "levels": "grey levels that `log_prob` is stated for; 0: continuous",
 }
@@ -58,6 +70,11 @@ def load(name: str) -> ModuleType:
 def columns(chosen: Iterable[str]) -> list[Column]:
     """The columns of the chosen metrics, in their order."""
     return [column for name in chosen for column in load(name).COLUMNS]
+
+
+def needs(chosen: Iterable[str]) -> set[str]:
+    """The evidence that the chosen metrics name."""
+    return {key for name in chosen for key in signature(load(name).score).parameters}
 
 
 def evaluate(chosen: Iterable[str], evidence: Mapping[str, Any]) -> dict[str, float | None]:

@@ -1,64 +1,129 @@
-"""Frechet distance between Gaussians fitted to the judge's features of real and of generated images.
+"""Frechet distance between Gaussians fitted to features of real and of generated samples, and its limit in samples.
 
 M. Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017,
 arXiv:1706.08500, Equation 6; closed form of D. C. Dowson and B. V. Landau, "The Frechet distance between multivariate
-normal distributions", 1982. Unbiased covariances (ddof = 1), moments in float64.
-Departure: the features are the judge's and not Inception's, so the column is `fjd` and not `fid`. The trace of the
-square root of S_r S_f is taken without a matrix square root: for any S_r = A'A and S_f = B'B it is the sum of the
-singular values of AB', the roots of the eigenvalues of a symmetric product. With fewer samples than dimensions A is the
-centred samples themselves, so the result stays exact and the product small.
+normal distributions", 1982. Unbiased covariances (ddof = 1), moments in float64. The column's name says whose features
+they are: `fid` is of Inception's only, `fjd` of the judge's, `fd` of a point's own coordinates.
+Departure: the trace of the square root of S_r S_f is taken without a matrix square root: for any S_r = A'A and
+S_f = B'B it is the sum of the singular values of AB', the roots of the eigenvalues of a symmetric product. With fewer
+samples than dimensions A is the centred samples themselves, so the result stays exact and the product small.
+
+The limit: M. J. Chong and D. Forsyth, "Effectively Unbiased FID and Inception Score and where to find them", 2020,
+arXiv:1911.07023: the bias falls as 1/n, so a line through the distances at several n, drawn on to 1/n = 0, is free
+of it. Departure: both sets are cut and not the generated one alone, because held-out data are few too, so that fresh
+data score 0; and two sizes serve, n and n/2, the latter as the mean over both halves. These are drawn by what the
+samples are, not by where they stand.
 """
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
+from benchmarks.metrics.common.draw import draw
 
-BLOCK = 4096  # samples converted to float64 at once
+BLOCK = 1024  # samples converted to float64 at once
+WIDTH = 256  # rows of a symmetric product computed at once, from the diagonal on
+ENOUGH = 3  # samples per dimension in half a set: with fewer the bias does not fall as 1/n
+
+_LIMIT = (
+    "The same at infinitely many samples, extrapolated from all and from half of both sets; about 0 for fresh data, "
+)
 
 COLUMNS = (
     Column(
         "fjd", "FJD", "lower", 3,
         note="Frechet distance of the judge's features (not Inception's) of held-out and generated images; ddof = 1.",
     ),
+    Column(
+        "fjd_infinite", "FJD, infinite n", "lower", 3, main=False,
+        note=f"{_LIMIT}and may be below; n/a with fewer than {2 * ENOUGH} samples per feature.",
+    ),
+    Column(
+        "fd", "FD", "lower", 5, main=False,
+        note="Frechet distance of the coordinates of held-out and generated points; ddof = 1.",
+    ),
+    Column(
+        "fd_infinite", "FD, infinite n", "lower", 5, main=False,
+        note=f"{_LIMIT}and may be below.",
+    ),
+    Column(
+        "fid", "FID", "lower", 3, main=False,
+        note="Frechet distance of Inception's features of held-out and generated images; ddof = 1.",
+    ),
+    Column(
+        "fid_infinite", "FID, infinite n", "lower", 3, main=False,
+        note=f"{_LIMIT}and may be below; n/a with fewer than {2 * ENOUGH} samples per feature.",
+    ),
 )  # fmt: skip
 
 
-def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
-    if real_features is None or fake_features is None:
-        return {"fjd": None}
-    return {"fjd": frechet_distance(real=real_features, fake=fake_features)}
+def score(
+    *,
+    real_features: Tensor | None,
+    fake_features: Tensor | None,
+    features_of: str | None,
+    real_inception: Tensor | None,
+    fake_inception: Tensor | None,
+) -> dict[str, float | None]:
+    pairs = {
+        "fjd": (real_features, fake_features) if features_of == "judge" else (None, None),
+        "fd": (real_features, fake_features) if features_of == "coordinates" else (None, None),
+        "fid": (real_inception, fake_inception),
+    }
+    values = {}
+    for name, (real, fake) in pairs.items():
+        known = real is not None and fake is not None
+        values[name] = frechet_distance(real=real, fake=fake) if known else None
+        values[f"{name}_infinite"] = infinite(values[name], real=real, fake=fake) if known else None
+    return values
 
 
 def frechet_distance(*, real: Tensor, fake: Tensor) -> float:
     """|mean_r - mean_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)) of (n, D) samples."""
     check_pair(real=real, fake=fake, least=2)
-    origin = real.double().mean(dim=0)  # features far from zero would cancel
-    mean_real, root_real = _moments(real, origin)
-    mean_fake, root_fake = _moments(fake, origin)
+    mean_real, root_real = _moments(real)
+    mean_fake, root_fake = _moments(fake)
+    scale = ((len(real) - 1) * (len(fake) - 1)) ** 0.5
     cross = root_real @ root_fake.T  # (p, D), (q, D) -> (p, q)
-    product = cross @ cross.T if len(cross) <= cross.shape[1] else cross.T @ cross
-    fidelity = torch.linalg.eigvalsh(product).clamp_min(0).sqrt().sum()
-    spread = root_real.square().sum() + root_fake.square().sum() - 2 * fidelity
+    product = _upper((cross if cross.shape[1] <= len(cross) else cross.T).split(BLOCK))
+    shared = torch.linalg.eigvalsh(product, UPLO="U").clamp_min(0).sqrt().sum() / scale
+    spread = root_real.square().sum() / (len(real) - 1) + root_fake.square().sum() / (len(fake) - 1) - 2 * shared
     return max(0.0, ((mean_real - mean_fake).square().sum() + spread).item())
 
 
-def _moments(x: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean about the origin, and a root R of the covariance R'R with no more rows than samples or dimensions."""
+def infinite(distance: float, *, real: Tensor, fake: Tensor) -> float | None:
+    """The limit of a Frechet distance in samples; None where these are too few for it."""
+    if min(len(real), len(fake)) // 2 < ENOUGH * real.shape[1]:
+        return None
+    halves = (draw(x, len(x)).tensor_split(2) for x in (real, fake))
+    parts = [frechet_distance(real=real[left], fake=fake[right]) for left, right in zip(*halves, strict=True)]
+    return 2 * distance - sum(parts) / 2
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, and a root R of the scatter matrix R'R = (n - 1) S, with no more rows than samples or dimensions."""
     n, dims = x.shape
-    mean = torch.stack([(part.double() - origin).sum(dim=0) for part in x.split(BLOCK)]).sum(dim=0) / n
-    centre = origin + mean
+    mean = torch.stack([part.sum(dim=0, dtype=torch.float64) for part in x.split(BLOCK)]).sum(dim=0) / n
     if n < dims:
-        return mean, (x.double() - centre) / (n - 1) ** 0.5
-    covariance = x.new_zeros(dims, dims, dtype=torch.float64)
-    for part in x.split(BLOCK):
-        centred = part.double() - centre
-        covariance.addmm_(centred.T, centred)
-    covariance /= n - 1
-    root, failed = torch.linalg.cholesky_ex(covariance)
+        return mean, x - mean
+    scatter = _upper(part - mean for part in x.split(BLOCK))
+    root, failed = torch.linalg.cholesky_ex(scatter, upper=True)
     if failed:  # rank-deficient: a feature that is constant, or a combination of others
-        values, vectors = torch.linalg.eigh(covariance)
+        values, vectors = torch.linalg.eigh(scatter, UPLO="U")
         sure = values > values[-1] * dims * torch.finfo(torch.float64).eps
-        root = vectors[:, sure] * values[sure].sqrt()
-    return mean, root.T
+        root = (vectors[:, sure] * values[sure].sqrt()).T
+    return mean, root
+
+
+def _upper(parts: Iterable[Tensor]) -> Tensor:
+    """The upper triangle of x'x, which is half the work, of x in parts of its rows."""
+    product: Tensor | None = None
+    for x in parts:
+        if product is None:
+            product = x.new_zeros(x.shape[1], x.shape[1])
+        for start in range(0, x.shape[1], WIDTH):
+            product[start : start + WIDTH, start:].addmm_(x[:, start : start + WIDTH].T, x[:, start:])
+    return product

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: nearest-neighbour balls around the judge's features.
+"""Precision, recall, density and coverage: nearest-neighbour balls around features of real and of generated samples.
 
 Precision and recall, Equations 1 and 2 of T. Kynkaanniemi, T. Karras, S. Laine, J. Lehtinen, T. Aila, "Improved
 Precision and Recall Metric for Assessing Generative Models", 2019, arXiv:1904.06991: k = 3, and a sample on a ball's
@@ -9,8 +9,10 @@ authors' code `prdc`. A ball reaches from a sample to its k-th nearest other sam
 equal sets without repeated samples have precision = recall = coverage = density = 1. Where a sample has k exact copies
 its ball is a point, which under < holds nothing. Two draws of one distribution, N real and n generated, have an
 expected coverage of 1 - prod_{i=1..k} (N-i)/(N+n-i) (Lemma 2).
+Departure: of larger sets a table takes 10,000 samples, by lot.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,24 +20,28 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
-from benchmarks.metrics.common.neighbours import BLOCK, blocks, clouds, nearest
+from benchmarks.metrics.common.draw import draw
+from benchmarks.metrics.common.neighbours import BLOCK, Block, blocks, clouds, nearest
+
+SAMPLES = 10_000  # of each set, in a table
+SAID = "features: the judge's of images, the coordinates of points; at most 10,000 of each set"
 
 COLUMNS = (
     Column(
         "precision", "Precision", "higher", 3,
-        note="Share of generated images within a held-out image's ball (k = 3, <=), judge's features.",
+        note=f"Share of generated samples within a held-out one's ball (k = 3, <=); {SAID}.",
     ),
     Column(
         "recall", "Recall", "higher", 3,
-        note="Share of held-out images within a generated image's ball (k = 3, <=), judge's features.",
+        note=f"Share of held-out samples within a generated one's ball (k = 3, <=); {SAID}.",
     ),
     Column(
         "density", "Density", "higher", 3, main=False,
-        note="Held-out images' balls around a generated image, over k (k = 5, <), judge's features; can exceed 1.",
+        note=f"Held-out samples' balls around a generated one, over k (k = 5, <), can exceed 1; {SAID}.",
     ),
     Column(
         "coverage", "Coverage", "higher", 3,
-        note="Share of held-out images with a generated image in their ball (k = 5, <), judge's features.",
+        note=f"Share of held-out samples with a generated one in their ball (k = 5, <); {SAID}.",
     ),
 )  # fmt: skip
 
@@ -47,22 +53,37 @@ class Manifold(NamedTuple):
     coverage: float
 
 
+class Sight(NamedTuple):
+    """Who is shown the blocks of pairs within either set and between them: a metric that can do with their products."""
+
+    real: Callable[[Block], None] = lambda pairs: None
+    fake: Callable[[Block], None] = lambda pairs: None
+    between: Callable[[Block], None] = lambda pairs: None
+
+
+BLIND = Sight()
+
+
 def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
     if real_features is None or fake_features is None:
         return {column.name: None for column in COLUMNS}
-    return manifold(real=real_features, fake=fake_features)._asdict()
+    real, fake = (x[draw(x, SAMPLES)] for x in (real_features, fake_features))
+    return manifold(real=real, fake=fake)._asdict()
 
 
-def manifold(*, real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, block: int = BLOCK) -> Manifold:
+def manifold(
+    *, real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, block: int = BLOCK, see: Sight = BLIND
+) -> Manifold:
     """All four from one pass over the pairs of (N, D) real and (n, D) generated features; `k` is that of precision."""
     check_pair(real=real, fake=fake, least=max(k, k_density) + 1)
-    reach = nearest(real, max(k, k_density), size=block)  # (N, k) squared
-    fake_reach = nearest(fake, k, size=block)[:, k - 1]
+    reach = nearest(real, max(k, k_density), size=block, see=see.real)  # (N, k) squared
+    fake_reach = nearest(fake, k, size=block, see=see.fake)[:, k - 1]
     real_reach, ball_reach = reach[:, k - 1], reach[:, k_density - 1]
     precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
     recalled, covered = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
     hits = 0
     for pairs in blocks(*clouds(real, fake), size=block):
+        see.between(pairs)
         precise[pairs.within(real_reach[pairs.rows, None], closed=True)[1]] = True
         recalled[pairs.within(fake_reach[None, pairs.cols], closed=True)[0]] = True
         ball, _ = pairs.within(ball_reach[pairs.rows, None], closed=False)

@@ -6,14 +6,16 @@ Learning", 2017, arXiv:1705.07761. Reverse KL, of the high-quality samples' hist
 one: Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018, arXiv:1712.04086; 2,500
 samples as there. Samples of the truth itself score 1 - exp(-9/2) = 98.89 % high quality in two dimensions, and a
 reverse KL of about (K - 1) / 2n for K modes and n samples.
-Departure: the same on all samples given, and modes with 20 samples or more, which a few strays do not cover.
+Departure: the same on all samples given; modes with 20 samples or more, which a few strays do not cover; and the
+Jensen-Shannon divergence of the same histograms, which is bounded and blames a missing mode less.
 """
 
 import torch
 from torch import Tensor
 
 from benchmarks.metrics import Column
-from benchmarks.metrics.common.checks import check_points
+from benchmarks.metrics.common.checks import check_mixture
+from benchmarks.metrics.common.histograms import jensen_shannon
 
 RADIUS = 3  # sigmas within which a sample is of high quality
 FIRST = 2500  # samples that the literature counts
@@ -41,6 +43,11 @@ def _columns(suffix: str, which: str, n: str, main: bool) -> tuple[Column, ...]:
             note=f"KL of the high-quality samples over the modes from uniform, nats, among {n}; "
             f"samples of the truth score about {floor}. n/a where no sample is of high quality.",
         ),
+        Column(
+            f"modes_js{suffix}", f"JS of modes{which}", "lower", 4, main=False,
+            note=f"Jensen-Shannon divergence of the same histogram and the uniform one, nats, among {n}; at most "
+            "log 2 = 0.6931, and about (K-1)/8n for samples of the truth.",
+        ),
     )  # fmt: skip
 
 
@@ -61,18 +68,14 @@ def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -
             f"modes_{FIRM}{suffix}": float((counts >= FIRM).sum()),
             f"high_quality{suffix}": counts.sum().item() / len(points),
             f"reverse_kl{suffix}": kl_from_uniform(counts=counts),
+            f"modes_js{suffix}": js_from_uniform(counts=counts),
         }
     return values
 
 
 def occupancy(*, fake: Tensor, centres: Tensor, sigma: float) -> Tensor:
     """How many high-quality samples are nearest to each centre."""
-    check_points("fake", fake)
-    check_points("centres", centres)
-    if fake.shape[1] != centres.shape[1]:
-        raise ValueError(f"fake has {fake.shape[1]} dimensions and the centres have {centres.shape[1]}")
-    if not sigma > 0:
-        raise ValueError(f"sigma is {sigma}: a mode needs a positive width")
+    check_mixture(fake=fake, centres=centres, sigma=sigma)
     counts = torch.zeros(len(centres), dtype=torch.int64, device=fake.device)
     for part in fake.split(max(1, 2**22 // len(centres))):
         # by differences, not by products: these cancel far from the origin
@@ -88,3 +91,8 @@ def kl_from_uniform(*, counts: Tensor) -> float | None:
         return None
     share = counts.double() / counts.sum()
     return max(0.0, torch.xlogy(share, share * len(counts)).sum().item())
+
+
+def js_from_uniform(*, counts: Tensor) -> float | None:
+    """JS(histogram, uniform) in nats; None for an empty histogram."""
+    return jensen_shannon(counts.double(), torch.ones_like(counts).double()) if counts.sum() > 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 
 def at_least(low: int, **values: int) -> None:
@@ -18,7 +19,13 @@ def positive(**values: float) -> None:
 
 
 def decay(**values: float) -> None:
-    """Weights of a moving average."""
+    """Weights of a moving average; shares."""
     for name, value in values.items():
         if not 0 <= value < 1:
             raise ValueError(f"{name} = {value}: must lie in [0, 1)")
+
+
+def one_of(choices: Iterable[str], **values: str) -> None:
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(f"{name} = {value!r}: must be one of {', '.join(choices)}")

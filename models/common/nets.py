@@ -10,7 +10,7 @@ PyTorch's default initialisation in place of N(0, 0.02).
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -100,6 +100,47 @@ def decoder(spec: Spec, size: int, *, width: int, depth: int, bounded: bool = Tr
 def scorer(spec: Spec, *, width: int, depth: int) -> nn.Module:
     """(B, *shape) -> (B,) unbounded scores"""
     return Net(encoder(spec, 1, width=width, depth=depth), nn.Flatten(0))
+
+
+Nets = Literal["house", "pacgan"]
+
+
+def pair(
+    spec: Spec, latent: int, *, nets: Nets, width: int, depth: int, packing: int = 1
+) -> tuple[nn.Module, nn.Module]:
+    """A generator (B, latent) -> (B, *shape) and a critic of `packing` data side by side, (B, *packed shape) -> (B,).
+
+    `pacgan`, for points only, has the nets of Lin et al., "PacGAN", 2017, arXiv:1712.04086, section 4.1, whatever the
+    width and depth: four layers of 400 ReLUs with batch normalisation against three of 200 maxouts of 5 pieces
+    (Goodfellow et al., 2013, arXiv:1302.4389), weights from N(0, 0.02^2).
+    """
+    check.one_of(get_args(Nets), nets=nets)
+    seen = spec._replace(shape=(packing * spec.shape[0], *spec.shape[1:]))
+    if nets == "house":
+        return decoder(spec, latent, width=width, depth=depth), scorer(seen, width=width, depth=depth)
+    if len(spec.shape) != 1:
+        raise ValueError(f"nets = pacgan is for points, the data are images of shape {spec.shape}: choose nets = house")
+    layers: list[nn.Module] = []
+    for wide, narrow in pairwise([latent, 400, 400, 400, 400]):
+        layers += [nn.Linear(wide, narrow), nn.BatchNorm1d(narrow), nn.ReLU()]
+    generator = Net(*layers, nn.Linear(400, spec.shape[0]))
+    critic = Net(*(Maxout(wide, 200, 5) for wide in (seen.shape[0], 200, 200)), nn.Linear(200, 1), nn.Flatten(0))
+    for module in (*generator.modules(), *critic.modules()):
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+    return generator, critic
+
+
+class Maxout(nn.Linear):
+    """The greatest of `pieces` linear functions, for each of `out` units: (B, size) -> (B, out)"""
+
+    def __init__(self, size: int, out: int, pieces: int) -> None:
+        super().__init__(size, out * pieces)
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).unflatten(1, (-1, self.pieces)).amax(2)
 
 
 def mlp(size: int, out: int, width: int, depth: int) -> nn.Module:

@@ -72,6 +72,13 @@ class Finishes(Protocol):
 
 
 @runtime_checkable
+class Watched(Protocol):
+    """Lets be seen, beside the losses, what a move computed on its way: drawn as curves, averaged over a window."""
+
+    watched: dict[str, Tensor]  # name -> scalar; every move assigns it anew, empty where it has nothing to show
+
+
+@runtime_checkable
 class HasLikelihood(Protocol):
     """Scores data in nats: discrete pixels where spec.levels > 0, else a density."""
 
@@ -93,4 +100,15 @@ class Encodes(Protocol):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B, *shape)"""
+        ...
+
+
+@runtime_checkable
+class EstimatesDivergence(Protocol):
+    """Has a critic whose objective estimates a divergence of data and samples."""
+
+    divergence: str  # "W1" | "KL" (data || samples) | "reverse KL" | "JS" | ... in nats, or in units of the data
+
+    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+        """(n, *shape), (n, *shape) -> () the estimate, as the critic stands"""
         ...

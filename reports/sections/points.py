@@ -5,13 +5,12 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from reports import style
-from reports.load import ORACLE, Density, Report, Samples
-from reports.pictures import DOTS, cloud
+from reports.load import ORACLE, Report, Samples
+from reports.pictures import DEPTH, DOTS, cloud, ground
 from reports.sections import Fragment, Picture
 from reports.tables import number
 
 POSITION = 20
-DEPTH = 60  # nats below the highest density down to which it is shaded: 11 standard deviations of a narrow mode
 FACTS = 2  # of the main columns, how many a panel states
 
 
@@ -21,11 +20,9 @@ def render(report: Report, out: Path) -> Fragment | None:
         return None
     figure, panels = style.panels(len(clouds), 4, 2.4, 2.62)
     for axes, (model, samples) in zip(panels, oracle_first(clouds), strict=True):
-        if report.density:
-            shade(axes, report.density)
         cloud(axes, samples.x, style.colour(model, report.palette))
+        ground(axes, report.density)
         axes.set_title("real data" if model == ORACLE else model, loc="left", fontweight="bold")
-        frame(axes, report.density)
         axes.set_xlabel("   ".join([*facts(report, model, samples.seed), *strays(axes, samples)]), fontsize=7.5)
     style.save(figure, out / "points.png")
     caption = (
@@ -37,25 +34,6 @@ def render(report: Report, out: Path) -> Fragment | None:
 
 def oracle_first(clouds: dict[str, Samples]) -> list[tuple[str, Samples]]:
     return sorted(clouds.items(), key=lambda item: item[0] != ORACLE)
-
-
-def shade(axes: Axes, density: Density) -> None:
-    """The true density as a grey ground."""
-    peak = density.values.max()
-    extent = (density.xs[0], density.xs[-1], density.ys[0], density.ys[-1])
-    axes.imshow(
-        density.values, origin="lower", extent=extent, cmap="Greys", vmin=peak - DEPTH, vmax=peak + DEPTH, zorder=0
-    )
-
-
-def frame(axes: Axes, density: Density | None) -> None:
-    """The same window in every panel, without ticks: shapes are compared, not coordinates."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[["top", "right"]].set_visible(True)
-    if density:
-        axes.set_xlim(density.xs[0], density.xs[-1])
-        axes.set_ylim(density.ys[0], density.ys[-1])
 
 
 def facts(report: Report, model: str, seed: int) -> list[str]:

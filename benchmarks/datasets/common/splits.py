@@ -14,7 +14,7 @@ class Split(NamedTuple):
     """Data with their labels, row by row."""
 
     x: Tensor  # (N, D) float32 points, or (N, C, H, W) uint8 levels 0..levels-1
-    label: Tensor | None = None  # (N,) int64 in 0..classes-1
+    label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel
 
 
 class Truth(NamedTuple):
@@ -44,7 +44,7 @@ class Splits(NamedTuple):
 
     train: Split
     test: Split
-    classes: int = 0  # 0: unlabelled
+    classes: int = 0  # of an image, or of a channel; 0: unlabelled
     levels: int = 0  # grey levels of an image; 0: points
     truth: Truth | None = None
 

@@ -6,14 +6,30 @@ from torch import Tensor
 
 def check_pair(*, real: Tensor, fake: Tensor, least: int) -> None:
     """Both sets are finite (n, D) samples of one space, and there are enough of each."""
-    for name, points in (("real", real), ("fake", fake)):
+    check_sets({"real": real, "fake": fake}, least=least)
+
+
+def check_sets(sets: dict[str, Tensor], *, least: int) -> None:
+    """The named sets are finite (n, D) samples of one space, and there are enough of each."""
+    for name, points in sets.items():
         check_points(name, points)
         if len(points) < least:
             raise ValueError(f"{name} holds too few samples, {len(points)}: give {least} or more")
-    if real.shape[1] != fake.shape[1]:
-        raise ValueError(
-            f"real has {real.shape[1]} dimensions and fake has {fake.shape[1]}: use one extractor for both"
-        )
+    (first, points), *others = sets.items()
+    for name, other in others:
+        if points.shape[1] != other.shape[1]:
+            raise ValueError(
+                f"{first} has {points.shape[1]} dimensions and {name} has {other.shape[1]}: use one extractor for both"
+            )
+
+
+def check_images(name: str, images: Tensor) -> None:
+    """The set is (n, C, H, W) in [-1, 1]."""
+    if images.ndim != 4 or images.numel() == 0:
+        raise ValueError(f"{name} has the shape {tuple(images.shape)}: give images (n, C, H, W)")
+    low, high = (value.item() for value in images.aminmax())
+    if not (low >= -1.001 and high <= 1.001):  # a NaN is neither
+        raise ValueError(f"{name} lies in [{low:g}, {high:g}], not in [-1, 1]: scale level k to 2k/(L-1)-1")
 
 
 def check_points(name: str, points: Tensor) -> None:
@@ -25,6 +41,16 @@ def check_points(name: str, points: Tensor) -> None:
     if not torch.stack(points.aminmax()).isfinite().all():  # a NaN is both; no copy of a large set is made
         rows = (~points.isfinite()).any(dim=1).sum().item()
         raise ValueError(f"{name} is not finite (NaN or infinite) in {rows} of {len(points)} samples")
+
+
+def check_mixture(*, fake: Tensor, centres: Tensor, sigma: float) -> None:
+    """The samples lie in the space of a mixture of Gaussians of width sigma."""
+    check_points("fake", fake)
+    check_points("centres", centres)
+    if fake.shape[1] != centres.shape[1]:
+        raise ValueError(f"fake has {fake.shape[1]} dimensions and the centres have {centres.shape[1]}")
+    if not sigma > 0:
+        raise ValueError(f"sigma is {sigma}: a mode needs a positive width")
 
 
 def check_labels(name: str, labels: Tensor, classes: int) -> None:

@@ -1,0 +1,16 @@
+"""Stacked digits: three small handwritten digits as the channels of one image, 3x8x8 in 17 grey levels; no download.
+
+The construction is Stacked MNIST's (see `stacked_mnist`), with 1,000 modes; the digits are those of `digits`.
+
+Departure: scikit-learn's 8x8 digits in MNIST's place, so that a thousand modes fit any machine without a network.
+"""
+
+from pydantic import PositiveInt
+
+from benchmarks.datasets import digits
+from benchmarks.datasets.common.splits import Seed, Splits
+from benchmarks.datasets.common.stacking import stacked
+
+
+def load(*, images: PositiveInt = 50_000, held_out: PositiveInt = 10_000, seed: Seed = 0) -> Splits:
+    return stacked(digits.load(), images, held_out, seed)

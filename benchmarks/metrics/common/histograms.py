@@ -1,0 +1,14 @@
+"""How far two histograms over the same bins diverge, nats."""
+
+import torch
+from torch import Tensor
+
+
+def jensen_shannon(a: Tensor, b: Tensor) -> float:
+    """JS of two histograms (K,), counts or masses alike; 0 log 0 = 0.
+
+    J. Lin, "Divergence measures based on the Shannon entropy", 1991: at most log 2.
+    """
+    p, q = a / a.sum(), b / b.sum()
+    entropy = torch.special.entr(torch.stack([(p + q) / 2, p, q])).sum(dim=1)
+    return max(0.0, (entropy[0] - (entropy[1] + entropy[2]) / 2).item())

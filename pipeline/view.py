@@ -1,0 +1,60 @@
+"""What a benchmark knows of itself, and what its judge, or Inception, sees in images."""
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from benchmarks import inception
+from benchmarks.extractors import describe
+from pipeline.cell import judge_file
+from pipeline.data import Data
+from pipeline.judge import load_judge
+
+SEEN = 10_000  # training data that metrics get whole; of features they get all, or copies would go unseen
+
+Evidence = dict[str, Any]  # by the names in benchmarks.metrics.EVIDENCE
+
+
+class View:
+    """The eyes of a benchmark; points are seen as they are."""
+
+    def __init__(self, benchmark: str, resident: Data) -> None:
+        self.resident = resident
+        file = judge_file(benchmark)
+        self.judge = load_judge(file, resident.train.x.device) if file.exists() else None
+
+    def of_benchmark(self, wanted: set[str]) -> Evidence:
+        """The benchmark's data and facts."""
+        resident = self.resident
+        train = resident.as_input(resident.train.x)
+        known = {"train": train[:SEEN], "true_labels": resident.test.label if resident.spec.classes else None}
+        return known | self.held_out(wanted) | self.of("train", train, wanted)
+
+    def held_out(self, wanted: set[str]) -> Evidence:
+        """The facts, and what samples are compared with."""
+        resident = self.resident
+        real = resident.as_input(resident.test.x)
+        known: Evidence = {
+            "real": real,
+            "classes": resident.classes ** resident.spec.shape[0] if resident.stacked else resident.classes,
+            "features_of": "judge" if self.judge else "coordinates",
+            "levels": resident.levels,
+            "dims": math.prod(resident.spec.shape),
+        }
+        if resident.truth is not None:
+            known |= {"centres": resident.truth.centres, "sigma": resident.truth.sigma}
+        return known | self.of("real", real, wanted)
+
+    def of(self, what: str, x: Tensor, wanted: set[str]) -> Evidence:
+        """Features of ``x``, its labels and their probabilities, under names that begin with ``what``."""
+        found: Evidence = {}
+        if not wanted.isdisjoint({f"{what}_features", f"{what}_labels", f"{what}_probabilities"}):
+            if self.judge:
+                found = {f"{what}_{key}": value for key, value in describe(self.judge, x)._asdict().items()}
+            elif x.dim() == 2:
+                found = {f"{what}_features": x}
+        if f"{what}_inception" in wanted and x.dim() == 4 and (extractor := inception.extractor(x.device)):
+            features, probabilities = extractor(x)
+            found |= {f"{what}_inception": features, f"{what}_inception_probabilities": probabilities}
+        return found

@@ -1,0 +1,137 @@
+"""Our figures beside published ones, with a verdict where the protocol is the same.
+
+Everything published stands in published.csv, one row a number, as printed by its source. `ours` is our name of the
+model; `same` and `context` list the benchmarks that the number is shown on: those in `same` follow the source's
+protocol, those in `context` do not, and get no verdict.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reports import tables
+from reports.load import Column, Report
+from reports.sections import Fragment
+from reports.statistics import BETTER, WITHIN, WORSE, Estimate, verdict
+from reports.tables import Cell, Legend, Row, Table
+
+POSITION = 30
+FIGURES = Path(__file__).parents[1] / "published.csv"
+RULE = (
+    f"Verdict, each row by itself: '{WITHIN}' where the 95 % interval (Welch's t) of the difference of the means, from "
+    f"our standard deviation over seeds and their standard error, contains 0; else '{BETTER}' or '{WORSE}' than "
+    "published. None with fewer than two seeds or without a published spread."
+)
+CONTEXT = "Other protocol: context without a verdict, since data, nets, budget or evaluation differ."
+OTHER = "other protocol"
+
+
+class Beside(NamedTuple):
+    """One published number and what it stands beside."""
+
+    published: pd.Series  # a row of published.csv
+    column: Column
+    ours: np.ndarray  # values over finished seeds, in the unit of the column
+    verdict: str
+
+
+def render(report: Report, out: Path) -> Fragment | None:
+    found = beside(report)
+    if not found:
+        return None
+    table = Table(("Metric", "Ours, mean ± s.d.", "Published", "Verdict", "Source"), tuple(map(row, found)))
+    kinds = {entry.verdict == OTHER for entry in found}
+    rules = [RULE] * (False in kinds) + [CONTEXT] * (True in kinds)
+    legend = Legend((*rules, *sources(found)), ())
+    files = tables.files("published", table, legend, f"Beside published figures on {report.benchmark}")
+    files["published.csv"] = tidy(found).to_csv(index=False)
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+    return Fragment("Beside published figures", headline(found), (("", table),), legend, files=tuple(files))
+
+
+@cache
+def figures() -> pd.DataFrame:
+    """published.csv, as text: numbers are shown as their sources print them."""
+    return pd.read_csv(FIGURES, dtype=str, keep_default_na=False)
+
+
+def beside(report: Report) -> list[Beside]:
+    """The published numbers of the models and columns of ``report``, in their order."""
+    table = figures()
+    shown = table[[report.benchmark in f"{row.same} {row.context}".split() for row in table.itertuples()]]
+    found = []
+    for model in report.models:
+        for column in report.columns:
+            scores = report.scores[(report.scores.model == model) & (report.scores.metric == column.name)]
+            for _, published in shown[(shown.ours == model) & (shown.metric == column.name)].iterrows():
+                same = report.benchmark in published.same.split()
+                ours = scores.value.to_numpy()
+                found.append(Beside(published, column, ours, judged(published, column, ours) if same else OTHER))
+    return found
+
+
+def judged(published: pd.Series, column: Column, ours: np.ndarray) -> str:
+    if len(ours) < 2:
+        return f"none (n = {len(ours)})"
+    if not published.spread:
+        return "none (no spread)"
+    error, runs = float(published.spread), int(published.runs)
+    if published.spread_kind == "s.d.":
+        error /= runs**0.5
+    unit = 100 if column.percent else 1
+    return verdict(ours, Estimate(float(published.value) / unit, (error / unit) ** 2, runs), column.direction)
+
+
+def row(entry: Beside) -> Row:
+    published = entry.published
+    spread = f" ± {published.spread} {published.spread_kind}" * bool(published.spread)
+    cells = (
+        Cell(tables.heading(entry.column), "", entry.column.note),
+        own(entry.column, entry.ours),
+        Cell(published.value + spread, "", f"{published.runs or 'not said how many'} runs"),
+        Cell(entry.verdict, "", "" if entry.verdict == OTHER else "the rule stands below"),
+        Cell(f"{published.model}, {published.cite}", "", published["where"]),
+    )
+    return Row(published.ours, "", cells)
+
+
+def own(column: Column, values: np.ndarray) -> Cell:
+    if not len(values):
+        return Cell(tables.UNAVAILABLE, "", "")
+    spread = f" ± {tables.number(column, values.std(ddof=1))}" if len(values) > 1 else ""
+    return Cell(tables.number(column, values.mean()) + spread, "", f"{len(values)} seeds")
+
+
+def headline(found: list[Beside]) -> str:
+    """How many verdicts of each kind there are."""
+    given = [entry.verdict for entry in found]
+    counts = [f"{given.count(kind)} {kind}" for kind in (WITHIN, BETTER, WORSE) if kind in given]
+    return f"Verdicts: {', '.join(counts)}" if counts else "Context, no verdict"
+
+
+def sources(found: list[Beside]) -> list[str]:
+    """A sentence for each source and protocol, once."""
+    said = {
+        f"{p.cite}: {p.source}, arXiv:{p.arxiv}, {p['where']} ({p.protocol}).": None
+        for p in (entry.published for entry in found)
+    }
+    return list(said)
+
+
+def tidy(found: list[Beside]) -> pd.DataFrame:
+    """A row a number: ours in the source's unit, the published one, the verdict and the source."""
+    rows = []
+    for entry in found:
+        ours = entry.ours * (100 if entry.column.percent else 1)
+        measured = {
+            "mean": ours.mean() if len(ours) else np.nan,
+            "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan,
+            "n": len(ours),
+            "verdict": entry.verdict,
+        }
+        rows.append(entry.published.drop(["same", "context"]).to_dict() | measured)
+    return pd.DataFrame(rows)

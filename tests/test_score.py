@@ -1,0 +1,241 @@
+"""Any two sets are scored as the pipeline would, what does not fit is one line, and no code in a file is run."""
+
+import json
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import benchmarks
+from benchmarks import metrics
+from benchmarks.datasets import Split, Splits
+from benchmarks.extractors import ChannelJudge, Judge, describe
+from pipeline import data, export, judge, params, score, sets
+from pipeline.data import Data
+from pipeline.stage import run_stage
+
+ROOT = Path(__file__).parents[1]
+Command = Callable[..., tuple[int, str, str]]
+QUICK = ["frechet", "manifold"]
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
+
+
+def levels(n: int, seed: int, channels: int = 1, top: int = 256) -> Tensor:
+    """Random images (n, C, 8, 8) of so many levels."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randint(0, top, (n, channels, 8, 8), generator=rng, dtype=torch.uint8)
+
+
+def as_input(x: Tensor, top: int = 256) -> Tensor:
+    """What the pipeline makes of levels."""
+    return Data(Split(x), Split(x), levels=top).as_input(x)
+
+
+def points(n: int, seed: int, dims: int = 2) -> Tensor:
+    return torch.randn(n, dims, generator=torch.Generator().manual_seed(seed))
+
+
+def saved(path: Path, x: Tensor) -> Path:
+    np.savez(path, x=x)
+    return path
+
+
+def values(real: Path, fake: Path, extractor: str = "pixels", chosen: list[str] = QUICK) -> dict[str, float]:
+    result = score.score({"real": real, "fake": fake}, extractor, chosen)
+    return {column.name: value for column, value in result.values}
+
+
+def test_pixels_are_scored_as_the_metrics_score_them(tmp_path: Path) -> None:
+    real, fake = levels(40, 0), levels(50, 1)
+    found = values(saved(tmp_path / "real.npz", real), saved(tmp_path / "fake.npz", fake))
+    seen = [as_input(x).flatten(1) for x in (real, fake)]
+    evidence = {"real_features": seen[0], "fake_features": seen[1], "features_of": "coordinates"}
+    expected = {key: value for key, value in metrics.evaluate(QUICK, evidence).items() if value is not None}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_equal_sets_score_best(tmp_path: Path) -> None:
+    path = saved(tmp_path / "set.npz", levels(40, 0))
+    found = values(path, path, chosen=["manifold"])
+    assert (found["precision"], found["recall"], found["density"], found["coverage"]) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("kind", "channels", "classes"), [(Judge, 1, 10), (ChannelJudge, 3, 1000)])
+def test_a_judge_gives_features_labels_and_classes(kind: type, channels: int, classes: int, tmp_path: Path) -> None:
+    trained, x = kind((channels, 8, 8), 10), levels(40, 0, channels)
+    judge.save_judge(trained, tmp_path / "judge.pt")
+    path = saved(tmp_path / "set.npz", x)
+    used = score.opened(f"judge:{tmp_path / 'judge.pt'}", x)
+    found = score.evidence({"real": sets.read(path), "fake": sets.read(path)}, used)
+    assert (found["classes"], found["features_of"]) == (classes, "judge")
+    seen = describe(trained, as_input(x))
+    for key, value in seen._asdict().items():
+        assert torch.equal(found[f"real_{key}"].cpu(), value)
+    covered = values(path, path, f"judge:{tmp_path / 'judge.pt'}", ["stacked_modes"])["stacked_modes"]
+    assert covered == len(seen.labels.unique())
+
+
+def test_evidence_has_known_names(tmp_path: Path) -> None:
+    np.savez(tmp_path / "0.npz", x=levels(30, 0), label=np.arange(30) % 10)
+    one = sets.read(tmp_path / "0.npz")
+    found = score.evidence({"real": one, "fake": one, "train": one}, score.opened("pixels", one.x))
+    assert found.keys() <= metrics.EVIDENCE.keys()
+
+
+def test_inception_gives_its_own_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def extract(x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.flatten(1), x.flatten(1).softmax(dim=1)
+
+    stub = SimpleNamespace(extractor=lambda device: extract)
+    monkeypatch.setattr(benchmarks, "inception", stub, raising=False)
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    seen, pixels = values(real, fake, "inception"), values(real, fake)
+    assert seen["fid"] == pytest.approx(pixels["fd"])  # this stub's features are the pixels
+    assert "fjd" not in seen
+    assert seen["recall"] == pixels["recall"]
+    monkeypatch.setattr(stub, "extractor", lambda device: None)
+    with pytest.raises(ValueError, match="Inception is unavailable: it needs torch-fidelity and its weights"):
+        values(real, fake, "inception")
+
+
+def test_training_data_show_copies(tmp_path: Path) -> None:
+    for name, x in (("real", points(60, 0)), ("train", points(60, 1)), ("fake", points(60, 1)[:40])):
+        np.save(tmp_path / f"{name}.npy", x.numpy())
+    paths = {name: tmp_path / f"{name}.npy" for name in ("real", "fake", "train")}
+    found = {column.name: value for column, value in score.score(paths, "pixels", ["memorisation"]).values}
+    assert found["authpct"] == 0
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Run a module as `python -m` does: its exit status, stdout and stderr."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(module: ModuleType, *arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            run_stage(module.main)
+        return end.value.code, *capsys.readouterr()
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_the_command_prints_a_table_or_json(tmp_path: Path, command: Command) -> None:
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    code, out, _ = command(score, "--real", real, "--fake", fake, "--metrics", "manifold")
+    assert code == 0
+    assert f"fake      {fake}, 30 x 1 x 8 x 8" in out
+    assert "Precision ↑" in out
+    assert "k = 3" in out
+    code, out, _ = command(score, "--real", real, "--fake", fake, "--metrics", "manifold", "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert content["sets"]["real"] == {"path": str(real), "shape": [30, 1, 8, 8]}
+    assert content["scores"] == values(real, fake, chosen=["manifold"])
+    assert all(column["note"] for column in content["columns"])
+
+
+class Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("form", ["pickle.npy", "object.npy", "object.npz", "pickle.pt", "torch.pt", "judge.pt"])
+def test_a_malicious_file_is_refused_and_runs_nothing(form: str, tmp_path: Path, command: Command) -> None:
+    trap, path, good = tmp_path / "executed", tmp_path / form, tmp_path / "good.npy"
+    np.save(good, levels(30, 0).numpy())
+    bad = np.array([Malicious(trap)], dtype=object)
+    if form.startswith("pickle"):
+        path.write_bytes(pickle.dumps(Malicious(trap)))
+    elif form == "object.npy":
+        np.save(path, bad, allow_pickle=True)
+    elif form == "object.npz":
+        np.savez(path, x=bad)
+    else:
+        torch.save({"x": Malicious(trap)}, path)
+    extractor = f"judge:{path}" if form == "judge.pt" else "pixels"
+    fake = good if form == "judge.pt" else path
+    code, _, said = command(score, "--real", good, "--fake", fake, "--extractor", extractor)
+    assert code == 1
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert form in said
+    assert not trap.exists()
+    if form == "pickle.npy":  # the trap does work
+        pickle.loads(path.read_bytes())
+        assert trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "extractor", "chosen", "message"),
+    [
+        (points(1, 0), points(9, 0), "pixels", QUICK, "real holds one sample: give 2 or more"),
+        (points(9, 0), points(9, 0, 3), "pixels", QUICK, r"real holds samples of the shape \(2,\) and fake of \(3,\)"),
+        (points(9, 0), levels(9, 0), "pixels", QUICK, r"shape \(2,\) and fake of \(1, 8, 8\)"),
+        (points(9, 0), points(4, 0), "pixels", ["manifold"], "fake"),  # k = 5 of 4 samples
+        (points(9, 0), points(9, 0), "inception", QUICK, "'inception' sees images, and these are points"),
+        (
+            points(9, 0),
+            points(9, 0),
+            "vgg",
+            QUICK,
+            "no extractor is called 'vgg': give pixels, inception or judge:PATH",
+        ),
+        (levels(9, 0), levels(9, 0), "judge:", QUICK, "no extractor is called 'judge:'"),
+        (levels(9, 0), levels(9, 0), "judge:/no/such.pt", QUICK, r"the judge /no/such\.pt is missing"),
+        (points(9, 0), points(9, 0), "pixels", ["likelihood"], "nothing of likelihood can be computed"),
+        (points(9, 0), points(9, 0), "pixels", ["manifolds"], "'manifolds': did you mean 'manifold'"),
+    ],
+)
+def test_unfit_pairs_are_one_line(
+    real: Tensor, fake: Tensor, extractor: str, chosen: list[str], message: str, tmp_path: Path
+) -> None:
+    for name, x in (("real", real), ("fake", fake)):
+        np.save(tmp_path / f"{name}.npy", x.numpy())
+    with pytest.raises(ValueError, match=message) as error:
+        values(tmp_path / "real.npy", tmp_path / "fake.npy", extractor, chosen)
+    assert "\n" not in str(error.value)
+    if chosen == QUICK:
+        assert f"real is {tmp_path / 'real.npy'}" in str(error.value)
+
+
+def test_a_judge_of_other_images_names_both(tmp_path: Path) -> None:
+    judge.save_judge(Judge((1, 28, 28), 10), tmp_path / "judge.pt")
+    path = saved(tmp_path / "set.npz", levels(9, 0))
+    with pytest.raises(ValueError, match=r"reads images of shape \(1, 28, 28\), not .* \(9, 1, 8, 8\) \(real is .*set"):
+        values(path, path, f"judge:{tmp_path / 'judge.pt'}")
+
+
+def test_a_cell_is_exported_by_its_seed(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters, x = params.Params(ROOT), levels(5, 0, top=17)
+    monkeypatch.setattr(params, "load", lambda: parameters)
+    monkeypatch.chdir(tmp_path)
+    folder = Path("artifacts/digits/gan/samples")
+    assert command(export, "digits", "gan", "--to", "out")[2].endswith("no samples of seed 0: `dvc repro` makes them\n")
+    folder.mkdir(parents=True)
+    np.savez(folder / "2.npz", x=x, levels=17)
+    assert "seed 0: there are 2; a diverged seed has none" in command(export, "digits", "gan", "--to", "out")[2]
+    code, out, _ = command(export, "digits", "gan", "--seed", "2", "--to", "out")
+    assert (code, out) == (0, "digits/gan: 5 samples are in out\n")
+    assert len(list(Path("out").glob("*.png"))) == 5
+    assert "unknown model 'gam'; did you mean 'gan'?" in command(export, "digits", "gam", "--to", "more")[2]
+    # and the data that it was trained on and is compared with
+    data.save(Splits(Split(x), Split(x[:3]), levels=17), Path("artifacts/digits/data/data.pt"))
+    assert command(export, "digits", "test", "--to", "test", "--format", "npz")[0] == 0
+    assert torch.allclose(sets.read(Path("test/samples.npz")).x, sets.read(folder / "2.npz").x[:3], atol=0.005)
