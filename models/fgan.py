@@ -5,6 +5,7 @@ arXiv:1606.00709: equation 6 by Algorithm 1 (one gradient step for each player),
 Table 2 and the supplement. D_f(P||Q) = E_Q[f(p/q)] with P the data and Q the samples; F = E_P[g(V)] - E_Q[f*(g(V))].
 The generator lessens F itself (`minimax`), which is then what it is said to lessen: the divergence. Section 3.2's
 `alternative` raises E_Q[g(V)] instead, for data whose critic is soon so sure that f*(g(V)) is flat where samples are.
+The divergence by default is one that trained in every seed tried; KL's exp(V) on samples can explode.
 
 Departure: each player in turn, where Algorithm 1 moves both at once; the nets and Adam settings of DCGAN
 (arXiv:1511.06434); Gaussian noise; no gradient clipping.
@@ -57,7 +58,7 @@ class Model(nn.Module):
         *,
         divergence: Literal[
             "kl", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "gan", "total_variation"
-        ] = "kl",
+        ] = "squared_hellinger",
         generator: Literal["minimax", "alternative"] = "minimax",
         latent: int = 100,
         lr: float = 2e-4,

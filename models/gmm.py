@@ -45,9 +45,10 @@ class Model(nn.Module):
             raise ValueError(f"gmm is for points, the data are images of shape {spec.shape}")
         self.components, self.covariance, self.starts = components, covariance, starts
         dims = spec.shape[0]
-        self.register_buffer("share", torch.full((components,), 1 / components))
-        self.register_buffer("mean", torch.zeros(components, dims))
-        self.register_buffer("factor", torch.eye(dims).repeat(components, 1, 1))  # Cholesky factors of the covariances
+        self.share = nn.Parameter(torch.full((components,), 1 / components), requires_grad=False)
+        self.mean = nn.Parameter(torch.zeros(components, dims), requires_grad=False)
+        factor = torch.eye(dims).repeat(components, 1, 1)  # Cholesky factors of the covariances
+        self.factor = nn.Parameter(factor, requires_grad=False)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {}

@@ -3,11 +3,11 @@
 Metz, Poole, Pfau, Sohl-Dickstein, "Unrolled Generative Adversarial Networks", 2016, arXiv:1611.02163: surrogate loss
 of equation 9 with the update of equation 10. Like there (sections 2.2 and 3), the critic's steps are Adam's and all on
 one minibatch of data and samples. They go on from where the critic's own optimizer stands, and the generator's
-gradient goes back through them (equation 12). With unrolling = 0 it is `gan` with the same loss.
+gradient goes back through them (equation 12). With unrolling = 0 it is `gan` with the same loss. The published
+demonstration (github.com/poolio/unrolled_gan) has 5 steps, lr 1e-3 and critic_lr 1e-4 on a ring.
 
-Departure: the nets and Adam settings of DCGAN (arXiv:1511.06434); unrolling = 5 as in the published demonstration
-(github.com/poolio/unrolled_gan), where the paper's figure 1 has 10; `non_saturating`, the loss of Goodfellow et al.
-(2014, section 3) at the unrolled critic, is not the paper's.
+Departure: the nets and Adam settings of DCGAN (arXiv:1511.06434); 5 steps where the paper's figure 1 has 10;
+`non_saturating`, the loss of Goodfellow et al. (2014, section 3) at the unrolled critic, is not the paper's.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Model(nn.Module):
         unrolling: int = 5,
         loss: Literal["minimax", "non_saturating"] = "minimax",
         lr: float = 2e-4,
+        critic_lr: float = 2e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
         width: int = 128,
@@ -47,19 +48,22 @@ class Model(nn.Module):
         super().__init__()
         check.at_least(1, latent=latent)
         check.at_least(0, unrolling=unrolling)
-        check.positive(lr=lr)
+        check.positive(lr=lr, critic_lr=critic_lr)
         check.decay(beta1=beta1, beta2=beta2)
         check.one_of(("minimax", "non_saturating"), loss=loss)
-        self.latent, self.unrolling, self.loss, self.lr, self.betas = latent, unrolling, loss, lr, (beta1, beta2)
+        self.latent, self.unrolling, self.loss = latent, unrolling, loss
+        self.lr, self.critic_lr, self.betas = lr, critic_lr, (beta1, beta2)
         self.generator = decoder(spec, latent, width=width, depth=depth)
         self.critic = scorer(spec, width=width, depth=depth)
         self.critic_adam: Adam | None = None
 
     def optimizers(self) -> dict[str, Optimizer]:
-        players = {"generator": self.generator, "critic": self.critic}
-        made = {name: Adam(net.parameters(), self.lr, self.betas, fused=True) for name, net in players.items()}
-        self.critic_adam = made["critic"]  # `unrolled` reads it and never moves it
-        return made
+        # `unrolled` reads the critic's, and never moves it
+        self.critic_adam = Adam(self.critic.parameters(), self.critic_lr, self.betas, fused=True)
+        return {
+            "generator": Adam(self.generator.parameters(), self.lr, self.betas, fused=True),
+            "critic": self.critic_adam,
+        }
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.critic_move, self.generator_move]
@@ -99,7 +103,7 @@ class Model(nn.Module):
 
     def adam(self, weight: Tensor, first: Tensor, second: Tensor, step: Tensor | int) -> Tensor:
         """The next value by the moments. The root of a zero, of a unit that never fired, has no gradient."""
-        lr = self.critic_adam.param_groups[0]["lr"] if self.critic_adam else self.lr
+        lr = self.critic_adam.param_groups[0]["lr"] if self.critic_adam else self.critic_lr
         root = (second / (1 - self.betas[1] ** step)).clamp(min=1e-30).sqrt()
         return weight - lr / (1 - self.betas[0] ** step) * first / (root + 1e-8)
 

@@ -1,4 +1,4 @@
-"""The kernel distance against its definition, written out, and against torch-fidelity; and metrics that share products."""
+"""The kernel distance against its definition and against torch-fidelity; and metrics that share products."""
 
 import math
 

@@ -23,7 +23,7 @@ def some_batches(spec: Spec, count: int, n: int = 12) -> list[Batch]:
 
 def trained(name: str, spec: Spec, **hyper: object) -> nn.Module:
     torch.manual_seed(0)
-    model = models.load(name)(spec, latent=3, width=16, lr=1e-3, **hyper)
+    model = models.load(name)(spec, latent=3, width=16, **hyper)
     players = Players(model)
     for step, batch in enumerate(some_batches(spec, 6)):
         for move in model.moves(step):

@@ -19,7 +19,7 @@ import yaml
 from pipeline.checkpoint import load_tensors, save_tensors
 
 ROOT = Path(__file__).parents[1]
-MODELS = {"toys": ["vae", "wgan"], "images": ["cgan", "pixelcnn"]}
+MODELS = {"toys": ["vae", "gmm", "wgan"], "images": ["cgan", "pixelcnn"]}
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -49,7 +49,7 @@ def set_params(clone: Path, **training: object) -> None:
     board |= {"suite": ["ring", "digits"], "seeds": 2}
     for kind, names in MODELS.items():
         board[kind]["models"] = {name: board[kind]["models"].get(name) or {} for name in names}
-        board[kind]["training"] |= {"steps": 20, "batch": 32, **training}
+        board[kind]["training"] |= {"steps": 20, "batch": 32, "snapshots": 2, "snapshot_samples": 30, **training}
         board[kind]["evaluation"]["samples"] = 100
     board["images"]["judge"]["epochs"] = 1
     board["images"]["models"]["pixelcnn"] = {"width": 8, "depth": 1}
@@ -69,7 +69,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in tree():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
-    (place / "benchmarks/grid/dvc.yaml").unlink()
+    for name in ("grid", "stacked_digits"):
+        (place / f"benchmarks/{name}/dvc.yaml").unlink()
     set_params(place)
     succeed(place, "git", "init", "-q")
     succeed(place, "dvc", "repro", "-q")
@@ -102,6 +103,15 @@ def test_dvc_shows_metrics_and_plots(clone: Path) -> None:
     assert shown["reports/scores/digits/judge.json"]["data"]["accuracy"] > 0
     succeed(clone, "dvc", "plots", "show", "--out", "plots")
     assert (clone / "plots/index.html").stat().st_size > 10_000
+
+
+def test_progress_is_measured_at_the_snapshots(clone: Path) -> None:
+    scores = clone / "reports/scores"
+    lines = (scores / "ring/wgan/progress/1.csv").read_text().splitlines()
+    assert lines[0].startswith("step,modes,") and lines[0].endswith(",held,lost")
+    assert [line.split(",")[0] for line in lines[1:]] == ["10", "20"]
+    assert len((scores / "ring/gmm/progress/1.csv").read_text().splitlines()) == 1, "it samples after its end only"
+    assert (scores / "digits/cgan/progress/0.csv").read_text().count("\n") == 3
 
 
 def test_editing_a_model_makes_only_its_cells_stale(clone: Path) -> None:
@@ -254,3 +264,17 @@ def test_a_dependency_edited_while_a_cell_trains_fails_the_stage(clone: Path) ->
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "models/vae.py changed while ring/vae was training; run the same command again" in errors
+
+
+def test_more_seeds_are_added_to_those_that_are_there(clone: Path) -> None:
+    def trained() -> list[dict]:
+        return json.loads((clone / "reports/scores/ring/wgan/training.json").read_text())["seeds"]
+
+    before = trained()
+    board = yaml.safe_load((clone / "params.yaml").read_text())
+    (clone / "params.yaml").write_text(yaml.safe_dump(board | {"seeds": 3}))
+    succeed(clone, "dvc", "repro", "benchmarks/ring/dvc.yaml:evaluate@wgan")
+    assert trained()[:2] == before, "their seconds, too, are those of the first run"
+    assert len(trained()) == 3
+    rows = json.loads((clone / "reports/scores/ring/wgan/scores.json").read_text())["seeds"]
+    assert [row["status"] for row in rows] == ["finished"] * 3

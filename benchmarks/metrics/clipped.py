@@ -60,7 +60,8 @@ def _counts(a: Cloud, b: Cloud, reach: Tensor, *, closed: bool, size: int) -> tu
     """How many of b lie in the ball of each of a, (N,), and in how many balls each of b lies, (n,)."""
     in_ball, of_sample = (torch.zeros(len(x.points), dtype=torch.int64, device=reach.device) for x in (a, b))
     for pairs in blocks(a, b, size=size):
-        i, j = pairs.within(reach[pairs.rows, None], closed=closed)
+        near = pairs.near(reach[pairs.rows, None])
+        i, j = near.within(reach[near.i], closed=closed)
         in_ball += i.bincount(minlength=len(in_ball))
         of_sample += j.bincount(minlength=len(of_sample))
     return in_ball, of_sample

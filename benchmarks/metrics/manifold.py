@@ -84,9 +84,10 @@ def manifold(
     hits = 0
     for pairs in blocks(*clouds(real, fake), size=block):
         see.between(pairs)
-        precise[pairs.within(real_reach[pairs.rows, None], closed=True)[1]] = True
-        recalled[pairs.within(fake_reach[None, pairs.cols], closed=True)[0]] = True
-        ball, _ = pairs.within(ball_reach[pairs.rows, None], closed=False)
+        near = pairs.near(reach[pairs.rows, -1:], fake_reach[None, pairs.cols])
+        precise[near.within(real_reach[near.i], closed=True)[1]] = True
+        recalled[near.within(fake_reach[near.j], closed=True)[0]] = True
+        ball, _ = near.within(ball_reach[near.i], closed=False)
         covered[ball] = True
         hits += len(ball)
     shares = (flags.double().mean().item() for flags in (precise, recalled, covered))

@@ -9,7 +9,7 @@ samples. Distances squared that agree to twelve digits count as equal, so that a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import torch
@@ -82,23 +82,35 @@ class Block(NamedTuple):
     cols: slice
     low: Tensor  # (rows, cols) squared rough distances, at most the true ones
 
-    def within(self, limit: Tensor, *, closed: bool) -> tuple[Tensor, Tensor]:
-        """Indices (i, j) of the pairs with squared distance < `limit`, or <= if closed.
+    def near(self, *limits: Tensor) -> "Near":
+        """The pairs that may lie within one of the limits, (rows, 1) or (1, cols) squared distances in float64."""
+        unit = torch.finfo(self.low.dtype).eps
+        at_most = [(limit / self.a.scale**2 * (1 + 4 * unit)).to(self.low.dtype) for limit in limits]
+        row, col = reduce(torch.logical_or, [self.low <= limit for limit in at_most]).nonzero(as_tuple=True)
+        return Near(self.a, self.b, row + self.rows.start, col + self.cols.start, self.low[row, col])
 
-        `limit` (rows, 1) or (1, cols) is a squared distance in float64.
-        """
-        dtype, unit = self.low.dtype, torch.finfo(self.low.dtype).eps
-        at_most = (limit / self.a.scale**2 * (1 + 4 * unit)).to(dtype)
-        row, col = (self.low <= at_most).nonzero(as_tuple=True)
-        i, j = row + self.rows.start, col + self.cols.start
-        limit = limit.expand_as(self.low)[row, col]
-        high = self.low[row, col] + 2 * (self.a.slack[i] + self.b.slack[j])
-        inside = high.double() * (1 + 4 * unit) < limit / self.a.scale**2
-        open_ = ~inside
-        distance = squared(self.a.points, self.b.points, i[open_], j[open_])
+
+class Near(NamedTuple):
+    """Some pairs of a sample of one cloud with one of another."""
+
+    a: Cloud
+    b: Cloud
+    i: Tensor  # (pairs,)
+    j: Tensor
+    low: Tensor  # squared rough distances, at most the true ones
+
+    def within(self, limit: Tensor, *, closed: bool) -> tuple[Tensor, Tensor]:
+        """Indices (i, j) of the pairs with squared distance < `limit` (pairs,) float64, or <= if closed."""
+        unit = torch.finfo(self.low.dtype).eps
+        rough = limit / self.a.scale**2
+        maybe = self.low <= rough * (1 + 4 * unit)
+        high = self.low + 2 * (self.a.slack[self.i] + self.b.slack[self.j])
+        inside = high.double() * (1 + 4 * unit) < rough
+        open_ = maybe & ~inside
+        distance = squared(self.a.points, self.b.points, self.i[open_], self.j[open_])
         limit = limit[open_]
         inside[open_] = distance <= limit * (1 + TIE) if closed else distance < limit * (1 - TIE)
-        return i[inside], j[inside]
+        return self.i[inside], self.j[inside]
 
 
 def blocks(a: Cloud, b: Cloud, *, size: int = BLOCK, upper: bool = False) -> Iterator[Block]:
