@@ -163,6 +163,11 @@ def states(clone: Path) -> list[dict[str, torch.Tensor]]:
     return [load_tensors(path)["state"] for path in sorted(folder.iterdir())]
 
 
+def forget(clone: Path) -> None:
+    """Seeds that are there would be taken up."""
+    shutil.rmtree(clone / "artifacts/ring/vae/weights")
+
+
 def same(left: list[dict[str, torch.Tensor]], right: list[dict[str, torch.Tensor]]) -> bool:
     pairs = zip(left, right, strict=True)
     return all(one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one) for one, two in pairs)
@@ -186,6 +191,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
 
 def test_seeds_do_not_depend_on_the_number_of_workers(clone: Path) -> None:
     before = states(clone)
+    forget(clone)
     succeed(clone, "pipeline/run", "train", "ring", "vae", BENCHMARK_WORKERS="1")
     assert len(before) == 2 and not same(before[:1], before[1:]) and same(before, states(clone))
 
@@ -194,6 +200,7 @@ def test_a_killed_dvc_leaves_nothing_running_and_the_cell_carries_on(clone: Path
     set_params(clone, steps=3000)
     succeed(clone, "pipeline/run", "train", "ring", "vae")
     whole = states(clone)
+    forget(clone)
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "BENCHMARK_WORKERS": "1"}
     process = subprocess.Popen(
         ["dvc", "repro", "-f", "-s", "benchmarks/ring/dvc.yaml:train@vae"],
