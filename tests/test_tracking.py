@@ -33,6 +33,8 @@ toys: &kind
   evaluation: {samples: 10, metrics: [modes]}
   models: {gan: {latent: 2}}
 images: *kind
+stacked: *kind
+published: *kind
 """
 BENCHMARK = "{kind: toys, dataset: ring, data: {held_out: 9}, training: {}, evaluation: {}}"
 PICTURES = "def preview(samples, out): out.write_bytes(samples.read_bytes())\n"  # drawing is tested elsewhere
