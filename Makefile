@@ -13,7 +13,7 @@ reproduce: $(READY)  ## run what changed of the suite, print the tables
 	@$(BIN)/python -m pipeline.report --summary
 
 test: $(READY)  ## every test but the timings
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest
 
 benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
 	$(BIN)/python -m pipeline.add $(NAME)

@@ -234,7 +234,7 @@ def test_ctrl_c_is_one_line_and_nothing_runs_on(clone: Path) -> None:
     )
     wait_for(lambda: len(processes_in(clone)) > 4)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and "Traceback" not in errors
     assert errors.splitlines()[-1] == "error: interrupted; the same command carries on where this one stopped"
     wait_for(lambda: not processes_in(clone))

@@ -336,21 +336,21 @@ def test_an_import_into_a_dead_server_says_so(project: Path, monkeypatch: pytest
 
 def test_pages_need_a_store(project: Path) -> None:
     pages = python("--ui")
-    assert pages.communicate(timeout=20)[1].endswith("run `make reproduce` first\n") and pages.returncode == 1
+    assert pages.communicate(timeout=60)[1].endswith("run `make reproduce` first\n") and pages.returncode == 1
 
 
 def test_pages_need_a_free_port(stored: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         pages = python("--ui", "--port", str(port))
-        _, err = pages.communicate(timeout=20)
+        _, err = pages.communicate(timeout=60)
     assert pages.returncode == 1 and err.startswith(f"error: port {port} cannot be used") and "make ui PORT=" in err
     assert err.count("\n") == 1
 
 
 def test_pages_of_a_server_are_its_own(project: Path) -> None:
     pages = python("--ui", env=os.environ | {"MLFLOW_TRACKING_URI": "http://tracking.example"})
-    assert pages.communicate(timeout=20)[0].endswith("open http://tracking.example\n") and pages.returncode == 0
+    assert pages.communicate(timeout=60)[0].endswith("open http://tracking.example\n") and pages.returncode == 0
 
 
 def test_pages_come_up_serve_an_importer_and_go_with_all_children(
@@ -378,5 +378,5 @@ def test_pages_come_up_serve_an_importer_and_go_with_all_children(
         with urllib.request.urlopen(f"{uri}/get-artifact?path=samples.png&run_uuid={run_id}") as picture:
             assert picture.read() == b"samples of seed 1"
         pages.send_signal(signal.SIGINT)
-        assert pages.communicate(timeout=20)[1] == "" and pages.returncode == 0
+        assert pages.communicate(timeout=60)[1] == "" and pages.returncode == 0
     assert family and not any(process.is_running() for process in family)
