@@ -1,22 +1,12 @@
 """The bidirectional GAN: what it shows the critic, and who follows which gradient."""
 
 import torch
+from made import Affine
 from torch import Tensor, nn
 
 import models
 from models.common import losses
 from models.common.protocol import Batch, Spec
-
-
-class Affine(nn.Module):
-    """x -> slope * x + shift"""
-
-    def __init__(self, slope: float, shift: float) -> None:
-        super().__init__()
-        self.slope, self.shift = nn.Parameter(torch.tensor(slope)), nn.Parameter(torch.tensor(shift))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.slope * x + self.shift
 
 
 class Product(nn.Module):

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from made import Affine
 from torch import Tensor, nn
 from torch.optim import Adam
 
@@ -154,17 +155,6 @@ def test_units_that_never_fire_leave_the_unrolled_gradient_finite() -> None:
 
 
 # VEEGAN
-
-
-class Affine(nn.Module):
-    """x -> slope * x + shift"""
-
-    def __init__(self, slope: float, shift: float) -> None:
-        super().__init__()
-        self.slope, self.shift = nn.Parameter(torch.tensor(slope)), nn.Parameter(torch.tensor(shift))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.slope * x + self.shift
 
 
 class Product(nn.Module):

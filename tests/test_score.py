@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made import as_input, levels, points
 from torch import Tensor
 
 import benchmarks
@@ -19,7 +20,6 @@ from benchmarks import metrics
 from benchmarks.datasets import Split, Splits
 from benchmarks.extractors import ChannelJudge, Judge, describe
 from pipeline import data, export, judge, params, score, sets
-from pipeline.data import Data
 from pipeline.stage import run_stage
 
 ROOT = Path(__file__).parents[1]
@@ -30,21 +30,6 @@ QUICK = ["frechet", "manifold"]
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
-
-
-def levels(n: int, seed: int, channels: int = 1, top: int = 256) -> Tensor:
-    """Random images (n, C, 8, 8) of so many levels."""
-    rng = torch.Generator().manual_seed(seed)
-    return torch.randint(0, top, (n, channels, 8, 8), generator=rng, dtype=torch.uint8)
-
-
-def as_input(x: Tensor, top: int = 256) -> Tensor:
-    """What the pipeline makes of levels."""
-    return Data(Split(x), Split(x), levels=top).as_input(x)
-
-
-def points(n: int, seed: int, dims: int = 2) -> Tensor:
-    return torch.randn(n, dims, generator=torch.Generator().manual_seed(seed))
 
 
 def saved(path: Path, x: Tensor) -> Path:

@@ -8,27 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made import as_input, levels, points
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.datasets import Split
 from pipeline import export, sets
-from pipeline.data import Data
-
-
-def levels(n: int, seed: int, channels: int = 1, top: int = 256) -> Tensor:
-    """Random images (n, C, 8, 8) of so many levels."""
-    rng = torch.Generator().manual_seed(seed)
-    return torch.randint(0, top, (n, channels, 8, 8), generator=rng, dtype=torch.uint8)
-
-
-def as_input(x: Tensor, top: int = 256) -> Tensor:
-    """What the pipeline makes of levels."""
-    return Data(Split(x), Split(x), levels=top).as_input(x)
-
-
-def points(n: int, seed: int, dims: int = 2) -> Tensor:
-    return torch.randn(n, dims, generator=torch.Generator().manual_seed(seed))
 
 
 def written(folder: Path, x: Tensor, form: str) -> Path:
