@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from benchmarks import metrics
+from benchmarks import inception, metrics
 from benchmarks.extractors import describe
 from pipeline.data import chosen_device
 from pipeline.judge import load_judge
@@ -118,8 +118,6 @@ def by_judge(path: Path) -> Extractor:
 
 
 def by_inception() -> Extractor:
-    from benchmarks import inception
-
     extract = inception.extractor(chosen_device())
     if extract is None:
         raise ValueError("Inception is unavailable: it needs torch-fidelity and its weights; or use pixels")

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ import torch
 from made import as_input, levels, points
 from torch import Tensor
 
-import benchmarks
-from benchmarks import metrics
+from benchmarks import inception, metrics
 from benchmarks.datasets import Split, Splits
 from benchmarks.extractors import ChannelJudge, Judge, describe
 from pipeline import data, export, judge, params, score, sets
@@ -83,14 +82,13 @@ def test_inception_gives_its_own_columns(tmp_path: Path, monkeypatch: pytest.Mon
     def extract(x: Tensor) -> tuple[Tensor, Tensor]:
         return x.flatten(1), x.flatten(1).softmax(dim=1)
 
-    stub = SimpleNamespace(extractor=lambda device: extract)
-    monkeypatch.setattr(benchmarks, "inception", stub, raising=False)
+    monkeypatch.setattr(inception, "extractor", lambda device: extract)
     real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
     seen, pixels = values(real, fake, "inception"), values(real, fake)
     assert seen["fid"] == pytest.approx(pixels["fd"])  # this stub's features are the pixels
     assert "fjd" not in seen
     assert seen["recall"] == pixels["recall"]
-    monkeypatch.setattr(stub, "extractor", lambda device: None)
+    monkeypatch.setattr(inception, "extractor", lambda device: None)
     with pytest.raises(ValueError, match="Inception is unavailable: it needs torch-fidelity and its weights"):
         values(real, fake, "inception")
 
