@@ -1,8 +1,9 @@
-"""The autoencoder, made generative by a Gaussian fitted to its codes after training.
+"""The autoencoder, made generative by a density fitted to its codes after training.
 
 Hinton, Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313, 2006
 (doi:10.1126/science.1127647). Density of codes after training: Ghosh, Sajjadi, Vergari, Black, Scholkopf, "From
-Variational to Deterministic Autoencoders", 2020, arXiv:1903.12436, section 4, with one full-covariance Gaussian.
+Variational to Deterministic Autoencoders", 2020, arXiv:1903.12436, section 4: one Gaussian or a mixture of ten, with
+full covariances.
 
 Departure: no layerwise pretraining, Adam, and squared error in place of cross-entropy.
 """
@@ -10,28 +11,47 @@ Departure: no layerwise pretraining, Adam, and squared error in place of cross-e
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from models.common import check
-from models.common.nets import decoder, encoder, noise
+from models.common import check, mixtures
+from models.common.mixtures import Mixture
+from models.common.nets import decoder, encoder
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
 class Model(nn.Module):
     given = "nothing"
 
-    def __init__(self, spec: Spec, *, latent: int = 16, lr: float = 1e-3, width: int = 128, depth: int = 3) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        latent: int = 16,
+        density: Literal["gaussian", "mixture"] = "gaussian",
+        components: int = 10,
+        lr: float = 1e-3,
+        width: int = 128,
+        depth: int = 3,
+    ) -> None:
         super().__init__()
-        check.at_least(1, latent=latent)
+        check.at_least(1, latent=latent, components=components)
+        check.one_of(("gaussian", "mixture"), density=density)
         check.positive(lr=lr)
         self.latent, self.lr = latent, lr
         self.encoder = encoder(spec, latent, width=width, depth=depth)
         self.decoder = decoder(spec, latent, width=width, depth=depth)
-        self.register_buffer("code_mean", torch.zeros(latent))
-        self.register_buffer("code_factor", torch.eye(latent))  # Cholesky factor of the codes' covariance
+        self.components = components if density == "mixture" else 1
+        self.register_buffer("code_share", torch.full((self.components,), 1 / self.components))
+        self.register_buffer("code_mean", torch.zeros(self.components, latent))
+        self.register_buffer("code_factor", torch.eye(latent).repeat(self.components, 1, 1))
+
+    @property
+    def codes(self) -> Mixture:
+        return Mixture(self.code_share, self.code_mean, self.code_factor)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"model": Adam(self.parameters(), self.lr, fused=True)}
@@ -44,20 +64,18 @@ class Model(nn.Module):
         return {"model": error.flatten(1).sum(1).mean()}
 
     def finish(self, batches: Iterable[Batch]) -> None:
-        """The codes' mean and covariance, over all the training data."""
-        codes = torch.cat([self.encode(batch.x) for batch in batches]).double()  # (N, latent)
-        spread = torch.atleast_2d(codes.T.cov())
-        # A latent that the encoder never uses has no variance, and no Cholesky factor.
-        spread.diagonal().add_(1e-9 + 1e-6 * spread.diagonal().mean())
-        self.code_mean.copy_(codes.mean(0))
-        self.code_factor.copy_(torch.linalg.cholesky(spread))
+        codes = torch.cat([self.encode(batch.x) for batch in batches])  # (N, latent)
+        for part, found in zip(self.codes, mixtures.fitted(codes, self.components), strict=True):
+            part.copy_(found)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.encoder(x)  # (B, *shape) -> (B, latent)
 
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z)  # (B, latent) -> (B, *shape)
+
     def reconstruct(self, x: Tensor) -> Tensor:
-        return self.decoder(self.encode(x))  # (B, *shape) -> (B, *shape)
+        return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        z = self.code_mean + noise(n, self.latent, self.code_mean, rng) @ self.code_factor.T  # (n, latent)
-        return self.decoder(z)  # (n, latent) -> (n, *shape)
+        return self.decode(self.codes.draw(n, rng))  # (n, latent) -> (n, *shape)

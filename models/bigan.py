@@ -70,8 +70,11 @@ class Model(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         return self.encoder(x)  # (B, *shape) -> (B, latent)
 
+    def decode(self, z: Tensor) -> Tensor:
+        return self.generator(z)  # (B, latent) -> (B, *shape)
+
     def reconstruct(self, x: Tensor) -> Tensor:
-        return self.generator(self.encode(x))  # (B, *shape) -> (B, *shape)
+        return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         return self.generator(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)

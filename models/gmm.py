@@ -11,17 +11,15 @@ number of components is not fitted; too many do little harm (on a ring of 8 mode
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import get_args
 
 import torch
-from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 from torch import Generator, Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from torch.optim import Optimizer
 
-from models.common import check
-from models.common.nets import noise
+from models.common import check, mixtures
+from models.common.mixtures import Covariance, Mixture
 from models.common.protocol import Batch, Move, Spec
 
 
@@ -35,12 +33,12 @@ class Model(nn.Module):
         spec: Spec,
         *,
         components: int = 32,
-        covariance: Literal["full", "diag", "spherical"] = "full",
+        covariance: Covariance = "full",
         starts: int = 1,
     ) -> None:
         super().__init__()
         check.at_least(1, components=components, starts=starts)
-        check.one_of(("full", "diag", "spherical"), covariance=covariance)
+        check.one_of(get_args(Covariance), covariance=covariance)
         if len(spec.shape) != 1:
             raise ValueError(f"gmm is for points, the data are images of shape {spec.shape}")
         self.components, self.covariance, self.starts = components, covariance, starts
@@ -57,26 +55,18 @@ class Model(nn.Module):
         return []
 
     def finish(self, batches: Iterable[Batch]) -> None:
-        x = torch.cat([batch.x for batch in batches]).double().cpu()  # (N, D)
-        seed = int(torch.randint(2**31, ()))
-        mixture = GaussianMixture(
-            self.components, covariance_type=self.covariance, n_init=self.starts, random_state=seed
-        )
-        with threadpool_limits(1):  # sums in one order
-            mixture.fit(x.numpy())
-        spread = torch.as_tensor(mixture.covariances_)  # (K, D, D), (K, D) or (K,)
-        dims = x.shape[1]
-        if self.covariance != "full":
-            spread = torch.diag_embed(spread.reshape(self.components, -1).expand(-1, dims))
-        self.share.copy_(torch.as_tensor(mixture.weights_))
-        self.mean.copy_(torch.as_tensor(mixture.means_))
-        self.factor.copy_(torch.linalg.cholesky(spread))
+        x = torch.cat([batch.x for batch in batches])  # (N, D)
+        fitted = mixtures.fitted(x, self.components, self.covariance, self.starts)
+        for own, value in zip(self.mixture, fitted, strict=True):
+            own.copy_(value)
+
+    @property
+    def mixture(self) -> Mixture:
+        return Mixture(self.share, self.mean, self.factor)
 
     def log_prob(self, x: Tensor) -> Tensor:
         parts = MultivariateNormal(self.mean, scale_tril=self.factor)
         return MixtureSameFamily(Categorical(self.share), parts).log_prob(x)  # (B, D) -> (B,)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        chosen = torch.multinomial(self.share, n, replacement=True, generator=rng)  # (n,)
-        chance = noise(n, self.mean.shape[1], self.mean, rng)  # (n, D)
-        return self.mean[chosen] + torch.einsum("nij,nj->ni", self.factor[chosen], chance)
+        return self.mixture.draw(n, rng)  # (n, D)

@@ -1,57 +1,91 @@
 """PixelCNN: every pixel's level from the pixels above it and to its left, with an exact likelihood.
 
 van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016, arXiv:1601.06759: sections 3.3 to
-3.5, figure 5 (left) and table 1, with a softmax over the data's own levels.
+3.5, figure 5 (left) and table 1, with a softmax over the data's own levels; blind to some pixels above on the right.
+`gated`, and with the label in the gates `conditional`: van den Oord et al., "Conditional Image Generation with
+PixelCNN Decoders", 2016, arXiv:1606.05328, equations 2 and 4, figure 2; not blind.
 
-Departure: `width` (the paper's 2h) and `depth` (residual blocks) are small by default. The paper gives no learning
-rate.
+Departure: `width` (2h, or p if gated) and `depth` are small by default, the learning rate ours. The gated net has the
+ungated one's head; labels reach its horizontal gates through the vertical ones, and are equally likely in p(x).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer, RMSprop
 
-from models.common import check
-from models.common.pixels import from_levels, to_levels
+from models.common import check, raster
+from models.common.nets import with_classes
 from models.common.protocol import Batch, Losses, Move, Spec
-
-
-class MaskedConv(nn.Conv2d):
-    """A convolution that sees the rows above and the pixels to the left. Channels fall into as many groups as the
-    image has colours, in order; at the centre a group sees the groups before it, and itself if the mask is B."""
-
-    def __init__(self, mask: Literal["A", "B"], colours: int, inp: int, out: int, size: int) -> None:
-        super().__init__(inp, out, size, padding=size // 2)
-        to, of = (torch.arange(n) * colours // n for n in (out, inp))  # group of each channel
-        seen = torch.zeros(out, inp, size, size)
-        seen[:, :, : size // 2] = 1
-        seen[:, :, size // 2, : size // 2] = 1
-        seen[:, :, size // 2, size // 2] = (to[:, None] > of if mask == "A" else to[:, None] >= of).to(seen)
-        self.register_buffer("mask", seen)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
+from models.common.raster import MaskedConv
 
 
 class Residual(nn.Sequential):
     """2h -> h -> h -> 2h features, added to its input."""
 
     def __init__(self, colours: int, width: int) -> None:
-        half = width // 2
         super().__init__(
-            *(nn.ReLU(), MaskedConv("B", colours, width, half, 1)),
-            *(nn.ReLU(), MaskedConv("B", colours, half, half, 3)),
-            *(nn.ReLU(), MaskedConv("B", colours, half, width, 1)),
+            *(nn.ReLU(), MaskedConv("B", colours, width, half := width // 2, (1, 1))),
+            *(nn.ReLU(), MaskedConv("B", colours, half, half, (3, 3))),
+            *(nn.ReLU(), MaskedConv("B", colours, half, width, (1, 1))),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
+
+
+def gate(x: Tensor) -> Tensor:
+    """Equation 2: (B, 2p, H, W) -> (B, p, H, W)"""
+    signal, share = x.chunk(2, 1)
+    return signal.tanh() * share.sigmoid()
+
+
+class Vertical(nn.Module):
+    """What each of `depth` horizontal layers is told about the rows above and the label, (B, 2p, H, W) each."""
+
+    def __init__(self, colours: int, width: int, depth: int, classes: int) -> None:
+        super().__init__()
+        self.first = MaskedConv("rows", 1, colours, width, (7, 7))
+        self.layers = nn.ModuleList(MaskedConv("rows", 1, width, 2 * width, (3, 3)) for _ in range(depth))
+        self.across = nn.ModuleList(nn.Conv2d(2 * width, 2 * width, 1) for _ in range(depth))
+        self.label = nn.Linear(classes, depth * 2 * width, bias=False) if classes else None
+
+    def forward(self, x: Tensor, label: Tensor | None) -> list[Tensor]:
+        return self.down(F.pad(x, (0, 0, 1, -1)), label)  # a row is told of the row above it and those further up
+
+    def down(self, above: Tensor, label: Tensor | None) -> list[Tensor]:
+        v, told, biases = self.first(above), [], [None] * len(self.layers)
+        if self.label is not None:
+            one_hot = F.one_hot(label, self.label.in_features).to(v.dtype)
+            biases = self.label(one_hot)[:, :, None, None].chunk(len(self.layers), 1)  # depth times (B, 2p, 1, 1)
+        for layer, across, bias in zip(self.layers, self.across, biases, strict=True):
+            both = layer(v) if bias is None else layer(v) + bias
+            told.append(across(both))
+            v = gate(both)
+        return told
+
+    def walking(self, place: raster.Place) -> nn.Module:
+        return raster.WalkingRows(self, place)
+
+
+class Gated(nn.Module):
+    """The vertical stack and, told by it of the rows above, the horizontal: (B, C, H, W) -> (B, width, H, W)"""
+
+    def __init__(self, colours: int, width: int, depth: int, classes: int) -> None:
+        super().__init__()
+        self.vertical = Vertical(colours, width, depth, classes)
+        self.first = MaskedConv("A", colours, colours, width, (1, 7))
+        self.layers = nn.ModuleList(MaskedConv("B", colours, width, 2 * width, (1, 3), parts=2) for _ in range(depth))
+        self.outs = nn.ModuleList(MaskedConv("B", colours, width, width, (1, 1)) for _ in range(depth))
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        h = self.first(x)
+        for layer, out, above in zip(self.layers, self.outs, self.vertical(x, label), strict=True):
+            h = h + out(gate(layer(h) + above))
+        return h
 
 
 class Model(nn.Module):
@@ -59,23 +93,35 @@ class Model(nn.Module):
     bound = False
     estimator = "exact"
 
-    def __init__(self, spec: Spec, *, lr: float = 1e-3, width: int = 64, depth: int = 4) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        gated: bool = False,
+        conditional: bool = False,
+        lr: float = 1e-3,
+        width: int = 64,
+        depth: int = 4,
+    ) -> None:
         super().__init__()
-        if len(spec.shape) != 3 or spec.levels < 2:
-            data = "points" if len(spec.shape) == 1 else f"of {spec.levels} levels and"
-            raise ValueError(f"pixelcnn needs images with grey levels, the data are {data} of shape {spec.shape}")
-        self.shape, self.levels, self.lr = spec.shape, spec.levels, lr
+        raster.check_images(spec, model="pixelcnn")
         colours = spec.shape[0]
         check.at_least(2 * colours, width=width)
         check.at_least(1, depth=depth)
         check.positive(lr=lr)
-        self.body = nn.Sequential(
-            MaskedConv("A", colours, colours, width, 7), *(Residual(colours, width) for _ in range(depth))
-        )
-        self.head = nn.Sequential(  # 1x1: a pixel's own features only
-            *(nn.ReLU(), MaskedConv("B", colours, width, width, 1)),
-            *(nn.ReLU(), MaskedConv("B", colours, width, colours * self.levels, 1)),
-        )
+        if conditional and not gated:
+            raise ValueError("conditional = True: the label enters the gates, so set gated = True")
+        if conditional:
+            with_classes(spec)  # refuses unlabelled data
+            self.given = "label"
+        self.shape, self.lr, self.levels = spec.shape, lr, spec.levels
+        self.labels = range(spec.classes) if conditional else (None,)
+        if gated:
+            self.body = Gated(colours, width, depth, spec.classes * conditional)
+        else:
+            residuals = (Residual(colours, width) for _ in range(depth))
+            self.body = nn.Sequential(MaskedConv("A", colours, colours, width, (7, 7)), *residuals)
+        self.head = raster.head(colours, width, spec.levels)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"model": RMSprop(self.parameters(), self.lr, foreach=True)}
@@ -84,32 +130,20 @@ class Model(nn.Module):
         return [self.likelihood_move]
 
     def likelihood_move(self, batch: Batch) -> Losses:
-        return {"model": -self.log_prob(batch.x).mean()}
+        return {"model": -self.pixel_nats(batch.x, batch.label).flatten(1).sum(1).mean()}
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        features = self.body(x, label) if isinstance(self.body, Gated) else self.body(x)
+        return self.head(features)  # (B, C, H, W), (B,) -> (B, C, L, H, W) logits
 
     def log_prob(self, x: Tensor) -> Tensor:
-        logits = self.logits(self.body(x))  # (B, C, H, W) -> (B, L, C, H, W)
-        nats = F.cross_entropy(logits.to(x.dtype), to_levels(x, self.levels), reduction="none")  # (B, C, H, W)
-        return -nats.flatten(1).sum(1)
+        return raster.log_prob(self, x)
 
-    def logits(self, features: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, L, C, H, W)"""
-        return self.head(features).unflatten(1, (self.shape[0], self.levels)).transpose(1, 2)
+    def pixel_nats(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        return raster.pixel_log_prob(self(x, label), x)  # (B, C, H, W), (B,) -> (B, C, H, W)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        return self.draw(n, rng)[0]
+        return raster.sample(self, n, given, rng)[0]
 
-    def draw(self, n: int, rng: Generator) -> tuple[Tensor, Tensor]:
-        """n images, one pixel and colour after the other, and their log-probabilities: (n, C, H, W), (n,)"""
-        colours, height, breadth = self.shape
-        weight = next(self.parameters())
-        x = torch.zeros(n, *self.shape, dtype=weight.dtype, device=rng.device)
-        log_prob = x.new_zeros(n)
-        for row in range(height):
-            for column in range(breadth):
-                for colour in range(colours):
-                    features = self.body(x[:, :, : row + 1])[:, :, row:, column : column + 1]  # rows below are unseen
-                    log_p = self.logits(features)[:, :, colour, 0, 0].log_softmax(1)  # (n, L)
-                    level = torch.multinomial(log_p.exp(), 1, generator=rng)  # (n, 1)
-                    log_prob += log_p.gather(1, level)[:, 0]
-                    x[:, colour, row, column] = from_levels(level[:, 0], self.levels, like=x)
-        return x, log_prob
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        return raster.inpaint(self, x, mask, rng)

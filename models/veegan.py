@@ -3,7 +3,9 @@
 Srivastava, Valkov, Russell, Gutmann, Sutton, "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational
 Learning", 2017, arXiv:1705.07761, Algorithm 1 with squared distance of noises: the gradients of all three players are
 taken before any of them moves, and the reconstructor's is that of the autoencoder of noise alone. What it makes of
-data, it shows to the critic.
+data, it shows to the critic; nothing there asks it to make what looks like noise, so that the critic can tell data by
+their codes. With `joint` it lessens what the critic makes of data, too, as the encoder does in Donahue et al.,
+"Adversarial Feature Learning", 2016, arXiv:1605.09782.
 
 Departure: scores are high for data, so that the paper's critic, the log ratio of generated pairs to data's, is minus
 this one; the nets and Adam settings of DCGAN (arXiv:1511.06434).
@@ -31,6 +33,7 @@ class Model(nn.Module):
         spec: Spec,
         *,
         latent: int = 100,
+        joint: bool = False,
         lr: float = 2e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
@@ -41,7 +44,7 @@ class Model(nn.Module):
         check.at_least(1, latent=latent)
         check.positive(lr=lr)
         check.decay(beta1=beta1, beta2=beta2)
-        self.latent, self.lr, self.betas = latent, lr, (beta1, beta2)
+        self.latent, self.joint, self.lr, self.betas = latent, joint, lr, (beta1, beta2)
         self.generator = decoder(spec, latent, width=width, depth=depth)
         self.reconstructor = encoder(spec, latent, width=width, depth=depth)
         self.critic = JointCritic(spec, latent, width=width, depth=depth)
@@ -56,21 +59,24 @@ class Model(nn.Module):
     def joint_move(self, batch: Batch) -> Losses:
         z = noise(len(batch.x), self.latent, batch.x)  # (B, latent)
         fake = self.generator(z)  # (B, latent) -> (B, *shape)
-        with torch.no_grad():
+        with torch.set_grad_enabled(self.joint):
             code = self.encode(batch.x)  # (B, *shape) -> (B, latent)
         on_real, on_fake = self.critic(torch.cat([batch.x, fake]), torch.cat([code, z])).chunk(2)  # one pass: (2B,)
         distance = (z - self.encode(fake)).square().sum(1).mean()
         return {
             "critic": losses.classification(on_real, on_fake),
-            "reconstructor": distance,
+            "reconstructor": distance + on_real.mean() if self.joint else distance,
             "generator": distance - on_fake.mean(),
         }
 
     def encode(self, x: Tensor) -> Tensor:
         return self.reconstructor(x)  # (B, *shape) -> (B, latent)
 
+    def decode(self, z: Tensor) -> Tensor:
+        return self.generator(z)  # (B, latent) -> (B, *shape)
+
     def reconstruct(self, x: Tensor) -> Tensor:
-        return self.generator(self.encode(x))  # (B, *shape) -> (B, *shape)
+        return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         return self.generator(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)

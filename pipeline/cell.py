@@ -97,19 +97,24 @@ class Cell:
         """Where a running cell keeps checkpoints, live curves and finished seeds; gone when the cell is done."""
         return Path("artifacts/work") / self.benchmark / self.model / self.fingerprint[:16]
 
+    @property
+    def architecture(self) -> str:
+        """The file in models/ that the contestant is made from."""
+        return params.load().benchmark(self.benchmark).models[self.model].model
+
     @cached_property
     def settings(self) -> dict:
         """The parameters that a seed's result depends on; their number is not among them: seed i is the same in any."""
         benchmark = params.load().benchmark(self.benchmark)
         return {
             "training": benchmark.training.model_dump(),
-            "model": benchmark.models.get(self.model, {}),
+            "model": {} if self.model == ORACLE else benchmark.models[self.model].model_dump(),
         }
 
     def dependencies(self) -> list[Path]:
         """The files that the cell's training depends on; the train stage in dvc.yaml names the same."""
         code = [
-            Path(f"models/{self.model}.py"),
+            Path(f"models/{self.architecture}.py"),
             Path("models/__init__.py"),
             *sorted(Path("models/common").glob("*.py")),
         ]

@@ -18,14 +18,15 @@ SPECS = {  # of their kind the plainest
     "published": POINTS,
     "images": Spec((1, 8, 8), classes=10, levels=17),
     "stacked": Spec((3, 8, 8), levels=17),
+    "binary": Spec((1, 28, 28), classes=10, levels=2),
 }
 
 
 def main() -> None:
     parameters = params.load()
     for kind, spec in SPECS.items():
-        for name, settings in parameters.board.kinds[kind].models.items():
-            build(name, settings, spec, f"{kind}.models.{name}")
+        for name, contestant in parameters.board.kinds[kind].models.items():
+            build(contestant, spec, f"{kind}.models.{name}")
     for name in parameters.benchmarks():
         benchmark = parameters.benchmark(name)
         datasets.check(benchmark.dataset, benchmark.data)
@@ -37,10 +38,10 @@ def main() -> None:
     atomic_write(CHECKED, "The parameters fit one another and the code.\n")
 
 
-def build(name: str, settings: dict, spec: Spec, where: str) -> None:
+def build(contestant: params.Contestant, spec: Spec, where: str) -> None:
     """Build the model without memory; a ValueError of its own gets told where it stands in the parameters."""
-    architecture = models.load(name)
-    settings = params.hyperparameters(architecture, settings, where)
+    architecture = models.load(contestant.model)
+    settings = params.hyperparameters(architecture, contestant.settings, where)
     try:
         with torch.device("meta"):
             architecture(spec, **settings)

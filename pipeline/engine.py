@@ -25,7 +25,7 @@ from pipeline.checkpoint import load_tensors, random_state, restore_random_state
 from pipeline.data import Data, batches_once, stream
 from pipeline.files import atomic_write
 from pipeline.params import Training
-from pipeline.sampling import asked_labels, generate, packed
+from pipeline.sampling import asked, generate, packed
 
 WINDOWS = 100  # meter readings in a run
 EXPLODED = 1e6  # no loss of ours comes near it (nats of a 32x32x3 image are below 2e4); beyond it training has diverged
@@ -166,7 +166,9 @@ class Run:
         layout = torch.channels_last if self.settings.channels_last else torch.preserve_format
         self.model.to(device=self.device, memory_format=layout).train()
         self.players = Players(self.model)
-        self.average = Average(self.model, self.settings.ema) if self.settings.ema else None
+        self.average = (
+            Average(self.model, self.settings.ema) if self.settings.ema and list(self.model.parameters()) else None
+        )
         self.meters = Meters()
         self.step = 0
         self.seconds = 0.0
@@ -238,7 +240,7 @@ class Run:
         n = self.settings.snapshot_samples
         self.model.eval()
         with torch.no_grad(), self.average.installed() if self.average else nullcontext():
-            x = generate(self.model, n, asked_labels(self.model, self.data, n, rng), rng)
+            x = generate(self.model, n, asked(self.model, self.data, n, rng), rng)
         self.model.train()
         atomic_write(self.files.with_suffix(".snapshots") / f"{self.step}.npz", packed(x=self.data.to_levels(x)))
 

@@ -71,6 +71,11 @@ def protocol(cell: Cell, benchmark: params.Benchmark, rows: list[dict]) -> list[
         lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each{rate}.")
     if any(row.get("given") == "label" for row in rows):
         lines.append(f"{cell.model} is told labels, as often as they occur in training; the others are told nothing.")
+    if any(row.get("given") == "image" for row in rows):
+        lines.append(
+            f"{cell.model} is shown held-out images and completes their hidden part; its samples hold real pixels, so "
+            "its scores do not compare."
+        )
     if benchmark.judge is None:
         lines.append("Oracle: fresh samples of the true density, at the same n; its likelihood is the true one.")
         return lines

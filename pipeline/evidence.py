@@ -8,13 +8,13 @@ from torch import Generator, Tensor, nn
 
 import models
 from benchmarks import metrics
-from pipeline import data, params
+from pipeline import data, params, uses
 from pipeline.cell import ORACLE, Cell, data_file, seed_for
 from pipeline.checkpoint import load_tensors
 from pipeline.data import Data
 from pipeline.files import atomic_write
 from pipeline.progress import progress
-from pipeline.sampling import asked_labels, generate, packed
+from pipeline.sampling import asked, generate, packed
 from pipeline.view import Evidence, View
 from pipeline.workers import advance
 
@@ -45,9 +45,10 @@ def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
     view = View(cell.benchmark, resident)
     if row["status"] == "finished":
         save_samples(cell, seed, resident, evidence)
+        uses.save(cell, seed, resident, evidence)
         evidence |= view.of_benchmark(wanted) | view.of("fake", evidence["fake"], wanted)
         row |= metrics.evaluate(chosen, evidence)
-        row |= {key: evidence.get(key) for key in ("estimator", "given")}
+        row |= {key: evidence.get(key) for key in ("estimator", "given", "task")}
     if cell.model != ORACLE:
         atomic_write(cell.progress / f"{seed}.csv", progress(cell, seed, resident, view, benchmark.evaluation.progress))
     advance(1)
@@ -58,8 +59,9 @@ def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
 
 def built(cell: Cell, benchmark: params.Benchmark, state: dict[str, Tensor], resident: Data) -> nn.Module:
     """The trained model, on the data's device."""
-    architecture = models.load(cell.model)
-    settings = params.hyperparameters(architecture, benchmark.models[cell.model], cell.name)
+    contestant = benchmark.models[cell.model]
+    architecture = models.load(contestant.model)
+    settings = params.hyperparameters(architecture, contestant.settings, cell.name)
     model = architecture(resident.spec, **settings).to(resident.train.x.device)
     model.load_state_dict(state)
     return model.eval()
@@ -70,24 +72,54 @@ def of_model(
 ) -> Evidence:
     """Samples of a trained model, and of its abilities what is wanted."""
     n = benchmark.evaluation.samples
-    given = asked_labels(model, resident, n, rng)
+    given = asked(model, resident, n, rng)
     fake = generate(model, n, given, rng)
     broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
-    evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given, "given_labels": given}
+    evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
+    evidence["given_labels"] = given if model.given == "label" else None
     held_out = resident.as_input(resident.test.x)
     if hasattr(model, "log_prob"):
         at_once = max(1, min(CHUNK, LOGITS // (math.prod(resident.spec.shape) * max(1, resident.levels))))
         evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(at_once)])
         broken |= bool((evidence["log_prob"].isnan() | evidence["log_prob"].isposinf()).any())
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
+        if hasattr(model, "pixel_nats") and model.given == "nothing":
+            evidence["pixels"] = of_pixels(model, held_out, evidence["log_prob"])
     if hasattr(model, "reconstruct") and "reconstructed" in wanted:
         evidence["reconstructed"] = torch.cat([model.reconstruct(chunk) for chunk in held_out.split(CHUNK)])
         broken |= not bool(evidence["reconstructed"].isfinite().all())
     if hasattr(model, "estimate") and "estimate" in wanted:
         n = min(len(fake), len(held_out), CHUNK)
         evidence |= {"estimate": model.estimate(held_out[:n], fake[:n]).item(), "estimated": model.divergence}
-    return evidence | {"broken": broken}
+    terms = of_terms(model, held_out, wanted)
+    broken |= any(bool(value.isnan().any()) for value in terms.values() if isinstance(value, Tensor))
+    evidence |= terms
+    if "filled" in wanted and not broken:
+        evidence |= uses.inpainted(model, benchmark.name, resident, rng)
+        broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
+    return evidence | {"broken": broken, "walks": uses.walks(model, resident)}
+
+
+def of_terms(model: nn.Module, x: Tensor, wanted: set[str]) -> Evidence:
+    """The two terms of a bound, and the likelihood of a hidden part, of held-out x where a model states them."""
+    evidence: Evidence = {}
+    chunks = x.split(CHUNK)
+    if hasattr(model, "rate_distortion") and "rate" in wanted:
+        rates, distortions = zip(*(model.rate_distortion(chunk) for chunk in chunks), strict=True)
+        evidence |= {"rate": torch.cat(rates), "distortion": torch.cat(distortions)}
+        if hasattr(model, "encode"):
+            evidence["codes"] = torch.cat([model.encode(chunk) for chunk in chunks])
+    if hasattr(model, "conditional_log_prob") and "hidden_log_prob" in wanted:
+        evidence["hidden_log_prob"] = torch.cat([model.conditional_log_prob(chunk) for chunk in chunks])
+        evidence["task"] = f"{model.task}, {model.conditional_estimator}"
+    return evidence
+
+
+def of_pixels(model: nn.Module, x: Tensor, log_prob: Tensor) -> dict[str, Tensor]:
+    """The likeliest and the least likely of the images x, and the nats that each of their pixels costs."""
+    x = x[torch.stack([log_prob.argmax(), log_prob.argmin()])]
+    return {"x": x, "nats": -model.pixel_nats(x)}  # (2, C, H, W)
 
 
 def of_oracle(resident: Data, n: int, rng: Generator) -> Evidence:
@@ -107,3 +139,6 @@ def save_samples(cell: Cell, seed: int, resident: Data, evidence: Evidence) -> N
     """Write what was generated as an .npz that other tools read: points as they are, images as grey levels."""
     x, label = resident.to_levels(evidence["fake"]), evidence.get("given_labels")
     atomic_write(cell.samples / f"{seed}.npz", packed(x=x, levels=resident.levels, label=label))
+    if pixels := evidence.get("pixels"):
+        content = packed(x=resident.to_levels(pixels["x"]), nats=pixels["nats"], levels=resident.levels)
+        atomic_write(cell.samples / "pixels" / f"{seed}.npz", content)

@@ -7,13 +7,13 @@ import difflib
 import inspect
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import ruamel.yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 PARAMS = Path("params.yaml")
-KINDS = ("toys", "images", "stacked", "published")
+KINDS = ("toys", "images", "stacked", "binary", "published")
 
 
 class Section(BaseModel):
@@ -52,19 +52,28 @@ class Judging(Section):
     lr: float = Field(gt=0)
 
 
+class Contestant(Section):
+    """A line of a kind's models: a name, and under it the file in models/ and what differs from its defaults."""
+
+    model: str
+    settings: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def apart(cls, line: Any) -> Any:
+        """`{model: aae, latent: 2}` is aae with the settings `{latent: 2}`."""
+        if not isinstance(line, dict) or "model" not in line:
+            raise ValueError("names no model; write {model: FILE, ...} with the name of a file in models/")
+        return {"model": line["model"], "settings": {key: value for key, value in line.items() if key != "model"}}
+
+
 class Kind(Section):
     """What the benchmarks of a kind share: budget, evaluation and the list of models."""
 
     training: Training
     evaluation: Evaluation
     judge: Judging | None = None
-    models: dict[str, dict[str, Any]]
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def bare_names(cls, models: Any) -> Any:
-        """A model without settings may stand as `vae:` alone."""
-        return {name: settings or {} for name, settings in models.items()} if isinstance(models, dict) else models
+    models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Contestant]  # names are folders
 
 
 class Switchboard(Section):
@@ -75,6 +84,7 @@ class Switchboard(Section):
     toys: Kind
     images: Kind
     stacked: Kind
+    binary: Kind
     published: Kind
 
     @property
@@ -105,7 +115,7 @@ class Benchmark(BaseModel):
     training: Training
     evaluation: Evaluation
     judge: Judging | None
-    models: dict[str, dict[str, Any]]
+    models: dict[str, Contestant]
 
 
 class Params:
@@ -121,8 +131,10 @@ class Params:
         for name in self.suite:
             self.benchmark(name)
         for name, kind in self.board.kinds.items():
-            for model in kind.models:
-                known(model, stems(root / "models"), f"{PARAMS}: {name}.models", "model")
+            for contestant, line in kind.models.items():
+                known(line.model, stems(root / "models"), f"{PARAMS}: {name}.models.{contestant}", "model")
+                if contestant == "oracle":
+                    raise ValueError(f"{PARAMS}: {name}.models.oracle: the name of the real data's row; choose another")
 
     def benchmark(self, name: str) -> Benchmark:
         known(name, self.benchmarks(), "benchmark", "benchmark")
@@ -155,7 +167,7 @@ class Params:
         if model != "oracle":
             known(model, list(found.models), f"{found.kind}.models", "model")
         return {
-            "model": found.models.get(model, {}),
+            "model": {} if model == "oracle" else found.models[model].settings,
             "training": found.training.model_dump(),
             "data": found.data,
             "evaluation": found.evaluation.model_dump(),
@@ -199,7 +211,8 @@ def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
         return f"{place}: unknown key{nearest(str(fault['loc'][-1]), keys)}"
     if fault["type"] == "missing":
         return f"{place} is missing"
-    return f"{place} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{place} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
 
 
 def owner(schema: type[BaseModel], location: tuple) -> type[BaseModel]:

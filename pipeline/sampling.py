@@ -11,21 +11,23 @@ from pipeline.data import Data
 CHUNK = 2000  # samples generated at once
 
 
-def asked_labels(model: nn.Module, data: Data, n: int, rng: Generator) -> Tensor | None:
-    """For a model that is told labels, n of them, as often as they occur in the training data."""
-    if model.given != "label":
+def asked(model: nn.Module, data: Data, n: int, rng: Generator) -> Tensor | None:
+    """What a model is given to make n samples: labels, as often as they occur in training, or held-out images."""
+    if model.given == "nothing":
         return None
-    return data.train.label[torch.randint(len(data.train.x), (n,), generator=rng, device=rng.device)]
+    split, what = (data.train, data.train.label) if model.given == "label" else (data.test, data.test.x)
+    drawn = what[torch.randint(len(split.x), (n,), generator=rng, device=rng.device)]
+    return drawn if model.given == "label" else data.as_input(drawn)
 
 
 def generate(model: nn.Module, n: int, given: Tensor | None, rng: Generator) -> Tensor:
     """``n`` samples of ``model``, a chunk at a time."""
     counts = [min(CHUNK, n - start) for start in range(0, n, CHUNK)]
-    labels = [None] * len(counts) if given is None else given.split(CHUNK)
-    return torch.cat([model.sample(count, label, rng) for count, label in zip(counts, labels, strict=True)])
+    parts = [None] * len(counts) if given is None else given.split(CHUNK)
+    return torch.cat([model.sample(count, part, rng) for count, part in zip(counts, parts, strict=True)])
 
 
-def packed(**arrays: Tensor | int | None) -> bytes:
+def packed(**arrays: Tensor | np.ndarray | int | None) -> bytes:
     """The content of an .npz file; what is None is left out."""
     buffer = io.BytesIO()
     known = {name: value for name, value in arrays.items() if value is not None}

@@ -221,6 +221,7 @@ def checkout() -> str:
 
 
 def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result) -> "Run":
+    oracle = cell.model == ORACLE
     tags = {
         "benchmark": cell.benchmark,
         "model": cell.model,
@@ -228,7 +229,7 @@ def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result)
         "fingerprint": result.fingerprint,
         "kind": params.load().benchmark(cell.benchmark).kind,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": f"benchmarks/{cell.benchmark}" if cell.model == ORACLE else f"models/{cell.model}.py",
+        "mlflow.source.name": f"benchmarks/{cell.benchmark}" if oracle else f"models/{cell.architecture}.py",
         "mlflow.source.git.commit": result.commit or "",
         "checkout": checkout(),
     }

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def main() -> None:
 def train(cell: Cell, benchmark: params.Benchmark) -> None:
     """Train every seed of ``cell`` and write its outputs: weights, curves, training record."""
     cell.work.mkdir(parents=True, exist_ok=True)
-    take_up(cell)
+    there = take_up(cell)
     seeds, steps = range(benchmark.seeds), benchmark.training.steps
     with tracked(cell):
         records = run_seeds(train_seed, cell, seeds, steps * len(seeds), f"{cell.position}: train {cell.name}", "step")
@@ -44,23 +44,24 @@ def train(cell: Cell, benchmark: params.Benchmark) -> None:
         publish(cell, records)
     diverged = [record for record in records if record["status"] == "diverged"]
     ends = [f"seed {record['seed']} diverged ({record['player']}, step {record['step']})" for record in diverged]
-    print("; ".join([f"{cell.name}: {len(records)} seeds trained", *ends]), flush=True)
+    before = f", of which {there} were there" if there else ""
+    print("; ".join([f"{cell.name}: {len(records)} seeds trained{before}", *ends]), flush=True)
 
 
-def take_up(cell: Cell) -> None:
+def take_up(cell: Cell) -> int:
     """Put the seeds of an earlier run of the very same cell, if its outputs are there, with the finished ones.
 
-    So asking for more seeds trains only those. DVC keeps the outputs for this (`persist` in the stage).
+    So asking for more seeds trains only those. DVC keeps the outputs for this (`persist` in the stage). Returns how
+    many seeds are finished, those of a run that was cut off included.
     """
-    try:
+    with suppress(OSError, ValueError, LookupError):  # none, or damaged: they are made anew
         earlier = json.loads(cell.training.read_text())
         if earlier["cell"][0]["fingerprint"] != cell.fingerprint:
-            return
+            earlier["seeds"] = []
         for seed in (record["seed"] for record in earlier["seeds"]):
             for folder, suffix in reversed(OUTPUTS):  # a seed counts as finished once its weights are there
                 atomic_write(cell.work / f"{seed}{suffix}", (getattr(cell, folder) / f"{seed}{suffix}").read_bytes())
-    except (OSError, ValueError, LookupError):  # none, or damaged: they are made anew
-        return
+    return len(list(cell.work.glob("*.pt")))
 
 
 def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
@@ -78,8 +79,9 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
         return {key: value for key, value in load_tensors(ready).items() if key != "state"}
     device = data.chosen_device()
     resident = data.load(data_file(cell.benchmark), device)
-    architecture = models.load(cell.model)
-    settings = params.hyperparameters(architecture, cell.settings["model"], cell.name)
+    contestant = params.load().benchmark(cell.benchmark).models[cell.model]
+    architecture = models.load(contestant.model)
+    settings = params.hyperparameters(architecture, contestant.settings, cell.name)
     torch.manual_seed(seed_for("init", cell.name, seed))
     run = engine.Run(
         model=architecture(resident.spec, **settings),
@@ -108,13 +110,12 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
 def gathered(folder: Path, levels: int) -> bytes:
     """The snapshots of a seed as one .npz: `step` (S,), `x` (S, n, *shape), `levels`."""
     import numpy as np
-    import torch
 
     from pipeline.sampling import packed
 
     steps = sorted(int(file.stem) for file in folder.glob("*.npz"))
-    taken = [torch.from_numpy(np.load(folder / f"{step}.npz", allow_pickle=False)["x"]) for step in steps]
-    return packed(step=torch.tensor(steps), x=torch.stack(taken) if taken else torch.empty(0), levels=levels)
+    taken = [np.load(folder / f"{step}.npz", allow_pickle=False)["x"] for step in steps]
+    return packed(step=np.array(steps), x=np.stack(taken) if taken else np.empty(0), levels=levels)
 
 
 def publish(cell: Cell, records: list[dict[str, Any]]) -> None:

@@ -36,7 +36,7 @@ class Column(NamedTuple):
 SECONDS = Column("seconds", "s/seed", None, 1, note="Wall-clock seconds of training per seed, several seeds at a time.")
 
 
-OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given"]
+OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
 
 
 class Samples(NamedTuple):
@@ -56,6 +56,36 @@ class Density(NamedTuple):
     values: np.ndarray  # (H, W) nats
 
 
+class Fills(NamedTuple):
+    """Damaged images and what one training seed of a model put into the holes; levels, all (..., C, H, W) uint8."""
+
+    damage: tuple[str, ...]  # T kinds of it
+    fits: np.ndarray  # (T,) bool: whether the model fills such holes
+    whole: np.ndarray  # (k, ...)
+    damaged: np.ndarray  # (T, k, ...)
+    mean: np.ndarray  # (T, k, ...) of several draws
+    draw: np.ndarray  # (T, k, ...) one of them
+    levels: int
+
+
+class Walks(NamedTuple):
+    """What a model's decoder makes of codes: images, as (..., C, H, W) uint8 levels, or points in the plane."""
+
+    ends: np.ndarray | None  # (k, 2, ...) held-out images
+    walk: np.ndarray | None  # (k, steps, ...) along a straight line between their codes
+    grid: np.ndarray | None  # (rows, across, ...) of a grid of codes of two numbers
+    lines: np.ndarray | None  # (2, lines, points, 2) of such a grid's lines, where data are points
+    levels: int
+
+
+class Pixels(NamedTuple):
+    """What each pixel of two held-out images costs a model, of the likeliest and of the least likely."""
+
+    x: np.ndarray  # (2, C, H, W) uint8 levels
+    nats: np.ndarray  # (2, C, H, W)
+    levels: int
+
+
 @dataclass(frozen=True)
 class Report:
     """A benchmark's results. Every table has one row a fact: no lists in cells, no numbers in column names."""
@@ -65,12 +95,15 @@ class Report:
     models: tuple[str, ...]  # in the order of params.yaml
     columns: tuple[Column, ...]
     protocol: tuple[str, ...]
-    seeds: pd.DataFrame  # model, seed, status, step, player, estimator, given (what samples are conditioned on)
+    seeds: pd.DataFrame  # OUTCOME: how it ended, how a likelihood is estimated, what samples are conditioned on
     scores: pd.DataFrame  # model, seed, metric, value; finished seeds only, unavailable values left out
     curves: pd.DataFrame  # model, seed, step, player, value
     progress: pd.DataFrame  # model, seed, step, metric, value: scores of the snapshots; finished seeds only
     samples: dict[str, Samples]  # of each model's first finished seed, the oracle's too
     snapshots: dict[str, dict[int, Samples]]  # model -> step -> what that same seed generated then
+    fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
+    walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
+    pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
     density: Density | None = None
     palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
@@ -129,6 +162,9 @@ def load(
         progress=pd.concat(progress, ignore_index=True),
         samples=of_first_seed(read_samples, samples, frame, remedy),
         snapshots=of_first_seed(read_snapshots, snapshots, frame, remedy),
+        fills=of_first_seed(read_fills, {model: path / "fills" for model, path in samples.items()}, frame, remedy),
+        walks=of_first_seed(read_walks, {model: path / "walks" for model, path in samples.items()}, frame, remedy),
+        pixels=of_first_seed(read_pixels, {model: path / "pixels" for model, path in samples.items()}, frame, remedy),
         palette=tuple(models),
     )
 
@@ -217,3 +253,38 @@ def read_snapshots(path: Path, remedy: str) -> dict[int, Samples]:
         if len(steps) != len(x) or (steps and (x.ndim not in (3, 5) or (x.ndim == 5) != (levels > 0))):
             raise ValueError(f"shape {x.shape} with {levels} levels is not {len(steps)} sets of points or images")
         return {step: Samples(taken, None, int(path.stem), levels) for step, taken in zip(steps, x, strict=True)}
+
+
+def read_fills(path: Path, remedy: str) -> Fills | None:
+    """The filled holes in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        kept = {name: file[name] for name in Fills._fields}
+        kinds = (len(kept["damage"]), *kept["whole"].shape)
+        if kept["fits"].shape != kinds[:1] or any(kept[name].shape != kinds for name in ("damaged", "mean", "draw")):
+            raise ValueError(f"{kinds[0]} kinds of damage to {kinds[1]} images are not all there")
+        return Fills(**kept | {"damage": tuple(kept["damage"].tolist()), "levels": int(kept["levels"])})
+
+
+def read_walks(path: Path, remedy: str) -> Walks | None:
+    """What was decoded from codes in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Walks(**{name: file.get(name) for name in Walks._fields})._replace(levels=int(file["levels"]))
+        shapes = {name: getattr(found, name).ndim for name in ("ends", "walk", "grid", "lines") if name in file}
+        if shapes not in ({"lines": 4}, {"ends": 5, "walk": 5}, {"ends": 5, "walk": 5, "grid": 5}):
+            raise ValueError(f"{shapes} dimensions are neither lines of points nor walks of images")
+        return found
+
+
+def read_pixels(path: Path, remedy: str) -> Pixels | None:
+    """What pixels cost in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        x, nats = file["x"], file["nats"]
+        if x.ndim != 4 or x.shape != nats.shape or len(x) != 2:
+            raise ValueError(f"shapes {x.shape} and {nats.shape} are not two images and what their pixels cost")
+        return Pixels(x, nats, int(file["levels"]))

@@ -97,11 +97,15 @@ def legend(report: Report, comparison: pd.DataFrame) -> Legend:
     shown = set(comparison.metric)
     notes = tuple((column.label, column.note) for column in report.columns if column.name in shown and column.note)
     lines = [*report.protocol, rule(int(report.seeds.seed.nunique()))]
-    if estimators := report.seeds.dropna(subset="estimator").groupby("model", sort=False).estimator.first().to_dict():
-        lines.append(
-            "Likelihood: " + ", ".join(f"{model} ({estimator})" for model, estimator in estimators.items()) + "."
-        )
+    for what, key in (("Likelihood", "estimator"), ("Hidden part", "task")):
+        if said := stated(report, key):
+            lines.append(f"{what}: " + ", ".join(f"{model} ({words})" for model, words in said.items()) + ".")
     return Legend(tuple(lines), notes)
+
+
+def stated(report: Report, key: str) -> dict[str, str]:
+    """What each model states about its values, in a column of `report.seeds`, where it states anything."""
+    return report.seeds.dropna(subset=key).groupby("model", sort=False)[key].first().to_dict()
 
 
 def files(stem: str, content: Table, legend: Legend, title: str) -> dict[str, str]:

@@ -156,6 +156,23 @@ def test_idx_files_are_read_as_they_are(name: str, root: Path) -> None:
     assert (splits.classes, splits.levels) == (10, 256)
 
 
+def test_binary_mnist_is_white_as_often_as_mnist_is_grey(root: Path) -> None:
+    grey, drawn = datasets.load("mnist", root, {}), datasets.load("mnist_binary", root, {})
+    assert drawn.levels == 2 and drawn.classes == 10 and torch.equal(drawn.train.label, grey.train.label)
+    for one, other in ((grey.train, drawn.train), (grey.test, drawn.test)):
+        share, white = one.x.double() / 255, other.x.double()
+        assert white[share == 0].sum() == 0 and white[share == 1].all()
+        for low in (0, 0.25, 0.5, 0.75):
+            like = (low <= share) & (share <= low + 0.25)
+            assert white[like].mean().item() == pytest.approx(share[like].mean().item(), abs=0.03)
+
+
+def test_binary_mnist_is_drawn_from_its_seed(root: Path) -> None:
+    first, again, other = (datasets.load("mnist_binary", root, {"seed": seed}) for seed in (0, 0, 1))
+    assert torch.equal(first.train.x, again.train.x) and not torch.equal(first.train.x, other.train.x)
+    assert not torch.equal(first.test.x, other.test.x)
+
+
 def test_stacked_mnist_is_made_of_mnists_files(root: Path) -> None:
     splits = datasets.load("stacked_mnist", root, {"images": 200, "held_out": 100})
     source = datasets.load("mnist", root, {})

@@ -16,7 +16,7 @@ METRICS = metrics.names()
 KINDS = ("points", "images")
 PER_REAL = (
     "real", "real_features", "real_labels", "real_probabilities", "true_labels", "log_prob", "reconstructed",
-    "real_inception",
+    "real_inception", "hidden_log_prob", "rate", "distortion", "codes",
 )  # fmt: skip
 PER_TRAIN = ("train", "train_features")
 PER_FAKE = (
@@ -45,11 +45,16 @@ def evidence(kind: str, spoilt: bool = False) -> dict[str, Any]:
         "real_labels": label, "true_labels": label, "given_labels": label.clone(), "fake_labels": label.clone(),
         "real_probabilities": sure, "fake_probabilities": sure.clone(), "classes": CLASSES,
         "log_prob": -torch.rand(n, generator=rng), "dims": real[0].numel(), "levels": 2,
+        "hidden_log_prob": -torch.rand(n, generator=rng), "codes": torch.randn(n, 3, generator=rng),
+        "rate": torch.rand(n, generator=rng), "distortion": torch.rand(n, generator=rng),
         "estimate": 0.1, "estimated": "W1",
         "real_inception": seen, "fake_inception": seen.clone(), "fake_inception_probabilities": sure.clone(),
     }  # fmt: skip
     if kind == "points":
         found |= {"centres": centres, "sigma": sigma}
+    else:
+        found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
+        found["filled"] = real[:20].expand(4, 2, -1, -1, -1, -1)
     if spoilt:
         found["fake"] = torch.cat([real[:1].expand(n // 2, *real.shape[1:]), real[1:2].expand(n // 2, *real.shape[1:])])
         if kind == "points":
@@ -60,7 +65,10 @@ def evidence(kind: str, spoilt: bool = False) -> dict[str, Any]:
         found["fake_probabilities"] = torch.full((n, CLASSES), 1 / CLASSES)
         found["fake_inception_probabilities"] = found["fake_probabilities"].clone()
         found["log_prob"] = found["log_prob"] - 1
+        found["hidden_log_prob"] = found["hidden_log_prob"] - 1
         found["reconstructed"] = real[:1].expand_as(real).clone()
+        if kind == "images":
+            found["filled"] = -found["filled"]
     return found
 
 

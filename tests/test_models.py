@@ -154,14 +154,45 @@ def test_gaussian_is_torchs() -> None:
     assert torch.allclose(likelihood.log_prob(x, out), expected)
 
 
-@pytest.mark.parametrize("levels", [2, 5])
-def test_draws_follow_the_likelihood_they_are_scored_by(levels: int) -> None:
-    likelihood = likelihoods.fitting(Spec((1, 1, 1), levels=levels)).double()
+@pytest.mark.parametrize(
+    ("name", "levels"), [("bernoulli", 2), ("logistic", 2), ("logistic", 5), ("gaussian", 2), ("gaussian", 5)]
+)
+def test_draws_follow_the_likelihood_they_are_scored_by(name: str, levels: int) -> None:
+    likelihood = likelihoods.of(Spec((1, 1, 1), levels=levels), name).double()
+    if name != "bernoulli":
+        likelihood.log_scale.data.fill_(-0.7)
     grid = from_levels(torch.arange(levels), levels, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
     expected = likelihood.log_prob(grid, torch.full_like(grid, 0.4)).exp()
     drawn = likelihood.draw(torch.full((40000, 1, 1, 1), 0.4, dtype=DOUBLE), Generator().manual_seed(0))
     found = torch.bincount(to_levels(drawn, levels).flatten(), minlength=levels) / len(drawn)
     assert torch.allclose(found.double(), expected, atol=0.012)
+
+
+@pytest.mark.parametrize("name", ["logistic", "gaussian"])
+@pytest.mark.parametrize("out", [-30.0, -1.0, 0.3, 30.0])
+@pytest.mark.parametrize("log_scale", [-5.0, 0.0])
+def test_levels_sum_to_one_and_far_ones_have_gradients(name: str, out: float, log_scale: float) -> None:
+    likelihood = likelihoods.of(Spec((1, 1, 1), levels=17), name).double()
+    likelihood.log_scale.data.fill_(log_scale)
+    grid = from_levels(torch.arange(17), 17, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
+    at = torch.full_like(grid, out, requires_grad=True)
+    nats = likelihood.log_prob(grid, at)
+    assert nats.exp().sum().item() == pytest.approx(1, abs=1e-9)
+    (slope,) = torch.autograd.grad(nats.sum(), at)
+    assert nats.isfinite().all() and slope.isfinite().all()
+    near = likelihood.log_prob(grid, torch.full_like(grid, out + 1e-6)) - nats
+    assert torch.allclose(slope.flatten(), near.detach() / 1e-6, rtol=1e-3, atol=1e-3)
+
+
+def test_a_likelihood_follows_the_levels_and_refuses_what_does_not_fit() -> None:
+    fitting = {0: likelihoods.Gaussian, 2: likelihoods.Bernoulli, 17: likelihoods.Logistic}
+    for levels, kind in fitting.items():
+        assert isinstance(likelihoods.of(Spec((1, 4, 4), levels=levels)), kind)
+    assert isinstance(likelihoods.of(Spec((1, 4, 4), levels=17), "gaussian"), likelihoods.DiscretisedGaussian)
+    with pytest.raises(ValueError, match=r"bernoulli does not fit data of 17 levels.*choose logistic or gaussian"):
+        likelihoods.of(Spec((1, 4, 4), levels=17), "bernoulli")
+    with pytest.raises(ValueError, match=r"logistic does not fit continuous data of shape \(2,\): choose gaussian"):
+        likelihoods.of(Spec((2,)), "logistic")
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])

@@ -1,4 +1,4 @@
-"""AE and VAE: the fitted code density, and bounds that are bounds."""
+"""VAE and IWAE: bounds that are bounds."""
 
 import math
 
@@ -12,11 +12,10 @@ from models.common.protocol import Batch, Spec
 D, LATENT, SCALE = 3, 2, 0.7
 
 
-@pytest.fixture
-def linear() -> nn.Module:
+def linear_gaussian(name: str, **hyper: object) -> nn.Module:
     """x = W z + b + noise, whose likelihood and posterior are known; the encoder is the exact posterior."""
     torch.manual_seed(0)
-    vae = models.load("vae")(Spec((D,)), latent=LATENT)
+    vae = models.load(name)(Spec((D,)), latent=LATENT, **hyper)
     vae.decoder, vae.encoder = nn.Linear(LATENT, D), nn.Linear(D, 2 * LATENT)
     vae.double().eval().requires_grad_(False)
     rotation, _ = torch.linalg.qr(torch.randn(D, LATENT, dtype=torch.float64))
@@ -29,6 +28,11 @@ def linear() -> nn.Module:
     return vae
 
 
+@pytest.fixture
+def linear() -> nn.Module:
+    return linear_gaussian("vae")
+
+
 def exact(vae: nn.Module, x: torch.Tensor) -> torch.Tensor:
     weight = vae.decoder.weight
     covariance = weight @ weight.T + SCALE**2 * torch.eye(D)
@@ -38,7 +42,9 @@ def exact(vae: nn.Module, x: torch.Tensor) -> torch.Tensor:
 def test_the_exact_posterior_meets_the_likelihood(linear: nn.Module) -> None:
     x = torch.randn(20, D, dtype=torch.float64)
     for k in (1, 5):
-        assert torch.allclose(linear.importance_bound(x, k, Generator().manual_seed(0)), exact(linear, x))
+        assert torch.allclose(
+            linear.importance_bound(x, linear.posterior(x), k, Generator().manual_seed(0)), exact(linear, x)
+        )
     assert torch.allclose(linear.log_prob(x), exact(linear, x))
 
 
@@ -47,18 +53,38 @@ def test_bounds_rise_with_k_towards_the_likelihood(linear: nn.Module) -> None:
     x, repeats, rng = torch.randn(20, D, dtype=torch.float64), 4000, Generator().manual_seed(7)
     torch.manual_seed(0)
     many = x.repeat(repeats, 1)
-    elbo = linear.elbo(many).view(repeats, 20).mean(0)
-    single, five, fifty = (linear.importance_bound(many, k, rng).view(repeats, 20).mean(0) for k in (1, 5, 50))
+    elbo = -sum(linear.terms(many, linear.posterior(many))).view(repeats, 20).mean(0)
+    single, five, fifty = (
+        linear.importance_bound(many, linear.posterior(many), k, rng).view(repeats, 20).mean(0) for k in (1, 5, 50)
+    )
     assert torch.allclose(elbo.mean(), single.mean(), atol=0.04)  # the same bound, with its KL in closed form
     assert elbo.mean() < five.mean() < fifty.mean() < exact(linear, x).mean()
     assert (elbo < five).all() and (five < fifty).all() and (fifty < exact(linear, x)).all()
+
+
+@pytest.mark.parametrize("k", [1, 5, 50])
+def test_the_exact_posterior_makes_the_iwae_s_objective_the_likelihood(k: int) -> None:
+    vae, x = linear_gaussian("iwae", k=k), torch.randn(20, D, dtype=torch.float64)
+    for _ in range(2):  # whatever is drawn
+        assert torch.allclose(-vae.bound_move(Batch(x))["model"], exact(vae, x).mean())
+
+
+def test_the_iwae_s_objective_rises_with_k_from_the_vae_s_to_the_likelihood() -> None:
+    x, objective = torch.randn(20, D, dtype=torch.float64), {}
+    for name, hyper in (("vae", {}), ("iwae", {"k": 1}), ("iwae", {"k": 5}), ("iwae", {"k": 50})):
+        vae = linear_gaussian(name, **hyper)
+        vae.encoder.bias += torch.tensor([0.5, -0.5, 0.6, -0.4])  # an encoder that is off
+        torch.manual_seed(1)
+        objective[hyper.get("k", "vae")] = -vae.bound_move(Batch(x.repeat(2000, 1)))["model"].item()
+    assert objective[1] == pytest.approx(objective["vae"], abs=0.04)  # whose KL is in closed form
+    assert max(objective["vae"], objective[1]) < objective[5] < objective[50] < exact(vae, x).mean()
 
 
 @pytest.mark.parametrize("importance", [1, 50])
 def test_log_prob_keeps_the_order_of_its_data_over_chunks(
     linear: nn.Module, importance: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.vae.DECODED_AT_ONCE", 60)
+    monkeypatch.setattr("models.common.variational.DECODED_AT_ONCE", 60)
     linear.importance = importance
     x = torch.randn(101, D, dtype=torch.float64)
     assert torch.allclose(linear.log_prob(x), exact(linear, x)) and linear.estimator == f"IWAE-{importance}"
@@ -72,23 +98,3 @@ def test_points_are_drawn_and_images_are_means_unless_told(shape: tuple[int, ...
         sample = vae.sample(50, None, Generator().manual_seed(0))
         out = vae.decoder(torch.randn(50, 2, generator=Generator().manual_seed(0)))
         assert torch.equal(sample, vae.likelihood.mean(out)) == expected
-
-
-def test_finish_fits_the_codes() -> None:
-    torch.manual_seed(0)
-    ae = models.load("ae")(Spec((2,)), latent=2).eval().requires_grad_(False)
-    ae.encoder, ae.decoder = nn.Identity(), nn.Identity()
-    x = torch.randn(5000, 2) @ torch.tensor([[2.0, 0.7], [0.0, 0.3]]) + torch.tensor([5.0, -1.0])
-    ae.finish(Batch(part) for part in x.split(256))
-    assert torch.allclose(ae.code_mean, x.mean(0), atol=1e-5)
-    assert torch.allclose(ae.code_factor @ ae.code_factor.T, x.T.cov(), atol=1e-4)
-    drawn = ae.sample(200_000, None, Generator().manual_seed(0))
-    assert torch.allclose(drawn.mean(0), x.mean(0), atol=0.02) and torch.allclose(drawn.T.cov(), x.T.cov(), atol=0.05)
-
-
-@pytest.mark.parametrize("latent", [1, 3])
-def test_finish_bears_latents_that_the_encoder_never_uses(latent: int) -> None:
-    ae = models.load("ae")(Spec((2,)), latent=latent).eval().requires_grad_(False)
-    ae.encoder[-1].weight.data[-1] = 0
-    ae.finish([Batch(torch.randn(50, 2)) for _ in range(3)])
-    assert ae.sample(5, None, Generator()).isfinite().all()

@@ -190,6 +190,13 @@ def test_veegan_losses_and_gradients_of_hand_made_players() -> None:
     of_d = torch.autograd.grad(found["critic"], model.reconstructor.shift, allow_unused=True)
     assert of_d == (None,), "data reach the reconstructor's gradient in no way"
 
+    model.joint = True  # now the reconstructor lessens what the critic says of data, too
+    torch.manual_seed(3)
+    found = model.joint_move(Batch(x))
+    assert torch.isclose(found["reconstructor"], distance + on_real.mean())
+    (of_f,) = torch.autograd.grad(found["reconstructor"], model.reconstructor.shift)
+    assert of_f.item() == pytest.approx(2 * 2 * 0.75 + 0.7 * x[:, 0].mean().item(), rel=1e-5)
+
 
 @pytest.mark.parametrize("spec", [POINTS, IMAGES], ids=["points", "images"])
 def test_the_joint_critic_sees_both_of_a_pair(spec: Spec) -> None:

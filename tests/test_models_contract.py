@@ -13,7 +13,18 @@ from torch import Generator, Tensor, nn
 
 import models
 from models.common.pixels import from_levels
-from models.common.protocol import Batch, Constrains, Encodes, EstimatesDivergence, Finishes, HasLikelihood, Spec
+from models.common.protocol import (
+    Batch,
+    Completes,
+    Constrains,
+    Encodes,
+    EstimatesDivergence,
+    Finishes,
+    HasLikelihood,
+    HasRate,
+    Inpaints,
+    Spec,
+)
 
 SPECS = {
     "points": Spec((2,)),
@@ -73,7 +84,11 @@ def owned(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B) -> Tensor:
-    given = torch.arange(n) % spec.classes if model.given == "label" else None
+    given = None
+    if model.given == "label":
+        given = torch.arange(n) % spec.classes
+    if model.given == "image":
+        given = some_batches(spec, 1, next(model.parameters()).dtype)[0].x
     with torch.no_grad():
         return model.eval().sample(n, given, Generator().manual_seed(seed))
 
@@ -145,9 +160,10 @@ def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> No
 
 def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) -> None:
     assert model.given in ("nothing", "label", "image")
-    if model.given == "label":
-        with pytest.raises(ValueError, match="label"):
+    if model.given != "nothing":
+        with pytest.raises(ValueError, match=model.given):
             model.sample(B, None, Generator())
+    if model.given == "label":
         one, two = (model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1))
         assert not torch.equal(one, two)
 
@@ -176,12 +192,42 @@ def test_abilities_do_as_they_say(model: nn.Module, spec: Spec) -> None:
             assert model.bound in (True, False) and model.estimator
         if isinstance(model, Encodes):
             assert model.encode(batch.x).shape == (B, model.latent)
-            assert model.reconstruct(batch.x).shape == batch.x.shape
+            assert model.reconstruct(batch.x).shape == model.decode(model.encode(batch.x)).shape == batch.x.shape
+        if isinstance(model, HasRate):
+            rate, distortion = model.rate_distortion(batch.x)
+            assert rate.shape == distortion.shape == (B,) and (rate >= 0).all() and distortion.isfinite().all()
+            assert torch.equal(distortion, model.rate_distortion(batch.x)[1])
+        if isinstance(model, Completes):
+            nats = model.conditional_log_prob(batch.x)
+            assert nats.shape == (B,) and (nats < 0).all() and torch.equal(nats, model.conditional_log_prob(batch.x))
+            assert model.task and model.conditional_estimator and model.given == "image"
         if isinstance(model, EstimatesDivergence):
             assert isinstance(model.divergence, str) and model.estimate(batch.x[1:], batch.x).isfinite()
             none = model.estimate(batch.x, batch.x)
             assert none.shape == () and none <= 1e-6, "data do not diverge from themselves, whatever the critic says"
     assert torch.equal(torch.get_rng_state(), outside)
+
+
+def test_holes_are_filled_and_the_rest_is_left_alone(model: nn.Module, spec: Spec) -> None:
+    if not isinstance(model, Inpaints):
+        pytest.skip("it does not fill holes")
+    (batch,) = some_batches(spec, 1)
+    if len(spec.shape) == 1:
+        with pytest.raises(ValueError, match="mask"):
+            model.inpaint(batch.x, torch.ones(B, 1, dtype=torch.bool), Generator().manual_seed(0))
+        return
+    mask = torch.ones(B, 1, *spec.shape[1:], dtype=torch.bool)
+    mask[:, :, spec.shape[1] // 2 :] = False  # the lower half is missing: a prefix, which all can condition on
+    broken = torch.where(mask, batch.x, 1.0)
+    with torch.no_grad():
+        model.eval()
+        first, again = (model.inpaint(broken, mask, Generator().manual_seed(0)) for _ in range(2))
+        assert torch.equal(first, again) and first.shape == batch.x.shape
+        assert first.isfinite().all() and first.abs().max() <= 1
+        assert torch.equal(torch.where(mask, first, 0.0), torch.where(mask, batch.x, 0.0))
+        for wrong in (mask[:, :, :-1], mask.float(), mask[:-1]):
+            with pytest.raises(ValueError, match="mask"):
+                model.inpaint(broken, wrong, Generator().manual_seed(0))
 
 
 def test_float64_clean(model: nn.Module, spec: Spec) -> None:

@@ -42,7 +42,14 @@ def test_the_projects_own_parameters_are_right() -> None:
     ("path", "value", "message"),
     [
         (("suite",), ["rings"], "unknown benchmark 'rings'; did you mean 'ring'?"),
-        (("toys", "models"), {"wgan_pg": None}, "unknown model 'wgan_pg'; did you mean 'wgan_gp'?"),
+        (
+            ("toys", "models"),
+            {"clip": {"model": "wgan_pg"}},
+            "models.clip: unknown model 'wgan_pg'; did you mean 'wgan_gp'?",
+        ),
+        (("toys", "models"), {"gan": {"lr": 1.0}}, "toys.models.gan = {'lr': 1.0}: names no model; write {model: FILE"),
+        (("toys", "models"), {"a b": {"model": "gan"}}, "toys.models.a b"),
+        (("toys", "models"), {"oracle": {"model": "gan"}}, "toys.models.oracle"),
         (("toys", "evaluation", "metrics"), ["mode"], "unknown metric 'mode'; did you mean 'modes'?"),
         (("toys", "training", "step"), 3, "toys.training.step: unknown key; did you mean 'steps'?"),
         (("toys", "training", "steps"), -5, "toys.training.steps = -5: input should be greater than or equal to 1"),

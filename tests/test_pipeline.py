@@ -48,11 +48,11 @@ def set_params(clone: Path, **training: object) -> None:
     board = yaml.safe_load((clone / "params.yaml").read_text())
     board |= {"suite": ["ring", "digits"], "seeds": 2}
     for kind, names in MODELS.items():
-        board[kind]["models"] = {name: board[kind]["models"].get(name) or {} for name in names}
+        board[kind]["models"] = {name: board[kind]["models"].get(name) or {"model": name} for name in names}
         board[kind]["training"] |= {"steps": 20, "batch": 32, "snapshots": 2, "snapshot_samples": 30, **training}
         board[kind]["evaluation"]["samples"] = 100
     board["images"]["judge"]["epochs"] = 1
-    board["images"]["models"]["pixelcnn"] = {"width": 8, "depth": 1}
+    board["images"]["models"]["pixelcnn"] = {"model": "pixelcnn", "width": 8, "depth": 1}
     (clone / "params.yaml").write_text(yaml.safe_dump(board))
 
 
@@ -244,15 +244,15 @@ def test_an_experiment_runs_and_is_compared(clone: Path) -> None:
     git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
     succeed(clone, *git, "add", "-A")
     succeed(clone, *git, "commit", "-qm", "results")
-    succeed(clone, "dvc", "exp", "run", "-S", "toys.models.vae.lr=5e-05", "benchmarks/ring/dvc.yaml:evaluate@vae")
+    succeed(clone, "dvc", "exp", "run", "-S", "toys.models.vae.latent=3", "benchmarks/ring/dvc.yaml:evaluate@vae")
     assert "mean.nats" in succeed(clone, "dvc", "metrics", "diff")
     shown = succeed(clone, "dvc", "exp", "show", "--csv")
-    assert "toys.models.vae.lr" in shown and "5e-05" in shown
+    assert "toys.models.vae.latent" in shown
 
 
 def test_divergence_is_a_result(clone: Path) -> None:
     board = yaml.safe_load((clone / "params.yaml").read_text())
-    board["toys"]["models"]["vae"] = {"lr": 1e6}
+    board["toys"]["models"]["vae"] = {"model": "vae", "lr": 1e6}
     (clone / "params.yaml").write_text(yaml.safe_dump(board))
     output = succeed(clone, "dvc", "repro", "report@ring")
     assert "diverged (model, step" in output

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.load import Column, Report, tidy
+from reports.load import OUTCOME, Column, Report, tidy
 from reports.statistics import BEST, FEW, TIED, compare, headline, interval, main_part, marks, rule
 
 A, B = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 9.0])
@@ -20,9 +20,9 @@ def report(
     """A report of one metric, from each model's values; ``diverged`` seeds more of each model have none."""
     rows = [(model, seed, "m", value) for model, values in scores.items() for seed, value in enumerate(values)]
     frame = pd.DataFrame(rows, columns=["model", "seed", "metric", "value"])
-    seeds = frame[["model", "seed"]].assign(status="finished", step=None, player=None, estimator=None, given=None)
-    lost = [(model, 90 + k, "diverged", 7, "critic", None, None) for model in scores for k in range(diverged)]
-    seeds = pd.concat([seeds, pd.DataFrame(lost, columns=list(seeds.columns))]) if lost else seeds
+    lost = [(model, 90 + k, "diverged", 7, "critic") for model in scores for k in range(diverged)]
+    rows = [*((model, seed, "finished", None, None) for model, seed, *_ in rows), *lost]
+    seeds = pd.DataFrame(rows, columns=OUTCOME[:5]).assign(**dict.fromkeys(OUTCOME[5:]))
     return Report(
         benchmark=benchmark,
         kind="toys",

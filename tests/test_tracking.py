@@ -31,9 +31,10 @@ seeds: 2
 toys: &kind
   training: {steps: 1000, batch: 8, ema: 0.0, precision: fp32, channels_last: false}
   evaluation: {samples: 10, metrics: [modes]}
-  models: {gan: {latent: 2}}
+  models: {gan: {model: gan, latent: 2}}
 images: *kind
 stacked: *kind
+binary: *kind
 published: *kind
 """
 BENCHMARK = "{kind: toys, dataset: ring, data: {held_out: 9}, training: {}, evaluation: {}}"

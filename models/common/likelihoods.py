@@ -1,21 +1,35 @@
 """p(x | out) for what a decoder puts out: each scores data in nats, gives its mean and draws from itself.
 
-`out` has the shape of the data, (B, *shape), and no bounds.
+`out` has the shape of the data, (B, *shape), and no bounds. Every likelihood states what the data's `levels` ask for: a
+density of continuous data, a probability of discrete pixels.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from models.common import check
 from models.common.pixels import from_levels, to_levels
 from models.common.protocol import Spec
 
+Likelihood = Literal["fitting", "gaussian", "bernoulli", "logistic"]
 
-class Gaussian(nn.Module):
+
+class Independent(nn.Module):
+    """Given out, the numbers of a datum are independent: their nats, `pixel_log_prob`, add up."""
+
+    def log_prob(self, x: Tensor, out: Tensor) -> Tensor:
+        """(B, *shape) -> (B,) nats: of a density, or of the discrete pixels"""
+        return self.pixel_log_prob(x, out).flatten(1).sum(1)
+
+
+class Gaussian(Independent):
     """N(x; out, scale^2) with one learned scale (Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with
     Calibrated Decoders", 2020, arXiv:2006.13202)."""
 
@@ -23,11 +37,10 @@ class Gaussian(nn.Module):
         super().__init__()
         self.log_scale = nn.Parameter(torch.zeros(()))
 
-    def log_prob(self, x: Tensor, out: Tensor) -> Tensor:
-        """(B, *shape) -> (B,) nats of a density"""
-        distance = (x - out).flatten(1).square().sum(1)
-        constant = x[0].numel() * (self.log_scale + 0.5 * math.log(2 * math.pi))
-        return -0.5 * distance * (-2 * self.log_scale).exp() - constant
+    def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
+        """(B, *shape) -> (B, *shape) nats of a density"""
+        constant = self.log_scale + 0.5 * math.log(2 * math.pi)
+        return -0.5 * (x - out).square() * (-2 * self.log_scale).exp() - constant
 
     def mean(self, out: Tensor) -> Tensor:
         return out
@@ -37,12 +50,12 @@ class Gaussian(nn.Module):
         return out + self.log_scale.exp() * chance
 
 
-class Bernoulli(nn.Module):
+class Bernoulli(Independent):
     """Pixels of two levels, -1 and 1; out is the log odds of 1."""
 
-    def log_prob(self, x: Tensor, out: Tensor) -> Tensor:
-        """(B, *shape) -> (B,) nats of the discrete pixels"""
-        return F.logsigmoid(x * out).flatten(1).sum(1)
+    def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
+        """(B, *shape) -> (B, *shape) nats of the discrete pixels"""
+        return F.logsigmoid(x * out)
 
     def mean(self, out: Tensor) -> Tensor:
         return torch.tanh(out / 2)
@@ -51,37 +64,75 @@ class Bernoulli(nn.Module):
         return 2 * torch.bernoulli(out.sigmoid(), generator=rng) - 1
 
 
-class Logistic(nn.Module):
-    """Pixels of `levels` levels: a logistic of mean out and one learned scale (Kingma et al., 2016, arXiv:1606.04934),
-    discretised as in Salimans et al., "PixelCNN++", 2017, arXiv:1701.05517, equation 2: a level has the mass of its
-    bin, the outermost bins reach to infinity, so that the levels' probabilities sum to one."""
+class Discretised(Independent):
+    """Pixels of `levels` levels under a law of mean out and one learned scale, discretised as in Salimans et al.,
+    "PixelCNN++", 2017, arXiv:1701.05517, equation 2: a level has the mass of its bin, the outermost bins reach to
+    infinity, so that the levels' probabilities sum to one."""
 
     def __init__(self, levels: int) -> None:
         super().__init__()
         self.levels = levels
         self.log_scale = nn.Parameter(torch.zeros(()))
 
-    def log_prob(self, x: Tensor, out: Tensor) -> Tensor:
-        """(B, *shape) on the levels -> (B,) nats of the discrete pixels"""
+    def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
+        """(B, *shape) on the levels -> (B, *shape) nats of the discrete pixels"""
         half, precision = 1 / (self.levels - 1), (-self.log_scale).exp()
         upper = torch.where(x > 1 - half, torch.inf, (x - out + half) * precision)
         lower = torch.where(x < half - 1, -torch.inf, (x - out - half) * precision)
-        # log(s(upper) - s(lower)) without the difference of two numbers that may both round to 1
-        mass = F.logsigmoid(upper) + F.logsigmoid(-lower) + (-torch.expm1(lower - upper)).log()
-        return mass.flatten(1).sum(1)
+        return self.log_mass(lower, upper)
 
     def mean(self, out: Tensor) -> Tensor:
         """The mean before discretisation, on the range of the levels."""
         return out.clamp(-1, 1)
 
     def draw(self, out: Tensor, rng: Generator) -> Tensor:
-        chance = torch.rand(out.shape, generator=rng, dtype=out.dtype, device=rng.device)
-        x = out + self.log_scale.exp() * torch.logit(chance, eps=1e-7)
+        x = out + self.log_scale.exp() * self.noise(out, rng)
         return from_levels(to_levels(x, self.levels), self.levels, like=out)
 
 
-def fitting(spec: Spec) -> nn.Module:
-    """Bernoulli for two levels, Logistic for more, Gaussian for continuous data: so log_prob is what `levels` says."""
+class Logistic(Discretised):
+    """The logistic law (Kingma et al., 2016, arXiv:1606.04934)."""
+
+    @staticmethod
+    def log_mass(lower: Tensor, upper: Tensor) -> Tensor:
+        # log(s(upper) - s(lower)) without the difference of two numbers that may both round to 1
+        return F.logsigmoid(upper) + F.logsigmoid(-lower) + (-torch.expm1(lower - upper)).log()
+
+    @staticmethod
+    def noise(out: Tensor, rng: Generator) -> Tensor:
+        chance = torch.rand(out.shape, generator=rng, dtype=out.dtype, device=rng.device)
+        return torch.logit(chance, eps=1e-7)
+
+
+class DiscretisedGaussian(Discretised):
+    """The normal law."""
+
+    @staticmethod
+    def log_mass(lower: Tensor, upper: Tensor) -> Tensor:
+        # Mirrored to where the distribution function is small, and its logarithm exact.
+        mirrored = lower + upper > 0
+        low, high = torch.where(mirrored, -upper, lower), torch.where(mirrored, -lower, upper)
+        # Where an edge is at infinity its gradient would be 0 * inf: a far edge has no mass beyond it either.
+        low, high = (torch.special.log_ndtr(edge.clamp(-1e4, 1e4)) for edge in (low, high))
+        return high + torch.log(-torch.expm1((low - high).clamp(max=-1e-12)))
+
+    @staticmethod
+    def noise(out: Tensor, rng: Generator) -> Tensor:
+        return torch.randn(out.shape, generator=rng, dtype=out.dtype, device=rng.device)
+
+
+def of(spec: Spec, name: Likelihood = "fitting") -> nn.Module:
+    """What is named, for data of `spec`; `fitting` is the first that fits. Raises ValueError for one that does not."""
+    check.one_of(get_args(Likelihood), likelihood=name)
     if spec.levels == 0:
-        return Gaussian()
-    return Bernoulli() if spec.levels == 2 else Logistic(spec.levels)
+        fit = {"gaussian": Gaussian}
+    else:
+        binary = {"bernoulli": Bernoulli} if spec.levels == 2 else {}
+        laws = {"logistic": Logistic, "gaussian": DiscretisedGaussian}
+        fit = binary | {law: partial(kind, spec.levels) for law, kind in laws.items()}
+    if name == "fitting":
+        name = next(iter(fit))
+    if name not in fit:
+        data = f"data of {spec.levels} levels" if spec.levels else "continuous data"
+        raise ValueError(f"likelihood = {name} does not fit {data} of shape {spec.shape}: choose {' or '.join(fit)}")
+    return fit[name]()

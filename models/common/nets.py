@@ -9,6 +9,7 @@ PyTorch's default initialisation in place of N(0, 0.02).
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -72,9 +73,15 @@ class FromPixels(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
-def encoder(spec: Spec, out: int, *, width: int, depth: int) -> nn.Module:
-    """(B, *shape) -> (B, out)"""
+Form = Literal["house", "dense"]
+
+
+def encoder(spec: Spec, out: int, *, width: int, depth: int, nets: Form = "house") -> nn.Module:
+    """(B, *shape) -> (B, out); `dense` nets are `depth` layers of `width` tanhs, for images, too."""
     check.at_least(1, width=width, depth=depth)
+    check.one_of(get_args(Form), nets=nets)
+    if nets == "dense":
+        return Net(nn.Flatten(), *tanhs(math.prod(spec.shape), width, depth), nn.Linear(width, out))
     if len(spec.shape) == 1:
         return mlp(spec.shape[0], out, width, depth)
     channels, (height, breadth) = pyramid(spec, width)
@@ -84,9 +91,14 @@ def encoder(spec: Spec, out: int, *, width: int, depth: int) -> nn.Module:
     return Net(*layers, FromPixels(), nn.Linear(channels[-1] * height * breadth, out))
 
 
-def decoder(spec: Spec, size: int, *, width: int, depth: int, bounded: bool = True) -> nn.Module:
-    """(B, size) -> (B, *shape); images end in tanh if bounded."""
+def decoder(spec: Spec, size: int, *, width: int, depth: int, nets: Form = "house", bounded: bool = True) -> nn.Module:
+    """(B, size) -> (B, *shape); images end in tanh if bounded. `nets` as for `encoder`."""
     check.at_least(1, width=width, depth=depth)
+    check.one_of(get_args(Form), nets=nets)
+    last = [nn.Tanh()] * (bounded and len(spec.shape) > 1)
+    if nets == "dense":
+        out = nn.Linear(width, math.prod(spec.shape))
+        return Net(*tanhs(size, width, depth), out, nn.Unflatten(1, spec.shape), *last)
     if len(spec.shape) == 1:
         return mlp(size, spec.shape[0], width, depth)
     channels, low = pyramid(spec, width)
@@ -94,7 +106,7 @@ def decoder(spec: Spec, size: int, *, width: int, depth: int, bounded: bool = Tr
     layers = [nn.Linear(size, first[0] * first[1] * first[2]), ToPixels(*first)]
     for narrow, wide in pairwise(reversed(channels)):
         layers += [nn.BatchNorm2d(narrow), nn.ReLU(), nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1)]
-    return Net(*layers, *[nn.Tanh()] * bounded)
+    return Net(*layers, *last)
 
 
 def scorer(spec: Spec, *, width: int, depth: int) -> nn.Module:
@@ -152,6 +164,11 @@ def mlp(size: int, out: int, width: int, depth: int) -> nn.Module:
     # Stored column by column: the other way, gradients through the few columns of a point cost MKL five times as much.
     first.weight = nn.Parameter(first.weight.detach().t().contiguous().t())
     return Net(*layers, nn.Linear(width, out))
+
+
+def tanhs(size: int, width: int, depth: int) -> list[nn.Module]:
+    """Layers (B, size) -> (B, width), as in Burda, Grosse, Salakhutdinov, 2015, arXiv:1509.00519, section 5."""
+    return [part for wide, out in pairwise([size, *[width] * depth]) for part in (nn.Linear(wide, out), nn.Tanh())]
 
 
 def pyramid(spec: Spec, width: int) -> tuple[list[int], tuple[int, int]]:

@@ -64,7 +64,7 @@ class Constrains(Protocol):
 
 @runtime_checkable
 class Finishes(Protocol):
-    """Fits what is not trained by gradient, into buffers, once after the last step."""
+    """Fits what its players do not learn (a density of codes, a prior) once after the last step."""
 
     def finish(self, batches: Iterable[Batch]) -> None:
         """batches: the training set once; the model is in eval mode, no gradients."""
@@ -98,8 +98,43 @@ class Encodes(Protocol):
         """(B, *shape) -> (B, latent)"""
         ...
 
+    def decode(self, z: Tensor) -> Tensor:
+        """(B, latent) -> (B, *shape)"""
+        ...
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B, *shape)"""
+        ...
+
+
+@runtime_checkable
+class HasRate(Protocol):
+    """Has a bound of two terms (Alemi et al., "Fixing a Broken ELBO", 2018, arXiv:1711.00464)."""
+
+    def rate_distortion(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, *shape) -> KL(q(z | x) | p(z)) and -log p(x | z), (B,) nats each; the same x gives the same answer."""
+        ...
+
+
+@runtime_checkable
+class Inpaints(Protocol):
+    """Fills holes in images. A model that only encodes and decodes has them filled by `models.common.repair`."""
+
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        """One draw: (B, C, H, W), with anything in the holes, and mask (B, 1, H, W) bool, True where a pixel is
+        observed -> (B, C, H, W), equal to x there. Raises ValueError for a mask that does not fit."""
+        ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Is made for one task: the hidden part of an image given the part it sees. Its `given` is "image"."""
+
+    task: str  # for example "1 of 4 quadrants seen"
+    conditional_estimator: str  # for example "importance sampling, 100 draws"
+
+    def conditional_log_prob(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B,) nats of the hidden part given the seen one; the same x gives the same answer."""
         ...
 
 

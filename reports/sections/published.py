@@ -45,7 +45,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     table = Table(("Metric", "Ours, mean ± s.d.", "Published", "Verdict", "Source"), tuple(map(row, found)))
     kinds = {entry.verdict == OTHER for entry in found}
     rules = [RULE] * (False in kinds) + [CONTEXT] * (True in kinds)
-    legend = Legend((*rules, *sources(found)), ())
+    legend = Legend((*rules, *sources([entry.published for entry in found])), ())
     files = tables.files("published", table, legend, f"Beside published figures on {report.benchmark}")
     files["published.csv"] = tidy(found).to_csv(index=False)
     for name, text in files.items():
@@ -59,10 +59,15 @@ def figures() -> pd.DataFrame:
     return pd.read_csv(FIGURES, dtype=str, keep_default_na=False)
 
 
+def figures_on(benchmark: str) -> pd.DataFrame:
+    """The published numbers that are shown on this benchmark."""
+    table = figures()
+    return table[[benchmark in f"{row.same} {row.context}".split() for row in table.itertuples()]]
+
+
 def beside(report: Report) -> list[Beside]:
     """The published numbers of the models and columns of ``report``, in their order."""
-    table = figures()
-    shown = table[[report.benchmark in f"{row.same} {row.context}".split() for row in table.itertuples()]]
+    shown = figures_on(report.benchmark)
     found = []
     for model in report.models:
         for column in report.columns:
@@ -113,12 +118,9 @@ def headline(found: list[Beside]) -> str:
     return f"Verdicts: {', '.join(counts)}" if counts else "Context, no verdict"
 
 
-def sources(found: list[Beside]) -> list[str]:
+def sources(found: list[pd.Series]) -> list[str]:
     """A sentence for each source and protocol, once."""
-    said = {
-        f"{p.cite}: {p.source}, arXiv:{p.arxiv}, {p['where']} ({p.protocol}).": None
-        for p in (entry.published for entry in found)
-    }
+    said = {f"{p.cite}: {p.source}, arXiv:{p.arxiv}, {p['where']} ({p.protocol}).": None for p in found}
     return list(said)
 
 

@@ -6,6 +6,7 @@ Departure: a uniform window of 7 x 7 pixels, scikit-image's default, for the pap
 wider than the smallest images here; in an image smaller than 7 the largest odd window that fits.
 """
 
+import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -15,6 +16,17 @@ RANGE = 2.0  # of pixels in [-1, 1]
 
 def ssim(a: Tensor, b: Tensor) -> float:
     """Mean structural similarity of images a (n, C, H, W) in [-1, 1] with those of b, one by one, over channels too."""
+    return compared(a, b)[0]
+
+
+def ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    """The same for every pixel with its window, which an image's edge mirrors: (n, C, H, W)"""
+    return compared(a, b)[1]
+
+
+def compared(a: Tensor, b: Tensor) -> tuple[float, Tensor]:
     fitting = min(a.shape[-2:]) - (min(a.shape[-2:]) + 1) % 2
     planes = (x.flatten(0, 1).double().cpu().numpy() for x in (a, b))  # (n, C, H, W) -> (n C, H, W)
-    return float(structural_similarity(*planes, win_size=min(WINDOW, fitting), channel_axis=0, data_range=RANGE))
+    window = {"win_size": min(WINDOW, fitting), "channel_axis": 0, "data_range": RANGE}
+    mean, every = structural_similarity(*planes, **window, full=True)
+    return float(mean), torch.from_numpy(every).to(a.device).view_as(a)

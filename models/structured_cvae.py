@@ -1,0 +1,149 @@
+"""The conditional variational autoencoder of structured outputs: the hidden quadrants of an image, given the others.
+
+Sohn, Lee, Yan, "Learning Structured Output Representation using Deep Conditional Generative Models", NeurIPS 2015: the
+bound is equation 5, importance sampling 7, the GSNN 8, the hybrid 9; recurrent connection: section 4. x are the pixels
+seen: one quadrant is the lower left, two the left half, three all but the lower right. Nets: DCGAN's, arXiv:1511.06434.
+
+Departure: the generation net has an encoder of x, whose features enter beside z, and p(y | x, z) follows the data's
+levels. The recurrent connection shows the baseline's first guess in the place of y to the generation net as to the
+prior net, and the baseline is trained beside them, not before. No noise in x, and one scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from models.common import check, likelihoods
+from models.common.nets import Form, decoder, encoder
+from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.variational import DECODED_AT_ONCE, Code
+
+
+def seen_quadrants(spec: Spec, quadrants: int) -> Tensor:
+    """(H, W), True where pixels are seen"""
+    if quadrants not in (1, 2, 3):
+        raise ValueError(f"quadrants = {quadrants}: must be 1, 2 or 3, the number of quadrants seen")
+    if len(spec.shape) != 3 or spec.shape[1] % 2 or spec.shape[2] % 2:
+        raise ValueError(f"quadrants are of images with even sides, the data are of shape {spec.shape}: pad or resize")
+    halves = (torch.arange(side, device="cpu") < side // 2 for side in spec.shape[1:])  # looked into, so never on meta
+    upper, left = torch.meshgrid(*halves, indexing="ij")
+    return (left & ~upper, left, left | upper)[quadrants - 1]
+
+
+def divergence(q: Code, p: Code) -> Tensor:
+    """KL(q | p), (B,) nats: in the units in which p is N(0, I)"""
+    return Code((q.mean - p.mean) * (-0.5 * p.log_variance).exp(), q.log_variance - p.log_variance).kl()
+
+
+class Generation(nn.Module):
+    """p(y | x, z); without z it is the baseline."""
+
+    def __init__(self, spec: Spec, seen: Tensor, latent: int, *, nets: Form, width: int, depth: int) -> None:
+        super().__init__()
+        self.sight = encoder(spec, width, width=width, depth=depth, nets=nets)
+        self.decoder = decoder(spec, width + latent, width=width, depth=depth, nets=nets, bounded=False)
+        self.likelihood = likelihoods.of(spec)
+        self.register_buffer("hidden", (~seen).flatten().nonzero().squeeze(1), persistent=False)  # (P,) indices
+
+    def log_prob(self, image: Tensor, features: Tensor, *z: Tensor) -> Tensor:
+        """(B, C, H, W), (B, width), (B, latent) -> (B,) nats of the image's hidden pixels"""
+        out = self.decoder(torch.cat([features, *z], 1))  # (B, C, H, W)
+        return self.likelihood.log_prob(*(pixels.flatten(2)[:, :, self.hidden] for pixels in (image, out)))
+
+    def mean(self, features: Tensor, *z: Tensor) -> Tensor:
+        return self.likelihood.mean(self.decoder(torch.cat([features, *z], 1)))  # (B, C, H, W)
+
+
+class Model(nn.Module):
+    given = "image"
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        quadrants: int = 1,
+        recurrent: bool = True,
+        alpha: float = 1.0,
+        latent: int = 16,
+        importance: int = 100,
+        lr: float = 1e-3,
+        nets: Form = "house",
+        width: int = 128,
+        depth: int = 3,
+    ) -> None:
+        super().__init__()
+        check.at_least(1, latent=latent, importance=importance)
+        check.positive(lr=lr)
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha = {alpha}: must lie in [0, 1], the share of the CVAE's bound in the objective")
+        seen, form = seen_quadrants(spec, quadrants), {"width": width, "depth": depth, "nets": nets}
+        self.register_buffer("seen", seen, persistent=False)  # (H, W)
+        self.recognition = encoder(spec, 2 * latent, **form)
+        self.prior = encoder(spec, 2 * latent, **form)
+        self.generation = Generation(spec, seen, latent, **form)
+        self.baseline = Generation(spec, seen, 0, **form) if recurrent else None
+        self.alpha, self.importance, self.lr = alpha, importance, lr
+        self.task = f"{quadrants} of 4 quadrants seen"
+        self.conditional_estimator = f"{'importance sampling' if alpha else 'Monte Carlo'}, {importance} draws"
+        self.watched: dict[str, Tensor] = {}
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        players = {"model": nn.ModuleList([self.recognition, self.prior, self.generation]), "baseline": self.baseline}
+        return {name: Adam(net.parameters(), self.lr, fused=True) for name, net in players.items() if net}
+
+    def moves(self, step: int) -> Sequence[Move]:
+        return [self.baseline_move, self.hybrid_move] if self.baseline else [self.hybrid_move]
+
+    def baseline_move(self, batch: Batch) -> Losses:
+        features = self.baseline.sight(torch.where(self.seen, batch.x, 0.0))
+        return {"baseline": -self.baseline.log_prob(batch.x, features).mean()}
+
+    def hybrid_move(self, batch: Batch) -> Losses:
+        features, prior = self.condition(batch.x)
+        self.watched, objective = {}, 0.0
+        if self.alpha > 0:
+            code = self.posterior(batch.x, prior)
+            distortion, rate = self.distortion(batch.x, features, code), divergence(code, prior).mean()
+            self.watched |= {"reconstruction": distortion, "KL": rate}
+            objective += self.alpha * (distortion + rate)
+        if self.alpha < 1:
+            self.watched["GSNN"] = self.distortion(batch.x, features, prior)
+            objective += (1 - self.alpha) * self.watched["GSNN"]
+        return {"model": objective}
+
+    def condition(self, image: Tensor) -> tuple[Tensor, Code]:
+        """What follows from the seen pixels alone: (B, C, H, W) -> features (B, width), p(z | x) (B, latent) each"""
+        x = torch.where(self.seen, image, 0.0)
+        if self.baseline:
+            x = torch.where(self.seen, x, self.baseline.mean(self.baseline.sight(x)).detach())
+        return self.generation.sight(x), Code(*self.prior(x).chunk(2, dim=1))
+
+    def posterior(self, image: Tensor, prior: Code) -> Code:  # q(z | x, y), in a GSNN p(z | x)
+        return Code(*self.recognition(image).chunk(2, dim=1)) if self.alpha else prior
+
+    def distortion(self, image: Tensor, features: Tensor, code: Code) -> Tensor:  # () nats, one draw of z a datum
+        return -self.generation.log_prob(image, features, code.draw()).mean()
+
+    def conditional_log_prob(self, x: Tensor) -> Tensor:
+        rng = Generator(x.device).manual_seed(0)  # (B, C, H, W) -> (B,) nats
+        chunks = x.split(max(1, DECODED_AT_ONCE // self.importance))
+        return torch.cat([self.importance_bound(chunk, self.importance, rng) for chunk in chunks])
+
+    def importance_bound(self, image: Tensor, k: int, rng: Generator) -> Tensor:
+        """log 1/k sum p(y | x, z) p(z | x) / q(z | x, y) over k draws of z from q: (B, C, H, W) -> (B,)"""
+        features, prior = self.condition(image)
+        code, prior = self.posterior(image, prior).repeated(k), prior.repeated(k)
+        z = code.draw(rng)  # (B * k, latent)
+        given_z = self.generation.log_prob(image.repeat_interleave(k, 0), features.repeat_interleave(k, 0), z)
+        return (given_z + prior.log_prob(z) - code.log_prob(z)).view(-1, k).logsumexp(1) - math.log(k)
+
+    def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
+        if given is None or len(given) != n:
+            raise ValueError(f"{n} samples of structured_cvae need {n} images to complete: give one for each")
+        features, prior = self.condition(given)
+        return torch.where(self.seen, given, self.generation.mean(features, prior.draw(rng)))  # (n, C, H, W)

@@ -1,0 +1,156 @@
+"""VAE-GAN: what each of the three players lessens, what the critic is shown, and who skips a move."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from made import Affine
+from torch import Tensor, nn
+
+import models
+from models.common.protocol import Batch, Spec
+
+GAMMA = 0.3
+PLAYERS = ["encoder", "decoder", "critic"]
+
+
+class Linear(nn.Module):
+    """A critic with two features of a point, the score of which is linear in them; it remembers what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.score = Affine(0.7, 0.1), nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.shown = x
+        features = self.features(x)
+        return features, self.score(features)[:, 0]
+
+
+def by_hand(margin: float = 100.0) -> nn.Module:
+    torch.manual_seed(0)
+    model = models.load("vae_gan")(Spec((2,)), latent=2, gamma=GAMMA, margin=margin)
+    model.encoder, model.decoder, model.critic = nn.Linear(2, 4), Affine(0.5, -0.2), Linear()
+    return model
+
+
+def parts(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """Every term of the paper, computed apart, with the draws of the seed that `move` sets."""
+    torch.manual_seed(3)
+    chance, prior = torch.randn(6, 2), torch.randn(6, 2)
+    mean, log_variance = model.encoder(x).chunk(2, 1)
+    rebuilt = model.decoder(mean + (0.5 * log_variance).exp() * chance)
+    made = model.decoder(prior)
+    (seen, on_data), (again, on_rebuilt), (_, on_made) = (model.critic(x) for x in (x, rebuilt, made))
+    kl = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, (0.5 * log_variance).exp()), torch.distributions.Normal(0.0, 1.0)
+    )
+    unit = torch.distributions.Normal(again, 1.0).log_prob(seen).sum(1) + math.log(2 * math.pi)  # of two features
+    sigmoid = [score.sigmoid() for score in (on_data, on_rebuilt, on_made)]
+    gan = sigmoid[0].log().mean() + 0.5 * ((1 - sigmoid[1]).log().mean() + (1 - sigmoid[2]).log().mean())
+    return {"KL": kl.sum(1).mean(), "features": -unit.mean(), "GAN": gan, "rebuilt": rebuilt, "made": made}
+
+
+def move(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    torch.manual_seed(3)
+    return model.joint_move(Batch(x))
+
+
+def gradient(loss: Tensor, player: nn.Module) -> Tensor:
+    found = torch.autograd.grad(loss, list(player.parameters()), retain_graph=True)
+    return torch.cat([part.flatten() for part in found])
+
+
+def test_each_player_lessens_its_own_loss() -> None:
+    model, x = by_hand(), torch.randn(6, 2)
+    terms, losses = parts(model, x), move(model, x)
+    wanted = {
+        "encoder": terms["KL"] + terms["features"],
+        "decoder": GAMMA * terms["features"] + terms["GAN"],  # its GAN term is what the critic raises
+        "critic": -terms["GAN"],
+    }
+    assert list(losses) == PLAYERS
+    for player in PLAYERS:
+        torch.testing.assert_close(losses[player], wanted[player])
+        net = getattr(model, player)
+        torch.testing.assert_close(gradient(losses[player], net), gradient(wanted[player], net))
+    torch.testing.assert_close(model.watched["KL"], terms["KL"])
+    torch.testing.assert_close(model.watched["feature distance"], terms["features"])
+
+
+def test_the_encoder_hears_nothing_of_the_game_and_the_critic_nothing_of_the_distance() -> None:
+    model, x = by_hand(), torch.randn(6, 2)
+    before = gradient(move(model, x)["encoder"], model.encoder)
+    nn.init.normal_(model.critic.score.weight)
+    assert torch.equal(gradient(move(model, x)["encoder"], model.encoder), before)
+    one = gradient(move(model, x)["critic"], model.critic)
+    model.gamma = 50.0
+    assert torch.equal(gradient(move(model, x)["critic"], model.critic), one)
+
+
+def test_the_critic_is_shown_data_reconstructions_and_samples_of_the_prior() -> None:
+    model, x = by_hand(), torch.randn(6, 2)
+    move(model, x)
+    shown = model.critic.shown
+    terms = parts(model, x)
+    torch.testing.assert_close(shown, torch.cat([x, terms["rebuilt"], terms["made"]]))
+
+
+@pytest.mark.parametrize(
+    ("on_data", "on_fakes", "decoder", "critic"),
+    [
+        (0.69, 0.69, True, True),
+        (0.32, 0.69, True, False),  # the critic is ahead on data
+        (0.69, 0.32, True, False),  # or on fakes
+        (1.04, 0.69, False, True),  # the decoder is ahead
+        (0.69, 1.04, False, True),
+        (0.32, 1.04, True, True),  # both should skip: nobody does
+        (0.34, 1.02, True, True),
+    ],
+)
+def test_the_player_that_is_ahead_skips(on_data: float, on_fakes: float, decoder: bool, critic: bool) -> None:
+    model = models.load("vae_gan")(Spec((2,)), width=8)
+    found = model.turns(torch.tensor(on_data), torch.tensor(on_fakes))
+    assert tuple(turn.item() for turn in found) == (decoder, critic)
+
+
+@pytest.mark.parametrize(("bias", "still"), [(0.0, []), (-3.0, ["decoder"]), (3.0, ["decoder"])])
+def test_who_skips_stays_where_it_is(bias: float, still: list[str]) -> None:
+    """A critic that says the same of everything costs log 2 twice at 0, and is beaten on one side elsewhere."""
+    model, x = by_hand(margin=0.35), torch.randn(6, 2)
+    optimizers = model.optimizers()
+    move(model, x)
+    for step, score in enumerate((0.0, bias)):  # the first step fills the running means
+        nn.init.zeros_(model.critic.score.weight)
+        nn.init.constant_(model.critic.score.bias, score)
+        model.turns(F.softplus(torch.tensor(-score)), F.softplus(torch.tensor(score)))
+        if step:  # with a margin above equilibrium the critic is never ahead
+            model.lowest = -math.inf
+        before = {player: [weight.clone() for weight in getattr(model, player).parameters()] for player in PLAYERS}
+        losses = move(model, x)
+        for player, loss in losses.items():
+            optimizers[player].zero_grad()
+            loss.backward(inputs=list(getattr(model, player).parameters()), retain_graph=True)
+        for player in PLAYERS:
+            optimizers[player].step()
+    same = [
+        player
+        for player in PLAYERS
+        if all(torch.equal(*pair) for pair in zip(before[player], getattr(model, player).parameters(), strict=True))
+    ]
+    assert same == still
+    assert model.watched["decoder's moves"].item() == (not still)
+    assert losses["decoder"] != 0, "the curve shows the loss of a player that skips, too"
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 8, 8)])
+def test_features_of_a_batch_have_mean_0_and_variance_1(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    critic = models.load("vae_gan")(Spec(shape), width=16).critic.double()
+    features, score = critic(torch.randn(200, *shape, dtype=torch.float64))
+    assert features.shape[0] == 200 and score.shape == (200,)
+    spread = features.var(0, correction=0)
+    alive = spread > 0.5  # a hidden unit that answers 0 to everything has no variance
+    assert alive.sum() > 8 and features.mean(0).abs().max() < 1e-9
+    assert torch.allclose(spread[alive], torch.ones(()).double(), atol=0.1)
