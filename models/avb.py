@@ -5,10 +5,11 @@ Networks", 2017, arXiv:1701.04722: the critic T tells q(z | x) from p(z) by equa
 log q(z | x) - log p(z) (equation 3.4); encoder and decoder move by equation 3.7, at the same time (Algorithm 1), or the
 critic more often (section 3.2). Adaptive contrast is section 4: T tells q from r(z | x), the Gaussian of its moments,
 in codes that those normalise (equations 4.2 and 4.3), and KL(q | p) is E[T + log r - log p], whatever r is; hence no
-gradient goes through the moments. That, the encoder z = z_0(x) + sum_i a_i(x) v_i(eps_i), and moments from the noise of
-a minibatch are of the code published with the paper (github.com/LMescheder/AdversarialVariationalBayes).
+gradient goes through the moments. That, the encoder z = z_0(x) + sum_i a_i(x) v_i(eps_i), moments from the noise of a
+minibatch and the share of T that is known, |z|^2 / 2, added to the net's are of the code published with the paper
+(github.com/LMescheder/AdversarialVariationalBayes).
 
-Departure: the house's nets; no part of T is put in by hand; a_i(x) of either sign; one floor for the variance of r.
+Departure: the house's nets; a_i(x) of either sign; one floor for the variance of r, wherever it is used.
 Since q has no density, the bound, the rate and the distortion are those of r as it stands after training.
 """
 
@@ -108,7 +109,9 @@ class Model(GaussianVAE):
         """T of codes z, and of as many drawn from r, all normalised by r: (B,), (B,)"""
         normal = (z - r.mean) * (-0.5 * r.log_variance).exp()  # (B, latent)
         drawn = noise(*z.shape, z)  # (B, latent)
-        on_q, on_r = self.critic(torch.cat([x, x]), torch.cat([normal, drawn])).chunk(2)  # one pass: (2B,)
+        codes = torch.cat([normal, drawn])
+        # The net is left with log q: beyond its data a net is linear, and log r, a parabola, would reward far codes.
+        on_q, on_r = (self.critic(torch.cat([x, x]), codes) - standard_normal(codes)).chunk(2)  # one pass: (2B,)
         return on_q, on_r
 
     def draw(self, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Code]:
