@@ -4,9 +4,8 @@ Sohn, Lee, Yan, "Learning Structured Output Representation using Deep Conditiona
 bound is equation 5, importance sampling 7, the GSNN 8, the hybrid 9; recurrent connection: section 4. x are the pixels
 seen: one quadrant is the lower left, two the left half, three all but the lower right. Nets: DCGAN's, arXiv:1511.06434.
 
-Departure: the generation net has an encoder of x, whose features enter beside z, and p(y | x, z) follows the data's
-levels. The recurrent connection shows the baseline's first guess in the place of y to the generation net as to the
-prior net, and the baseline is trained beside them, not before. No noise in x, and one scale.
+Departure: in the generation net features of x enter beside z, and p(y | x, z) follows the data's levels. The baseline's
+first guess stands for y before it and the prior net; it is trained beside them, not before. No noise in x; one scale.
 """
 
 from __future__ import annotations
@@ -100,6 +99,7 @@ class Model(nn.Module):
         return [self.baseline_move, self.hybrid_move] if self.baseline else [self.hybrid_move]
 
     def baseline_move(self, batch: Batch) -> Losses:
+        self.watched = {}
         features = self.baseline.sight(torch.where(self.seen, batch.x, 0.0))
         return {"baseline": -self.baseline.log_prob(batch.x, features).mean()}
 

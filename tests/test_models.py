@@ -22,7 +22,7 @@ def test_names_are_the_files() -> None:
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"'wgan_pg': did you mean 'wgan_gp'\?"):
         models.load("wgan_pg")
-    with pytest.raises(ValueError, match="there are ae, "):
+    with pytest.raises(ValueError, match="there are aae, ae, "):
         models.load("qqqq")
 
 
