@@ -3,7 +3,7 @@ training step against PixelCNN's. One thread, 28x28 binary images, batches of 16
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from statistics import median
 
 import pytest
@@ -14,14 +14,7 @@ import models
 from models.common.protocol import Batch, Spec
 
 ROUNDS, B, SIDE = 3, 16, 28
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def build(name: str, **hyper: object) -> nn.Module:

@@ -22,6 +22,7 @@ from pipeline.params import Training
 
 CPU = torch.device("cpu")
 ROUNDS = 5
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def compare(name: str, usual: Callable[[int], None], ours: Callable[[int], None], steps: int, target: float) -> None:
@@ -40,14 +41,6 @@ def compare(name: str, usual: Callable[[int], None], ours: Callable[[int], None]
     rates = ", ".join(f"{label} {median(found):.0f} steps/s" for label, found in speeds.items())
     print(f"\n{name}: {ratio:.2f}x ({min(ratios):.2f} to {max(ratios):.2f}; {rates}), wanted {target}x")
     assert ratio >= target
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def points(n: int = 100_000) -> Tensor:
