@@ -4,8 +4,9 @@ van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016
 3.5, equation 3, table 1, with a softmax over the data's own levels. A step takes a row, or, from the left and from the
 right, a diagonal: so every earlier pixel is seen, but the last of the row above only by the 7x7.
 
-Departure: `width` (2h) and `depth` are small by default, the learning rate ours. Instead of skewing, a line of states
-meets each diagonal where it lies; all that lies beside the image has the learned initial state.
+Departure: `width` (2h) and `depth` are small by default; Adam in place of RMSProp, as in `pixelcnn`. Instead of
+skewing, a line of states meets each diagonal where it lies; all that lies beside the image has the learned initial
+state.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.optim import Optimizer, RMSprop
+from torch.optim import Adam, Optimizer
 
 from models.common import check, raster, recurrence
 from models.common.protocol import Batch, Losses, Move, Spec
@@ -125,7 +126,7 @@ class Model(nn.Module):
         self.head = raster.head(colours, width, spec.levels)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": RMSprop(self.parameters(), self.lr, foreach=True)}
+        return {"model": Adam(self.parameters(), self.lr, fused=True)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.likelihood_move]

@@ -173,6 +173,17 @@ def test_binary_mnist_is_drawn_from_its_seed(root: Path) -> None:
     assert not torch.equal(first.test.x, other.test.x)
 
 
+def test_binary_mnist_drawn_several_times_holds_every_digit_as_often(root: Path) -> None:
+    once, thrice = (datasets.load("mnist_binary", root, {"draws": draws}) for draws in (1, 3))
+    n = len(once.train.x)
+    assert torch.equal(thrice.test.x, once.test.x) and torch.equal(thrice.train.x[:n], once.train.x)
+    draws = thrice.train.x.unflatten(0, (3, n))
+    assert all(not torch.equal(draws[a], draws[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert torch.equal(thrice.train.label.unflatten(0, (3, n)), once.train.label.expand(3, n))
+    grey = datasets.load("mnist", root, {}).train.x
+    assert (draws[:, grey == 0] == 0).all() and (draws[:, grey == 255] == 1).all()
+
+
 def test_stacked_mnist_is_made_of_mnists_files(root: Path) -> None:
     splits = datasets.load("stacked_mnist", root, {"images": 200, "held_out": 100})
     source = datasets.load("mnist", root, {})

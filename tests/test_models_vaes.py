@@ -87,6 +87,26 @@ def test_one_draw_of_the_iwae_estimates_both_terms_of_the_vae() -> None:
     assert torch.allclose(loss, (kl - vae.likelihood.log_prob(batch.x, vae.decoder(z))).mean())
 
 
+@pytest.mark.parametrize("name", ["vae", "iwae"])
+def test_dense_nets_of_black_and_white_pixels_start_at_the_mean_image(name: str) -> None:
+    spec = Spec((1, 8, 8), levels=2)
+    model, other = build(name, spec, nets="dense"), build(name, spec)
+    chance = torch.linspace(0, 1, 64).view(1, 8, 8)
+    batches = [
+        2 * (torch.rand(20, 1, 8, 8, generator=Generator().manual_seed(i)) < chance).float() - 1 for i in range(101)
+    ]
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    for step in range(100):
+        (move,) = model.moves(step)
+        assert move(Batch(batches[step])) == {}
+    mean = (torch.cat(batches[:100]) > 0).float().mean(0).flatten()
+    changed = [key for key, value in model.state_dict().items() if not torch.equal(value, before[key])]
+    assert changed == [f"decoder.{len(model.decoder) - 2}.bias"]
+    assert torch.allclose(model.decoder[-2].bias.sigmoid(), mean, atol=2e-3)
+    (move,) = model.moves(100)
+    assert set(move(Batch(batches[100]))) == {"model"} and set(other.moves(0)[0](Batch(batches[0]))) == {"model"}
+
+
 @pytest.mark.parametrize("name", ["beta_vae", "iwae", "dvae", "masked_vae"])
 def test_the_watched_kl_is_positive_and_a_cost(name: str) -> None:
     vae, batch = build(name), Batch(images())

@@ -149,7 +149,7 @@ def test_rate_and_distortion_add_up_to_the_bound_of_each_seed(tmp_path: Path) ->
 def test_several_betas_are_joined_in_order_of_rate() -> None:
     (axes,) = rate_distortion.draw(report(TERMS)).axes
     curve = axes.lines[0]
-    assert curve.get_xdata().tolist() == [8.5, 30.5] and curve.get_ydata().tolist() == [95.5, 60.5]
+    assert curve.get_xdata().tolist() == [8.5, 21, 30.5] and curve.get_ydata().tolist() == [95.5, 68, 60.5]
     dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert len(dashed) >= 2
     for line in dashed:

@@ -89,7 +89,7 @@ def test_the_picture_has_a_draw_only_where_draws_differ(images: Report, tmp_path
     with Image.open(tmp_path / "inpainting.png") as picture:
         pixels = np.asarray(picture.convert("L"))
     factor = inpainting.SHEET // (13 * 9 - 1)
-    left, top = inpainting.NAME, inpainting.TITLE
+    left, top = round(inpainting.LETTER * len("held-out")) + 2 * inpainting.EDGE, inpainting.TITLE
     assert pixels.shape == (
         top + (7 * 9 - 1) * factor + inpainting.EDGE,
         left + (13 * 9 - 1) * factor + inpainting.EDGE,

@@ -20,7 +20,7 @@ BASELINES = {  # models that know nothing of images beyond this
     "parzen": "baseline: nearest training image",
 }
 SHEET = 1000  # pixels that the picture's images are enlarged to, by a whole factor
-NAME, TITLE, EDGE = 110, 22, 4  # pixels left of the images, above them, and around
+LETTER, TITLE, EDGE = 8.5, 22, 4  # pixels of a letter of the names left of the images, above them, and around
 DPI = 100
 PROTOCOL = (
     "From the observed pixels and a mask that tells which they are, several draws an image. Models made for it fill "
@@ -106,14 +106,15 @@ def draw(report: Report) -> Figure:
     x = np.concatenate([row.images.reshape(-1, *first.whole.shape[1:]) for row in rows])
     pixels = enlarged(tile(Samples(x, None, 0, first.levels), places.reshape(len(rows), -1)[:, :-1]), SHEET)
     height, width = pixels.shape[:2]
-    wide, high = NAME + width + EDGE, TITLE + height + EDGE
+    margin = round(LETTER * max(len(row.name) for row in rows)) + 2 * EDGE
+    wide, high = margin + width + EDGE, TITLE + height + EDGE
     figure = Figure(figsize=(wide / DPI, high / DPI), dpi=DPI)
-    figure.figimage(pixels, NAME, EDGE)
+    figure.figimage(pixels, margin, EDGE)
     for place, row in enumerate(rows):
         up = (EDGE + height * (1 - (place + 0.5) / len(rows))) / high
         weight = "normal" if row.colour == style.FAINT else "bold"
-        figure.text((NAME - 6) / wide, up, row.name, color=row.colour, weight=weight, ha="right", va="center")
+        figure.text((margin - 6) / wide, up, row.name, color=row.colour, weight=weight, ha="right", va="center")
     for kind, name in enumerate(first.damage):
-        left = NAME + width * kind * (each + 1) / (kinds * (each + 1) - 1)
+        left = margin + width * kind * (each + 1) / (kinds * (each + 1) - 1)
         figure.text(left / wide, (EDGE + height + 6) / high, name, color=style.INK, weight="bold")
     return figure
