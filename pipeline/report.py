@@ -54,10 +54,12 @@ def write_page(benchmark: params.Benchmark) -> None:
 
 
 def gather(benchmark: params.Benchmark) -> load.Report:
-    """Everything that the report is made from."""
-    samples = {model: Cell(benchmark.name, model).samples for model in (*benchmark.models, ORACLE)}
-    snapshots = {model: Cell(benchmark.name, model).snapshots for model in benchmark.models}
-    models, scores = list(benchmark.models), scores_dir(benchmark.name)
+    """Everything that the report is made from. Outside the suite, cells that have not been run are left out by name."""
+    scores = scores_dir(benchmark.name)
+    there = [model for model in benchmark.models if (scores / model / "scores.json").exists()]
+    models = list(benchmark.models) if benchmark.name in params.load().suite or not there else there
+    samples = {model: Cell(benchmark.name, model).samples for model in (*models, ORACLE)}
+    snapshots = {model: Cell(benchmark.name, model).snapshots for model in models}
     report = load.load(benchmark.name, benchmark.kind, models, scores, samples, snapshots)
     board = params.load().board
     palette = dict.fromkeys(model for kind in board.kinds.values() for model in kind.models)
@@ -78,6 +80,8 @@ def facts(benchmark: params.Benchmark, report: load.Report) -> dict[str, str]:
     judge = scores_dir(benchmark.name) / "judge.json"
     if benchmark.judge and judge.exists():
         said["Judge"] = f"{json.loads(judge.read_text())['accuracy']:.2%} right on held-out data"
+    if absent := [model for model in benchmark.models if model not in report.models]:
+        said["Not run"] = ", ".join(absent)
     return said
 
 

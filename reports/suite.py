@@ -15,6 +15,7 @@ from reports.sections.ranking import CAPTION, beaten, matrix
 from reports.tables import Cell, Legend, Row, Table
 
 FOLDER = "suite"  # beside the index
+ALONE = {"published", "binary"}  # kinds of benchmarks that do not enter the ranking
 COLOURED = 10  # models whose profile is drawn in colour, the others in grey
 PROTOCOL = (
     "IQM: interquartile mean of the scores of all runs, a run being a training seed on a benchmark, and the 95 % "
@@ -41,10 +42,10 @@ class Standing(NamedTuple):
 def standing(folders: Sequence[Path]) -> Standing | None:
     """The ranking over the pages in ``folders`` that have one; None with fewer than two benchmarks.
 
-    Benchmarks that repeat a paper's protocol have few models, and stay out.
+    Benchmarks that repeat a paper's protocol, and those for likelihoods alone, have few models, and stay out.
     """
     found = {folder: read_runs(folder / "runs.csv") for folder in folders if (folder / "runs.csv").exists()}
-    found = {folder: runs for folder, runs in found.items() if "published" not in set(runs.kind)}
+    found = {folder: runs for folder, runs in found.items() if not ALONE & set(runs.kind)}
     if len(found) < 2:
         return None
     runs = pd.concat(found.values(), ignore_index=True)

@@ -70,6 +70,19 @@ def test_a_report_that_fails_leaves_the_old_page() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_outside_the_suite_a_page_names_the_cells_that_have_not_been_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params.load(), "suite", ["grid"])
+    shutil.rmtree(scores_dir("ring") / "gan")
+    report.write_page(ring())
+    html = (rendered_dir("ring") / "index.html").read_text()
+    assert "Not run" in html
+    assert set(report.gather(ring()).models) == set(ring().models) - {"gan"}
+    (scores_dir("ring") / "wgan/scores.json").write_text("{")
+    with pytest.raises(ValueError, match=r"wgan/scores\.json is damaged"):
+        report.write_page(ring())
+
+
+@pytest.mark.usefixtures("project")
 def test_the_density_is_the_truth_where_it_is_drawn() -> None:
     density = report.true_density("ring")
     assert density is not None and density.values.shape == (len(density.ys), len(density.xs))

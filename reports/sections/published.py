@@ -1,8 +1,8 @@
 """Our figures beside published ones, with a verdict where the protocol is the same.
 
 Everything published stands in published.csv, one row a number, as printed by its source. `ours` is our
-contestant's name; `same` and `context` list the benchmarks that the number is shown on: those in `same` follow the source's
-protocol, those in `context` do not, and get no verdict.
+contestant's name; `same` and `context` list the benchmarks that the number is shown on: those in `same` follow the
+source's protocol, those in `context` do not, and get no verdict.
 """
 
 from functools import cache
