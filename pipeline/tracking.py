@@ -273,7 +273,7 @@ def new_points(client: "MlflowClient", run: "Run", result: Result, ended: int) -
 
     found = []
     for player, points in result.curves.items():
-        name = f"loss/{player}"
+        name = "loss/" + re.sub(r"[^\w.\- :/]", "", player)  # MLflow refuses other characters
         history = client.get_metric_history(run.info.run_id, name) if name in run.data.metrics else []
         since, first = max(((point.timestamp, point.step) for point in history), default=(run.info.start_time, 0))
         last, duration = points[-1][0], max(ended - since, 0)

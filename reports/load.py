@@ -6,7 +6,7 @@ A file that is missing or damaged is an error of one line that names it and the 
 import json
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +155,7 @@ def load(
         kind=kind,
         models=tuple(models),
         columns=(*columns.values(), SECONDS),
-        protocol=tuple(protocol),
+        protocol=joined(protocol, models),
         seeds=frame,
         scores=pd.DataFrame(values, columns=["model", "seed", "metric", "value"]),
         curves=pd.concat(curves, ignore_index=True),
@@ -166,6 +166,17 @@ def load(
         walks=of_first_seed(read_walks, {model: path / "walks" for model, path in samples.items()}, frame, remedy),
         pixels=of_first_seed(read_pixels, {model: path / "pixels" for model, path in samples.items()}, frame, remedy),
         palette=tuple(models),
+    )
+
+
+def joined(protocol: Iterable[str], models: Sequence[str]) -> tuple[str, ...]:
+    """The lines with those made one that say the same of several models: "a, b: each is told labels."."""
+    said: dict[str, list[str]] = {}
+    for line in protocol:
+        name, _, rest = line.partition(" is ")
+        said.setdefault(rest if name in models else line, []).extend([name] * (name in models))
+    return tuple(
+        f"{', '.join(names)}{': each' * (len(names) > 1)} is {line}" if names else line for line, names in said.items()
     )
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import trim_mean
 
 from reports.load import ORACLE, Column, Report
-from reports.statistics import LEVEL, RESAMPLES, TAIL, best_and_tied, compare, least_p, paired_p
+from reports.statistics import LEVEL, RESAMPLES, TAIL, best_and_tied, compare, least_p, paired_p, unranked
 
 SCORE = Column(
     "score", "Score", "higher", 3,
@@ -49,18 +49,18 @@ class Duels(NamedTuple):
 
 def ranked(report: Report) -> tuple[Column, ...]:
     """The main columns with a direction that more than half of the models have a value in."""
-    counts = report.scores[report.scores.model != ORACLE].groupby("metric").model.nunique()
+    out = unranked(report)
+    counts = report.scores[~report.scores.model.isin(out)].groupby("metric").model.nunique()
+    half = len(set(report.models) - out) / 2
     return tuple(
-        column
-        for column in report.columns
-        if column.main and column.direction and counts.get(column.name, 0) > len(report.models) / 2
+        column for column in report.columns if column.main and column.direction and counts.get(column.name, 0) > half
     )
 
 
 def runs(report: Report) -> pd.DataFrame:
     """What every run scores and its mean rank: model, seed, metric, value; diverged runs too."""
     columns = ranked(report)
-    own = report.seeds[report.seeds.model != ORACLE]
+    own = report.seeds[~report.seeds.model.isin(unranked(report))]
     wide = report.scores.pivot(index=["model", "seed"], columns="metric", values="value")
     wide = wide.reindex(pd.MultiIndex.from_frame(own[["model", "seed"]]), columns=[column.name for column in columns])
     real = report.scores[report.scores.model == ORACLE].groupby("metric").value.mean()
@@ -90,7 +90,7 @@ def way(values: pd.Series, column: Column, real: float | None) -> pd.Series:
 def compared(report: Report) -> pd.DataFrame:
     """The runs of one benchmark as a comparison like `reports.statistics.compare`, the best score first."""
     comparison = compare(replace(report, columns=(SCORE, PLACE), scores=runs(report)))
-    comparison = comparison[comparison.model != ORACLE]
+    comparison = comparison[~comparison.model.isin(unranked(report))]
     order = comparison[comparison.metric == SCORE.name].sort_values("mean", ascending=False, kind="stable").model
     return comparison.sort_values(
         "model", key=lambda models: models.map({model: place for place, model in enumerate(order)}), kind="stable"

@@ -7,7 +7,8 @@ bootstrap covers far too little with few seeds (T. Hesterberg, "What teachers sh
 resampling in the undergraduate statistics curriculum", 2015, arXiv:1411.5279): it cannot reach beyond the smallest and
 the largest value, which with three seeds makes it at most 0.41 times as wide as Student's.
 
-Best (bold) is the best mean among the models, where there are two at least; the oracle is never ranked. Tied with it
+Best (bold) is the best mean among the models, where there are two at least; the oracle is never ranked, and models that
+complete real images are not among others that make whole ones. Tied with it
 (underlined) is every model for which the interval of the difference from the best contains zero, each comparison by
 itself; with fewer than two seeds on a side there is no interval and no tie. Diverged seeds never enter a mean.
 
@@ -140,17 +141,23 @@ def compare(report: Report) -> pd.DataFrame:
         diverged=("status", lambda status: (status == "diverged").sum()),
         given=("given", lambda given: next(iter(given.dropna()), "")),
     )
-    rows = []
+    rows, out = [], unranked(report)
     for column in report.columns:
         scores = report.scores[report.scores.metric == column.name]
         values = {model: scores.value[scores.model == model].to_numpy() for model in (*report.models, ORACLE)}
-        found = marks(values, column.direction)
+        found = marks({model: seeds for model, seeds in values.items() if model not in out}, column.direction)
         rows += [row(model, column, seeds) | {"mark": found.get(model, "")} for model, seeds in values.items()]
     return (
         pd.DataFrame(rows)
         .merge(counts, left_on="model", right_index=True, how="left")
         .assign(benchmark=report.benchmark)
     )
+
+
+def unranked(report: Report) -> set[str]:
+    """The oracle, and models whose samples hold real pixels, unless all models are such."""
+    completing = set(report.seeds.model[report.seeds.given == "image"])
+    return {ORACLE} | (completing if completing < set(report.models) else set())
 
 
 def row(model: str, column: Column, values: np.ndarray) -> dict[str, object]:

@@ -11,7 +11,7 @@ from reports.statistics import BEST, TIED, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 UNAVAILABLE = "n/a"
-TOLD = {"label": "told labels", "image": "told images"}  # what a model is given beside noise
+TOLD = {"label": "told labels", "image": "told images, not ranked"}  # what a model is given beside noise
 TEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from reports import page, pictures, sections, statistics, style, tables
-from reports.load import ORACLE, Column, Density, Report, Samples, load
+from reports.load import ORACLE, Column, Density, Report, Samples, joined, load
 
 COLUMNS = (
     Column("quality", "Quality", "higher", 1, percent=True, note="A share, 100 % & more_or_less."),
@@ -275,3 +275,9 @@ def test_a_model_keeps_its_colour_and_none_is_used_twice() -> None:
     assert len(set(colours)) == 24
     assert colours == [style.colour(model, [*palette, "another"]) for model in palette]
     assert style.colour(ORACLE, palette) == style.INK
+
+
+def test_lines_that_say_the_same_of_several_models_are_one() -> None:
+    lines = ("9 samples.", "a is told labels.", "b is shown images.", "c is told labels.", "What is this.")
+    expected = ("9 samples.", "a, c: each is told labels.", "b is shown images.", "What is this.")
+    assert joined(lines, ["a", "b", "c"]) == expected

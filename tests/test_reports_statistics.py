@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from reports import ranking
 from reports.load import OUTCOME, Column, Report, tidy
 from reports.statistics import BEST, FEW, TIED, compare, headline, interval, main_part, marks, rule
 
@@ -68,6 +69,16 @@ def test_best_tied_and_neither() -> None:
     assert marks(values, "lower") == {"close": TIED, "best": BEST}
     assert marks(values, "higher") == {"far": BEST}
     assert marks(values, None) == {}
+
+
+def test_models_that_complete_real_images_are_ranked_only_among_themselves() -> None:
+    made = report({"a": [1.0, 2.0], "b": [8.0, 9.0], "completes": [0.0, 0.1], "oracle": [0.0, 0.0]})
+    made.seeds.loc[made.seeds.model == "completes", "given"] = "image"
+    assert compare(made).set_index("model")["mark"].to_dict() == {"a": BEST, "b": "", "completes": "", "oracle": ""}
+    assert set(ranking.compared(made).model) == {"a", "b"}
+    assert ranking.runs(made).query("model == 'a' and metric == 'place'").value.tolist() == [1, 1]
+    made.seeds.loc[made.seeds.model.isin(["a", "b"]), "given"] = "image"
+    assert compare(made).set_index("model")["mark"].to_dict()["completes"] == BEST
 
 
 def test_the_oracle_is_never_marked_nor_compared_with() -> None:

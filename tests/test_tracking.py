@@ -170,6 +170,13 @@ def wait_until(happened: Callable[[], Any], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def test_a_curve_may_have_any_name(stored: Path) -> None:
+    finish(gan())
+    write(gan().curves / "0.csv", curve().replace("critic", "critic's moves"))
+    tracking.import_finished("ring", [])
+    assert len(content()["gan 0", "false"]["points"]["loss/critics moves"]) == ROWS
+
+
 def test_a_finished_cell_is_imported_once_and_whole(stored: Path) -> None:
     finish(gan())
     tracking.import_finished("ring", [])
