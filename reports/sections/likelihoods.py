@@ -27,7 +27,10 @@ UNIFORM = "uniform"
 FLOOR = "the true density"
 ORDER = "From the likeliest down."
 ELSEWHERE = "Published figures are context: nets and budget differ."
-BINARISED = "Binarisation: fixed where every pixel was drawn once, as here; dynamic where drawn anew at every look."
+BINARISED = (
+    "Binarisation: fixed where every pixel was drawn once (`mnist_binary`), dynamic where drawn anew at every look "
+    "(`mnist_dynamic`: ten draws of the training images in stock, one of the held-out ones)."
+)
 CAPTION = (
     "What each pixel costs, given those before it: the likeliest and the least likely held-out image of each model's "
     "first training seed that did not diverge. One scale, dark: 0 nats."
