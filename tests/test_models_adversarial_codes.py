@@ -71,15 +71,15 @@ def estimated_kl(model: nn.Module, x: Tensor, draws: int = 10_000) -> Tensor:
 
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_the_critic_of_avb_recovers_the_divergence_of_gaussians(adaptive: bool) -> None:
-    """Within 0.15 nats for each datum, of 0.3 to 2.4; where r is q, T is within 0.2 of 0, on average."""
+    """Within 0.1 nats for each datum, of 0.3 to 2.4; where r is q, T is within 0.1 of 0, on average."""
     x, scale = torch.tensor([[0.0, 0.0], [1.0, -0.5], [-1.0, -1.0], [0.3, 2.0]]), 0.6
     exact = kl_to_standard_normal(x, torch.full_like(x, math.log(scale**2)))
     model = with_posterior(2, scale, nn.Identity(), eps=2, adaptive_contrast=adaptive)
-    train(model, ["critic_move"], Batch(x), 500, n=512)
-    assert (estimated_kl(model, x) - exact).abs().max() < 0.15
+    train(model, ["critic_move"], Batch(x), 2000, n=512)
+    assert (estimated_kl(model, x) - exact).abs().max() < 0.1
     if adaptive:
         x = x.repeat(500, 1)
-        assert torch.cat(model.scores(x, *model.draw(x))).abs().mean() < 0.2, "nothing tells q from r"
+        assert torch.cat(model.scores(x, *model.draw(x))).abs().mean() < 0.1, "nothing tells q from r"
 
 
 def test_contrast_and_critic_add_up_to_the_divergence_of_what_is_no_gaussian() -> None:

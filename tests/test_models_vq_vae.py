@@ -193,7 +193,7 @@ def test_it_learns_a_few_points_by_heart() -> None:
     corners = torch.tensor([[2.0, 2.0], [-2.0, 2.0], [2.0, -2.0], [-2.0, -2.0]])
     model = models.load("vq_vae")(Spec((2,)), codes=16, size=4, slots=1, lr=5e-3, width=32, depth=2, prior_epochs=30)
     optimizer = model.optimizers()["model"]
-    for _ in range(300):
+    for _ in range(600):
         x = corners[torch.randint(4, (64,))] + 0.1 * torch.randn(64, 2)
         loss = model.bound_move(Batch(x))["model"]
         optimizer.zero_grad()
@@ -206,7 +206,7 @@ def test_it_learns_a_few_points_by_heart() -> None:
         fakes = model.sample(400, None, Generator().manual_seed(0))
     torch.testing.assert_close(rate, torch.full((4,), math.log(4)), atol=0.1, rtol=0)
     nearest = torch.cdist(fakes, corners)
-    assert torch.bincount(nearest.argmin(1), minlength=4).min() > 60 and nearest.min(1).values.mean() < 0.9
+    assert torch.bincount(nearest.argmin(1), minlength=4).min() > 60 and nearest.min(1).values.mean() < 0.6
 
 
 def test_data_that_do_not_fit_are_refused() -> None:
