@@ -56,6 +56,7 @@ def test_a_protocol_of_its_own_has_its_benchmark() -> None:
     same = FIGURES[FIGURES.same != ""]
     assert set(same.same) == {"ring_pacgan", "grid_pacgan"} and set(same.cite) == {"Lin et al. 2018"}
     assert not any(row.same in row.context.split() for row in same.itertuples())
+    assert set(same.steps) == {"400000"} and "400 passes over 100,000 points in batches of 100" in same.protocol.iloc[0]
 
 
 def test_the_verdict_is_welchs_test_with_their_standard_error() -> None:
@@ -120,6 +121,15 @@ def test_the_section_shows_ours_theirs_the_verdict_and_the_source(tmp_path: Path
     assert tidy.loc[0, ["mean", "value", "n"]].tolist() == pytest.approx([98.2, 98.2, 3])
     assert tidy.loc[0, "verdict"] == WITHIN
     assert all((tmp_path / file).exists() for file in fragment.files)
+
+
+def test_a_verdict_on_a_shorter_training_says_so(tmp_path: Path) -> None:
+    made = measured({"gan": [0.98, 0.982, 0.984]})
+    for steps, text in ((400_000, "within"), (30_000, "within, at 7.5 % of their steps")):
+        fragment = published.render(replace(made, seeds=made.seeds.assign(step=steps)), tmp_path)
+        assert fragment is not None and (published.BUDGET in fragment.legend.protocol) == (steps < 400_000)
+        assert fragment.text == text.replace("within", "Verdicts: 1 within")
+        assert pd.read_csv(tmp_path / "published.csv").verdict.tolist() == [text, published.OTHER]
 
 
 def test_a_benchmark_without_published_figures_has_no_section(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Everything published stands in published.csv, one row a number, as printed by its source. `ours` is our
 contestant's name; `same` and `context` list the benchmarks that the number is shown on: those in `same` follow the
-source's protocol, those in `context` do not, and get no verdict.
+source's protocol, if perhaps for fewer than its `steps` of training, which the verdict then says; those in `context` do
+not, and get no verdict.
 """
 
 from functools import cache
@@ -25,6 +26,9 @@ RULE = (
     f"our standard deviation over seeds and their standard error, contains 0; else '{BETTER}' or '{WORSE}' than "
     "published. None with fewer than two seeds or without a published spread."
 )
+BUDGET = (
+    "A verdict at a share of their steps holds for models that were trained so much shorter, not for the paper's own."
+)
 CONTEXT = "Other protocol: context without a verdict, since data, nets, budget or evaluation differ."
 OTHER = "other protocol"
 
@@ -36,6 +40,7 @@ class Beside(NamedTuple):
     column: Column
     ours: np.ndarray  # values over finished seeds, in the unit of the column
     verdict: str
+    budget: str = ""  # of the verdict, where ours was trained for fewer steps than theirs
 
 
 def render(report: Report, out: Path) -> Fragment | None:
@@ -44,7 +49,7 @@ def render(report: Report, out: Path) -> Fragment | None:
         return None
     table = Table(("Metric", "Ours, mean ± s.d.", "Published", "Verdict", "Source"), tuple(map(row, found)))
     kinds = {entry.verdict == OTHER for entry in found}
-    rules = [RULE] * (False in kinds) + [CONTEXT] * (True in kinds)
+    rules = [RULE] * (False in kinds) + [BUDGET] * any(entry.budget for entry in found) + [CONTEXT] * (True in kinds)
     legend = Legend((*rules, *sources([entry.published for entry in found])), ())
     files = tables.files("published", table, legend, f"Beside published figures on {report.benchmark}")
     files["published.csv"] = tidy(found).to_csv(index=False)
@@ -70,13 +75,21 @@ def beside(report: Report) -> list[Beside]:
     shown = figures_on(report.benchmark)
     found = []
     for model in report.models:
+        steps = pd.to_numeric(report.seeds.step[report.seeds.model == model]).max()
         for column in report.columns:
             scores = report.scores[(report.scores.model == model) & (report.scores.metric == column.name)]
             for _, published in shown[(shown.ours == model) & (shown.metric == column.name)].iterrows():
                 same = report.benchmark in published.same.split()
                 ours = scores.value.to_numpy()
-                found.append(Beside(published, column, ours, judged(published, column, ours) if same else OTHER))
+                said = (judged(published, column, ours), budget(published, steps)) if same else (OTHER,)
+                found.append(Beside(published, column, ours, *said))
     return found
+
+
+def budget(published: pd.Series, steps: float) -> str:
+    """The share of the source's training steps that ours had, if less than all."""
+    theirs = float(published.steps or 0)  # 0 where the source does not say
+    return f"at {100 * steps / theirs:.3g} % of their steps" if steps < theirs else ""
 
 
 def judged(published: pd.Series, column: Column, ours: np.ndarray) -> str:
@@ -98,10 +111,14 @@ def row(entry: Beside) -> Row:
         Cell(tables.heading(entry.column), "", entry.column.note),
         own(entry.column, entry.ours),
         Cell(published.value + spread, "", f"{published.runs or 'not said how many'} runs"),
-        Cell(entry.verdict, "", "" if entry.verdict == OTHER else "the rule stands below"),
+        Cell(full(entry), "", "" if entry.verdict == OTHER else "the rule stands below"),
         Cell(f"{published.model}, {published.cite}", "", published["where"]),
     )
     return Row(published.ours, "", cells)
+
+
+def full(entry: Beside) -> str:
+    return f"{entry.verdict}, {entry.budget}" if entry.budget else entry.verdict
 
 
 def own(column: Column, values: np.ndarray) -> Cell:
@@ -115,7 +132,8 @@ def headline(found: list[Beside]) -> str:
     """How many verdicts of each kind there are."""
     given = [entry.verdict for entry in found]
     counts = [f"{given.count(kind)} {kind}" for kind in (WITHIN, BETTER, WORSE) if kind in given]
-    return f"Verdicts: {', '.join(counts)}" if counts else "Context, no verdict"
+    budgets = dict.fromkeys(entry.budget for entry in found if entry.budget)
+    return f"Verdicts: {', '.join([*counts, *budgets])}" if counts else "Context, no verdict"
 
 
 def sources(found: list[pd.Series]) -> list[str]:
@@ -133,7 +151,7 @@ def tidy(found: list[Beside]) -> pd.DataFrame:
             "mean": ours.mean() if len(ours) else np.nan,
             "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan,
             "n": len(ours),
-            "verdict": entry.verdict,
+            "verdict": full(entry),
         }
         rows.append(entry.published.drop(["same", "context"]).to_dict() | measured)
     return pd.DataFrame(rows)
