@@ -5,9 +5,8 @@ van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016
 `gated`, and with the label in the gates `conditional`: van den Oord et al., "Conditional Image Generation with
 PixelCNN Decoders", 2016, arXiv:1606.05328, equations 2 and 4, figure 2; not blind.
 
-Departure: `width` (2h, or p if gated) and `depth` are small by default; Adam in place of RMSProp, with which, at a
-constant rate, the likelihood of `digits` goes up and down by a nat. The gated net has the ungated one's head; labels
-reach its horizontal gates through the vertical ones, and are equally likely in p(x).
+Departure: small `width` (2h, or p if gated) and `depth` by default; Adam: with RMSProp `digits` wavers by a nat. The
+gated net has the ungated one's head; labels reach its horizontal gates by the vertical ones, equally likely in p(x).
 """
 
 from __future__ import annotations

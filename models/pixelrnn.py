@@ -4,9 +4,8 @@ van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016
 3.5, equation 3, table 1, with a softmax over the data's own levels. A step takes a row, or, from the left and from the
 right, a diagonal: so every earlier pixel is seen, but the last of the row above only by the 7x7.
 
-Departure: `width` (2h) and `depth` are small by default; Adam in place of RMSProp, as in `pixelcnn`. Instead of
-skewing, a line of states meets each diagonal where it lies; all that lies beside the image has the learned initial
-state.
+Departure: small `width` (2h) and `depth` by default; Adam in place of RMSProp, as in `pixelcnn`. Instead of skewing, a
+line of states meets each diagonal where it lies; all that lies beside the image has the learned initial state.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 import models
 from benchmarks import datasets, metrics
@@ -24,11 +25,14 @@ SPECS = {  # of their kind the plainest
 
 def main() -> None:
     parameters = params.load()
+    packings: dict[str, dict[str, int]] = {}  # kind -> contestant -> how many data its critic sees at once
     for kind, spec in SPECS.items():
-        for name, contestant in parameters.board.kinds[kind].models.items():
-            build(contestant, spec, f"{kind}.models.{name}")
+        contestants = parameters.board.kinds[kind].models.items()
+        built = {name: build(contestant, spec, f"{kind}.models.{name}") for name, contestant in contestants}
+        packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
     for name in parameters.benchmarks():
         benchmark = parameters.benchmark(name)
+        check_packing(benchmark, packings[benchmark.kind])
         datasets.check(benchmark.dataset, benchmark.data)
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
@@ -38,13 +42,22 @@ def main() -> None:
     atomic_write(CHECKED, "The parameters fit one another and the code.\n")
 
 
-def build(contestant: params.Contestant, spec: Spec, where: str) -> None:
+def check_packing(benchmark: params.Benchmark, packings: dict[str, int]) -> None:
+    for name, packing in packings.items():
+        if (batch := benchmark.training.batch) % packing:
+            where = f"{params.PARAMS}: {benchmark.kind}.models.{name}"
+            raise ValueError(
+                f"{where}: packing = {packing} does not divide {benchmark.name}'s batch of {batch}: choose a divisor"
+            )
+
+
+def build(contestant: params.Contestant, spec: Spec, where: str) -> nn.Module:
     """Build the model without memory; a ValueError of its own gets told where it stands in the parameters."""
     architecture = models.load(contestant.model)
     settings = params.hyperparameters(architecture, contestant.settings, where)
     try:
         with torch.device("meta"):
-            architecture(spec, **settings)
+            return architecture(spec, **settings)
     except ValueError as error:
         raise ValueError(f"{params.PARAMS}: {where}: {error}") from None
 

@@ -13,7 +13,7 @@ from pipeline.cell import ORACLE, Cell, data_file, seed_for
 from pipeline.checkpoint import load_tensors
 from pipeline.data import Data
 from pipeline.files import atomic_write
-from pipeline.progress import progress
+from pipeline.progress import progress, taken
 from pipeline.sampling import asked, generate, packed
 from pipeline.view import Evidence, View
 from pipeline.workers import advance
@@ -49,8 +49,12 @@ def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
         evidence |= view.of_benchmark(wanted) | view.of("fake", evidence["fake"], wanted)
         row |= metrics.evaluate(chosen, evidence)
         row |= {key: evidence.get(key) for key in ("estimator", "given", "task")}
-    if cell.model != ORACLE:
-        atomic_write(cell.progress / f"{seed}.csv", progress(cell, seed, resident, view, benchmark.evaluation.progress))
+    if cell.model == ORACLE:  # as many as a snapshot has
+        snapshots = {0: resident.to_levels(evidence["fake"][: benchmark.training.snapshot_samples])}
+    else:
+        snapshots = taken(cell, seed)
+    record = progress(snapshots, resident, view, benchmark.evaluation.progress)
+    atomic_write(cell.progress / f"{seed}.csv", record)
     advance(1)
     main = benchmark.evaluation.main
     columns = [column._replace(main=column.name in main if main else column.main) for column in metrics.columns(chosen)]
@@ -84,8 +88,9 @@ def of_model(
         evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(at_once)])
         broken |= bool((evidence["log_prob"].isnan() | evidence["log_prob"].isposinf()).any())
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
-        if hasattr(model, "pixel_nats") and model.given == "nothing":
-            evidence["pixels"] = of_pixels(model, held_out, evidence["log_prob"])
+        if hasattr(model, "pixel_nats"):
+            label = resident.test.label if model.given == "label" else None
+            evidence["pixels"] = of_pixels(model, held_out, label, evidence["log_prob"])
     if hasattr(model, "reconstruct") and "reconstructed" in wanted:
         evidence["reconstructed"] = torch.cat([model.reconstruct(chunk) for chunk in held_out.split(CHUNK)])
         broken |= not bool(evidence["reconstructed"].isfinite().all())
@@ -116,10 +121,12 @@ def of_terms(model: nn.Module, x: Tensor, wanted: set[str]) -> Evidence:
     return evidence
 
 
-def of_pixels(model: nn.Module, x: Tensor, log_prob: Tensor) -> dict[str, Tensor]:
-    """The likeliest and the least likely of the images x, and the nats that each of their pixels costs."""
-    x = x[torch.stack([log_prob.argmax(), log_prob.argmin()])]
-    return {"x": x, "nats": -model.pixel_nats(x)}  # (2, C, H, W)
+def of_pixels(model: nn.Module, x: Tensor, label: Tensor | None, log_prob: Tensor) -> dict[str, Tensor]:
+    """The likeliest and the least likely of the images x, and the nats that each of their pixels costs, given the label
+    where there is one."""
+    chosen = torch.stack([log_prob.argmax(), log_prob.argmin()])
+    told = () if label is None else (label[chosen],)
+    return {"x": x[chosen], "nats": -model.pixel_nats(x[chosen], *told)}  # (2, C, H, W)
 
 
 def of_oracle(resident: Data, n: int, rng: Generator) -> Evidence:

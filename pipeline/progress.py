@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -14,29 +15,44 @@ from pipeline.data import Data
 from pipeline.view import Evidence, View
 
 
-def progress(cell: Cell, seed: int, resident: Data, view: View, chosen: list[str]) -> str:
-    """A line a snapshot, as CSV: step, the columns of the ``chosen`` metrics, `held` and `lost`.
-
-    A mode is held with FIRM samples or more (by the judge's label, or of high quality); it is lost where an earlier
-    snapshot held it and this one has no sample of it.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", *(column.name for column in metrics.columns(chosen)), "held", "lost"])
+def taken(cell: Cell, seed: int) -> dict[int, Tensor]:
+    """The snapshots of a seed by step, stored as the data are."""
     with np.load(cell.snapshots / f"{seed}.npz", allow_pickle=False) as file:
-        steps, snapshots = file["step"].tolist(), torch.from_numpy(file["x"])
-    wanted, ever = metrics.needs(chosen) | {"fake_labels"}, None
-    known = view.held_out(wanted) if steps and chosen else {}
-    for step, x in zip(steps, snapshots if chosen else [], strict=False):
+        return dict(zip(file["step"].tolist(), torch.from_numpy(file["x"]), strict=False))
+
+
+def progress(snapshots: dict[int, Tensor], resident: Data, view: View, chosen: list[str]) -> str:
+    """A line a snapshot, as CSV: step, the columns of the ``chosen`` metrics, and how many modes are `held`, `lost`
+    and newly lost (`fell`); these are empty where even equal shares of the samples would hold no mode."""
+    wanted = metrics.needs(chosen) | {"fake_labels"}
+    known = view.held_out(wanted) if snapshots and chosen else {}
+    rows, counts = [], []
+    for step, x in snapshots.items() if chosen else ():
         fake = resident.as_input(x.to(resident.train.x.device))
         evidence = known | {"fake": fake} | view.of("fake", fake, wanted)
-        counts = samples_of_modes(evidence)
-        held = counts >= FIRM
-        ever = held if ever is None else ever | held
         values = metrics.evaluate(chosen, evidence).values()
-        shown = ["" if value is None else f"{value:.6g}" for value in values]
-        writer.writerow([step, *shown, int(held.sum()), int((ever & (counts == 0)).sum())])
+        rows.append([step, *("" if value is None else f"{value:.6g}" for value in values)])
+        counts.append(samples_of_modes(evidence))
+        enough = len(fake) >= FIRM * len(counts[0])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", *(column.name for column in metrics.columns(chosen)), "held", "lost", "fell"])
+    for row, modes in zip(rows, held_and_lost(counts), strict=True):
+        writer.writerow(row + (list(modes) if enough else [""] * 3))
     return text.getvalue()
+
+
+def held_and_lost(counts: Iterable[Tensor]) -> Iterator[tuple[int, int, int]]:
+    """From the samples of each mode (K,) at each snapshot: how many modes are held, with FIRM samples or more; how many
+    are lost, without any where an earlier snapshot held them; and how many of these had some at the snapshot before."""
+    ever = before = None
+    for now in counts:
+        held = now >= FIRM
+        ever = held if ever is None else ever | held
+        lost = ever & (now == 0)
+        fell = lost & (before > 0) if before is not None else torch.zeros_like(lost)
+        before = now
+        yield int(held.sum()), int(lost.sum()), int(fell.sum())
 
 
 def samples_of_modes(evidence: Evidence) -> Tensor:

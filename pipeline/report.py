@@ -63,17 +63,17 @@ def gather(benchmark: params.Benchmark) -> load.Report:
     report = load.load(benchmark.name, benchmark.kind, models, scores, samples, snapshots)
     board = params.load().board
     palette = dict.fromkeys(model for kind in board.kinds.values() for model in kind.models)
-    density = None if benchmark.judge else true_density(benchmark.name)
-    return replace(report, density=density, palette=tuple(palette), facts=facts(benchmark, report))
+    density, modes = (None, "") if benchmark.judge else truth(benchmark.name)
+    return replace(report, density=density, palette=tuple(palette), facts=facts(benchmark, report, modes))
 
 
-def facts(benchmark: params.Benchmark, report: load.Report) -> dict[str, str]:
+def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[str, str]:
     """What the top of the page says of the benchmark."""
     real, training = report.samples[ORACLE], benchmark.training
     size = " x ".join(map(str, real.x.shape[1:]))
     said = {
         "Data": f"{benchmark.dataset}, "
-        + (f"{size} pixels, {real.levels} levels" if real.levels else f"{size} dimensions"),
+        + (f"{size} pixels, {real.levels} levels" if real.levels else modes or f"{size} dimensions"),
         "Training": f"{training.steps:,} steps of {training.batch}, {training.precision}, {benchmark.seeds} seeds",
         "Evaluation": f"{benchmark.evaluation.samples:,} samples per seed",
     }
@@ -85,21 +85,26 @@ def facts(benchmark: params.Benchmark, report: load.Report) -> dict[str, str]:
     return said
 
 
-def true_density(name: str) -> load.Density | None:
-    """The true log density on a grid a little wider than the data, where it is known and there are two dimensions."""
+def truth(name: str) -> tuple[load.Density | None, str]:
+    """Where it is known: the true log density on a grid a little wider than the data, of two dimensions; its modes."""
     import torch  # here and not above: only this needs it, and its import takes seconds
 
     from pipeline import data
 
     resident = data.load(data_file(name), "cpu")
-    if resident.truth is None or resident.spec.shape != (2,):
-        return None
+    if resident.truth is None:
+        return None, ""
+    centres, sigma = resident.truth.centres, resident.truth.sigma
+    apart, out = torch.pdist(centres).min() / sigma, centres.norm(dim=1).max() / sigma
+    modes = f"{len(centres)} Gaussians, two {apart:.3g} sigma apart at least, the outermost {out:.3g} from the middle"
+    if resident.spec.shape != (2,):
+        return None, modes
     low, high = resident.test.x.amin(0), resident.test.x.amax(0)
     edge = MARGIN * (high - low)
     xs, ys = (torch.linspace(a, b, PIXELS) for a, b in zip(low - edge, high + edge, strict=True))
     grid = torch.cartesian_prod(ys, xs).flip(1)  # (H * W, 2), x first
     values = resident.truth.log_density(grid).reshape(PIXELS, PIXELS)
-    return load.Density(xs.numpy(), ys.numpy(), values.numpy())
+    return load.Density(xs.numpy(), ys.numpy(), values.numpy()), modes
 
 
 @contextmanager

@@ -34,8 +34,6 @@ class Column(NamedTuple):
 
 
 SECONDS = Column("seconds", "s/seed", None, 1, note="Wall-clock seconds of training per seed, several seeds at a time.")
-
-
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
 
 
@@ -104,6 +102,7 @@ class Report:
     fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
+    real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
@@ -124,8 +123,7 @@ def load(
 ) -> Report:
     """Read ``scores``/<model>/ of every model and the oracle, and the folders of each model's samples and snapshots.
 
-    Raises ValueError or OSError for the first file that is damaged or missing. Older results lack what training leaves
-    on its way, in progress/ and in the folders of snapshots.
+    Raises ValueError or OSError for the first file that is damaged or missing. Older results lack progress/, snapshots.
     """
     remedy = f"`dvc repro benchmarks/{benchmark}/dvc.yaml`"
     columns: dict[str, Column] = {}
@@ -140,15 +138,15 @@ def load(
             protocol |= dict.fromkeys(content["protocol"])
             seeds += [outcome(model, entry) for entry in content["seeds"]]
             values += [row for entry in content["seeds"] for row in measured(model, entry, content["columns"])]
-        if model == ORACLE:
-            continue
         finished = {entry["seed"] for entry in content["seeds"] if entry["status"] == "finished"}
-        values += training(model, finished, scores / model / "training.json", remedy)
-        folder = scores / model / "curves"
-        curves += [curve(model, seed, folder / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
-        curves += stopped(model, finished, folder, remedy)
         if (folder := scores / model / "progress").exists():
             progress += [curve(model, seed, folder / f"{seed}.csv", "metric", remedy) for seed in sorted(finished)]
+        if model != ORACLE:
+            values += training(model, finished, scores / model / "training.json", remedy)
+            folder = scores / model / "curves"
+            curves += [curve(model, seed, folder / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
+            curves += stopped(model, finished, folder, remedy)
+    recorded = pd.concat(progress, ignore_index=True)
     frame = pd.DataFrame(seeds, columns=OUTCOME)
     return Report(
         benchmark=benchmark,
@@ -159,7 +157,8 @@ def load(
         seeds=frame,
         scores=pd.DataFrame(values, columns=["model", "seed", "metric", "value"]),
         curves=pd.concat(curves, ignore_index=True),
-        progress=pd.concat(progress, ignore_index=True),
+        progress=recorded[recorded.model != ORACLE],
+        real=recorded[recorded.model == ORACLE].groupby("metric").value.mean().to_dict(),
         samples=of_first_seed(read_samples, samples, frame, remedy),
         snapshots=of_first_seed(read_snapshots, snapshots, frame, remedy),
         fills=of_first_seed(read_fills, {model: path / "fills" for model, path in samples.items()}, frame, remedy),

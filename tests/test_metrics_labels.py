@@ -38,12 +38,27 @@ def test_a_second_draw_meets_the_floor() -> None:
 
 
 def test_share_of_labels_drawn_as_asked() -> None:
-    values = conditional.score(given_labels=torch.tensor([0, 1, 2, 3]), fake_labels=torch.tensor([0, 1, 2, 0]))
-    assert values == {"label_match": 0.75}
+    labels = {"given_labels": torch.tensor([0, 1, 2, 3]), "fake_labels": torch.tensor([0, 1, 2, 0])}
+    assert conditional.score(**labels, fake=None, centres=None) == {"label_match": 0.75, "labels_obeyed": 3}
+
+
+def test_a_label_is_obeyed_if_half_of_its_samples_are() -> None:
+    given = torch.tensor([0] * 4 + [2] * 4 + [3] * 3)  # nobody asks for 1
+    fake = torch.tensor([0, 0, 1, 1, 2, 1, 1, 1, 3, 3, 0])
+    assert conditional.labels_obeyed(given=given, fake=fake) == 2
+
+
+def test_a_point_has_the_label_of_the_nearest_mode() -> None:
+    centres = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    values = conditional.score(
+        given_labels=torch.tensor([2, 1, 1]), fake_labels=None, fake=centres.flip(0) + 1.5, centres=centres
+    )
+    assert values == {"label_match": pytest.approx(2 / 3), "labels_obeyed": 2}
 
 
 def test_a_model_that_is_given_no_label_has_no_match() -> None:
-    assert conditional.score(given_labels=None, fake_labels=torch.tensor([0, 1])) == {"label_match": None}
+    values = conditional.score(given_labels=None, fake_labels=torch.tensor([0, 1]), fake=None, centres=None)
+    assert values == {"label_match": None, "labels_obeyed": None}
 
 
 def test_unlabelled_data_have_no_classes() -> None:
@@ -57,4 +72,4 @@ def test_bad_input_is_one_line() -> None:
     with pytest.raises(ValueError, match="real_labels has the shape"):
         judged_modes.score(fake_labels=torch.tensor([0]), classes=3, real_labels=torch.tensor([0.5]))
     with pytest.raises(ValueError, match=r"shape \(2,\) and the judge's \(3,\)"):
-        conditional.score(given_labels=torch.zeros(2), fake_labels=torch.zeros(3))
+        conditional.score(given_labels=torch.zeros(2), fake_labels=torch.zeros(3), fake=None, centres=None)

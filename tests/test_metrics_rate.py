@@ -72,7 +72,7 @@ def test_the_likeliest_and_the_least_likely_image_are_kept_with_what_their_pixel
     model = models.load("independent")(spec)
     model.share[:, 1], model.share[:, 0] = 0.9, 0.1
     x = torch.tensor([[-1.0, -1, 1, 1], [1, 1, 1, 1], [-1, -1, -1, -1]]).view(3, 1, 2, 2)
-    found = of_pixels(model, x, model.log_prob(x))
+    found = of_pixels(model, x, None, model.log_prob(x))
     assert torch.equal(found["x"], x[[1, 2]])
     assert torch.allclose(found["nats"], -torch.log(torch.tensor([0.9, 0.1])).view(2, 1, 1, 1).expand(2, 1, 2, 2))
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 
-from pipeline import params
+from pipeline import check, params
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,6 +104,13 @@ class Architecture:
         self, spec: Any, *, lr: float = 1e-3, loss: Literal["a", "b"] = "a", betas: tuple[float, float] = (0.5, 0.9)
     ) -> None:
         pass
+
+
+def test_a_packing_that_does_not_divide_the_batch_is_named_before_anything_runs(project: Path) -> None:
+    benchmark = params.Params(with_change(project, "toys", "training", "batch", value=100)).benchmark("ring")
+    check.check_packing(benchmark, {"gan": 1, "pacgan": 4})
+    with pytest.raises(ValueError, match=r"^params.yaml: toys.models.pacgan: packing = 3 does not divide ring's batch"):
+        check.check_packing(benchmark, {"gan": 1, "pacgan": 3})
 
 
 def test_hyperparameters_are_checked_against_the_models_signature() -> None:

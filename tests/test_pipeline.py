@@ -108,10 +108,12 @@ def test_dvc_shows_metrics_and_plots(clone: Path) -> None:
 def test_progress_is_measured_at_the_snapshots(clone: Path) -> None:
     scores = clone / "reports/scores"
     lines = (scores / "ring/wgan/progress/1.csv").read_text().splitlines()
-    assert lines[0].startswith("step,modes,") and lines[0].endswith(",held,lost")
+    assert lines[0].startswith("step,modes,") and lines[0].endswith(",held,lost,fell")
     assert [line.split(",")[0] for line in lines[1:]] == ["10", "20"]
     assert len((scores / "ring/gmm/progress/1.csv").read_text().splitlines()) == 1, "it samples after its end only"
     assert (scores / "digits/cgan/progress/0.csv").read_text().count("\n") == 3
+    header, real = (scores / "ring/oracle/progress/0.csv").read_text().splitlines()
+    assert header == lines[0] and real.startswith("0,8,"), "as many real data as a snapshot has"
 
 
 def test_editing_a_model_makes_only_its_cells_stale(clone: Path) -> None:

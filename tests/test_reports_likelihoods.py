@@ -1,6 +1,7 @@
 """The sections of likelihoods: one scale for ours, baselines and published figures; rate against distortion."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_everything_stands_on_one_scale(tmp_path: Path) -> None:
     assert "`gan`" not in (tmp_path / "likelihoods.md").read_text()
 
 
+def test_an_infinite_likelihood_is_stated_last(tmp_path: Path) -> None:
+    made = report(BINARY)
+    seeds = made.seeds.assign(estimator=made.seeds.estimator.where(made.seeds.model != "gan", "exact"))
+    (_, table), *_ = likelihoods.render(replace(made, seeds=seeds), tmp_path).tables
+    assert table.rows[-1].model == "gan" and table.rows[-1].cells[0].text == "n/a"
+
+
 def test_how_a_likelihood_is_stated_is_said(tmp_path: Path) -> None:
     (_, table), *_ = likelihoods.render(report(BINARY), tmp_path).tables
     rows = {row.model: row for row in table.rows if row.note != "published"}
@@ -117,7 +125,8 @@ def test_pixels_are_drawn_on_one_scale(tmp_path: Path) -> None:
     fragment = likelihoods.render(made, tmp_path)
     assert [picture.file for picture in fragment.pictures] == ["pixels.png"]
     axes = likelihoods.draw(made).axes
-    assert [a.get_title("left") for a in axes[:4]] == ["independent", "78.4 nats", "least likely", "1568.0 nats"]
+    assert [a.get_title("left") for a in axes[:4:2]] == ["independent", "least likely"]
+    assert [a.get_title("right") for a in axes[1:4:2]] == ["78.4 nats", "1568.0 nats"]
     assert {a.images[0].get_clim() for a in axes[1:8:2]} == {(0, 2.0)}
     assert Image.open(tmp_path / "pixels.png").width > 400
 

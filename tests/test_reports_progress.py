@@ -17,11 +17,12 @@ from reports.sections import critics, dropping, progress, snapshots
 
 STEPS = [10, 20, 40, 80, 160, 320]
 MODES = Column("modes", "Modes", "higher", 1)
-RECORD = {  # by seed: modes, held, lost at each step
-    0: ([4, 5, 4, 2, 5, 3], [4, 5, 4, 2, 4, 3], [0, 0, 1, 3, 0, 2]),
-    1: ([5, 5, 5, 5, 5, 5], [5, 5, 5, 5, 5, 5], [0, 0, 0, 0, 0, 0]),
-    2: ([3, 3, 2, 2, 2, 1], [0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]),  # never twenty samples of a mode
+RECORD = {  # by seed: modes, held, lost, fell at each step
+    0: ([4, 5, 4, 2, 5, 3], [4, 5, 4, 2, 4, 3], [0, 0, 1, 3, 0, 2], [0, 0, 1, 2, 0, 2]),
+    1: ([5, 5, 5, 5, 5, 5], [5, 5, 5, 5, 5, 5], [0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]),
+    2: ([3, 3, 2, 2, 2, 1], [0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]),  # never twenty of a mode
 }
+REAL = 4.5  # modes that as many real data score
 
 
 def record(root: Path, x: np.ndarray) -> None:
@@ -37,9 +38,12 @@ def record(root: Path, x: np.ndarray) -> None:
                 root / model / "snapshots" / f"{seed}.npz", step=np.array(steps), x=taken, levels=levels
             )
             rows = zip(STEPS, *RECORD[seed], strict=True)
-            lines = [f"{step},{modes},{modes / 10},{held},{lost}" for step, modes, held, lost in rows]
-            text = "\n".join(["step,modes,share,held,lost", *lines[: len(steps)]]) + "\n"
+            lines = [f"{step},{modes},{modes / 10},{held},{lost},{fell}" for step, modes, held, lost, fell in rows]
+            text = "\n".join(["step,modes,share,held,lost,fell", *lines[: len(steps)]]) + "\n"
             (root / model / "progress" / f"{seed}.csv").write_text(text)
+    (root / ORACLE / "progress").mkdir()
+    for seed in range(3):
+        (root / ORACLE / "progress" / f"{seed}.csv").write_text(f"step,modes,share\n0,{REAL + seed - 1},0.9\n")
 
 
 def read(root: Path) -> Report:
@@ -90,7 +94,8 @@ def test_what_training_left_is_read_into_tidy_form(points: Report) -> None:
     assert set(points.progress.columns) == {"model", "seed", "step", "metric", "value"}
     found = points.progress[(points.progress.model == "odd_name") & (points.progress.metric == "modes")]
     assert found[found.seed == 0].value.tolist() == RECORD[0][0] and found[found.seed == 0].step.tolist() == STEPS
-    assert list(points.progress.metric.unique()) == ["modes", "share", "held", "lost"]
+    assert list(points.progress.metric.unique()) == ["modes", "share", "held", "lost", "fell"]
+    assert points.real == {"modes": REAL, "share": pytest.approx(0.9)} and ORACLE not in set(points.progress.model)
     assert set(points.progress[points.progress.model == "lost"].seed) == {1, 2}  # its seed 0 diverged
     assert "plain" not in set(points.progress.model) and "plain" not in points.snapshots
     assert list(points.snapshots["odd_name"]) == STEPS and points.snapshots["lost"][40].seed == 1
@@ -152,7 +157,7 @@ def test_images_are_shown_too_but_are_no_cover(images: Report, drawn: dict[str, 
     assert shown[:8, :8, 0].tolist() == (images.snapshots["odd_name"][320].x[0, 0] * (255 / 16)).round().tolist()
 
 
-def test_a_loss_is_a_rise_of_what_is_lost_in_a_seed_that_held_something(points: Report) -> None:
+def test_losses_are_of_seeds_that_held_something(points: Report) -> None:
     found = progress.losses(points.progress)
     odd = found[found.model == "odd_name"].set_index("seed")
     assert odd.loc[0].fell.tolist() == [0, 0, 1, 2, 0, 2] and odd.loc[0].lost.tolist() == RECORD[0][2]
@@ -167,7 +172,7 @@ def test_lines_are_means_between_the_seeds_with_a_mark_where_one_loses(
     odd, lost = drawn["progress.png"].axes
     assert odd.get_title(loc="left") == "odd_name" and lost.get_title(loc="left") == "lost"
     *others, oracle, mean, marks = odd.lines
-    assert len(others) == 2 and set(oracle.get_ydata()) == {3 + 1 / 8}  # the oracle's made-up score, mean over seeds
+    assert len(others) == 2 and set(oracle.get_ydata()) == {REAL}
     values = np.array([RECORD[seed][0] for seed in range(3)])
     np.testing.assert_allclose(mean.get_ydata(), values.mean(0))
     assert mean.get_color() == style.colour("odd_name", points.palette)
@@ -201,7 +206,7 @@ def test_the_table_of_losses(points: Report, tmp_path: Path) -> None:
 
 
 def test_without_a_mode_ever_held_there_is_no_talk_of_losses(points: Report, tmp_path: Path) -> None:
-    held = points.progress.metric.isin(["held", "lost"])
+    held = points.progress.metric.isin(["held", "lost", "fell"])
     never = points.progress.assign(value=points.progress.value.where(~held, 0))
     for record in (never, points.progress[~held]):
         progress.render(replace(points, progress=record), tmp_path)

@@ -84,14 +84,15 @@ def test_outside_the_suite_a_page_names_the_cells_that_have_not_been_run(monkeyp
 
 @pytest.mark.usefixtures("project")
 def test_the_density_is_the_truth_where_it_is_drawn() -> None:
-    density = report.true_density("ring")
+    density, modes = report.truth("ring")
     assert density is not None and density.values.shape == (len(density.ys), len(density.xs))
+    assert modes == "8 Gaussians, two 76.5 sigma apart at least, the outermost 100 from the middle"  # 200 sin(pi / 8)
     truth = data.load(data_file("ring"), "cpu").truth
     x, y = density.xs[300], density.ys[120]
     assert density.values[120, 300] == pytest.approx(truth.log_density(torch.tensor([[x, y]])).item(), rel=1e-4)
     assert min(density.xs[-1], density.ys[-1], -density.xs[0], -density.ys[0]) > 2
     data.save(datasets.load("ring", Path(), {"points": 800, "held_out": 400})._replace(truth=None), data_file("ring"))
-    assert report.true_density("ring") is None
+    assert report.truth("ring") == (None, "")
 
 
 @pytest.mark.usefixtures("project")

@@ -28,7 +28,8 @@ CAPTION = (
 )
 RULE = (
     "Mean ± standard deviation over the training seeds that did not diverge. What a critic maximises bounds its "
-    "divergence from below, except for what it has learnt by heart: an estimate far below says that it has not kept up."
+    "divergence from below, except for what it has learnt by heart, and of W1 where a penalty lets its slope exceed "
+    "one: an estimate far below says that it has not kept up."
 )
 
 Pair = tuple[Column, Column]  # the critic's column and the exact one

@@ -25,8 +25,9 @@ DPI = 100
 PROTOCOL = (
     "From the observed pixels and a mask that tells which they are, several draws an image. Models made for it fill "
     "holes in their own way; others that encode and decode have the hidden pixels replaced by their reconstruction, "
-    "over and over, from noise on. The best draw is chosen by the answer: it says how far draws reach, not how well "
-    "they guess. n/a: the model does not fill such holes."
+    "over and over, from noise on. Autoregressive ones draw exactly, pixel after pixel, what follows a prefix in "
+    "raster order, and fill no other holes. The best draw is chosen by the answer: it says how far draws reach, not "
+    "how well they guess. n/a: the model does not fill such holes."
 )
 CAPTION = (
     "The first held-out images, what is shown of them (grey: hidden; a pixel that salt or pepper fell on is known to "

@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import style, tables
-from reports.load import ORACLE, Column, Report
+from reports.load import Column, Report
 from reports.sections import Fragment, Picture
 from reports.statistics import compare, main_part
 
 POSITION = 22
-HELD, LOST = "held", "lost"  # beside the metrics: how many modes have 20 samples; how many that had have none now
+# beside the metrics: how many modes have 20 samples, how many that had have none now, and had some a snapshot before
+HELD, LOST, FELL = "held", "lost", "fell"
 EACH = ["model", "seed"]
 ACROSS = 5  # panels in a row
 CELL, MAP, MARGIN = 0.17, 2.7, 1.0  # inches: a model's row, the width of a map, the room below the rows
@@ -22,13 +23,13 @@ GROUND = "#f0f2f4"  # where nothing was recorded
 
 
 def render(report: Report, out: Path) -> Fragment | None:
-    metrics = [name for name in report.progress.metric.unique() if name not in (HELD, LOST)]
+    metrics = [name for name in report.progress.metric.unique() if name not in (HELD, LOST, FELL)]
     if not metrics:
         return None
     first, *others = map(report.column, metrics)
     falls = losses(report.progress)
     style.save(lines(report, first, falls), out / "progress.png")
-    pictures = [Picture("progress.png", caption(first))]
+    pictures = [Picture("progress.png", caption(first, bool(len(falls))))]
     if others:
         style.save(maps(report, others), out / "maps.png")
         pictures.append(
@@ -51,11 +52,14 @@ def render(report: Report, out: Path) -> Fragment | None:
     )
 
 
-def caption(shown: Column) -> str:
+def caption(shown: Column, marked: bool) -> str:
+    falls = (
+        "triangle: there a seed has lost a mode, without a sample now where it had some at the snapshot before and, "
+        "once, 20 or more; "
+    )
     return (
         f"{shown.label} in samples taken during training. Line: mean over the training seeds that did not diverge; "
-        f"band: from the lowest to the highest; triangle: there a seed has no sample left of a mode that it held, with "
-        f"20 samples or more, before; grey: the other models' means; dashed: real data, as many as in the tables."
+        f"band: from the lowest to the highest; {falls * marked}grey: other models' means; dashed: as many real data."
     )
 
 
@@ -66,20 +70,20 @@ def recorded(report: Report, column: Column) -> pd.DataFrame:
 
 
 def losses(progress: pd.DataFrame) -> pd.DataFrame:
-    """`lost`: modes that a seed, if it ever held one, had lost at a snapshot; `fell`: more than at the one before."""
-    wide = progress[progress.metric.isin([HELD, LOST])].pivot(index=[*EACH, "step"], columns="metric", values="value")
-    if LOST not in wide:
-        return pd.DataFrame({"model": [], "seed": [], "step": [], "lost": [], "fell": []})
-    lost = wide.lost[wide.held.groupby(EACH).transform("max") > 0]
-    return lost.to_frame().assign(fell=lost.groupby(EACH).diff().fillna(lost).clip(lower=0)).reset_index()
+    """`lost`: modes that a seed, if it ever held one, had lost at a snapshot; `fell`: those that it had just lost."""
+    wide = progress[progress.metric.isin([HELD, LOST, FELL])].pivot(
+        index=[*EACH, "step"], columns="metric", values="value"
+    )
+    if HELD not in wide:
+        return pd.DataFrame({"model": [], "seed": [], "step": [], LOST: [], FELL: []})
+    return wide.loc[wide.held.groupby(EACH).transform("max") > 0, [LOST, FELL]].reset_index()
 
 
 def lines(report: Report, shown: Column, falls: pd.DataFrame) -> Figure:
     """A panel a model, before the means of all others."""
     values = recorded(report, shown)
     means = {model: found.groupby("step").value.mean() for model, found in values.groupby("model")}
-    real = report.scores.value[(report.scores.model == ORACLE) & (report.scores.metric == shown.name)].mean()
-    real *= 100 if shown.percent else 1
+    real = report.real.get(shown.name, np.nan) * (100 if shown.percent else 1)
     models = [model for model in report.models if model in means]
     figure, panels = style.panels(len(models), ACROSS, 2, 1.6)
     for place, (axes, model) in enumerate(zip(panels, models, strict=True)):
@@ -135,8 +139,7 @@ def columns(first: Column) -> list[Column]:
         Column(
             "fell", "Lost", None, 1,
             note="Modes that were held, with 20 samples or more, and of which a later snapshot has none; again when a "
-            "mode that has come back is lost again. One that is lost while another comes back is not seen. n/a where "
-            "no mode was ever held.",
+            "mode that has come back is lost again. n/a where no mode was ever held.",
         ),
         Column("missing", "Missing at the end", None, 1, note="Modes held before, without a sample at the last one."),
         Column("when", "Last loss, step", None, 0, note="Where modes were last lost, of the seeds that lost any."),
