@@ -73,15 +73,12 @@ def on_one_scale(report: Report, columns: list[Column], published: pd.DataFrame)
             note = FLOOR if row.is_oracle else BASELINES.get(row.model, "")
             estimator = Cell(stated.get(row.model, ""), "", "how the likelihood is stated")
             note = ", ".join(filter(None, (note, row.note)))
-            value = nats.get(row.model, math.nan)
-            found.append(
-                (math.inf if math.isnan(value) else value, row._replace(note=note, cells=(*row.cells, estimator)))
-            )
+            found.append((nats.get(row.model, math.nan), row._replace(note=note, cells=(*row.cells, estimator))))
     if levels := report.samples[ORACLE].levels:
         dims = report.samples[ORACLE].x[0].size
         found.append((dims * math.log(levels), uniform(columns, dims, levels)))
         found += [elsewhere(entry, columns, dims) for _, entry in published.iterrows()]
-    found.sort(key=lambda entry: entry[0])
+    found.sort(key=lambda entry: (math.isnan(entry[0]), entry[0]))
     return Table((*ours.headings, "Stated as"), tuple(row for _, row in found))
 
 
