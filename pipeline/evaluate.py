@@ -7,13 +7,13 @@ import argparse
 import json
 import shutil
 from statistics import mean, stdev
-from typing import Any
 
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, scores_dir
-from pipeline.files import atomic_write
+from pipeline.files import atomic_write, file_digest
 from pipeline.stage import run_stage
-from pipeline.workers import run_seeds
+from pipeline.units import Record, Unit, locked, publish
+from pipeline.workers import made
 
 
 def main() -> None:
@@ -23,24 +23,32 @@ def main() -> None:
     arguments = parser.parse_args()
     benchmark = params.load().benchmark(arguments.benchmark)
     params.known(arguments.model, [*benchmark.models, ORACLE], f"{benchmark.kind}.models", "model")
-    cell = Cell(benchmark.name, arguments.model)
-    shutil.rmtree(cell.samples, ignore_errors=True)
-    cell.samples.mkdir(parents=True)  # an output of the stage, also if every seed diverged
-    shutil.rmtree(cell.progress, ignore_errors=True)
-    seeds = range(benchmark.seeds)
-    results = run_seeds(evaluate_seed, cell, seeds, len(seeds), f"evaluate {cell.name}", "seed")
-    write(cell, benchmark, [result["row"] for result in results], results[0]["columns"])
+    evaluate(Cell(benchmark.name, arguments.model), benchmark)
 
 
-def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
-    """`pipeline.evidence.evaluate_seed`, imported by the worker: this process needs no torch, which takes seconds."""
-    from pipeline.evaluation import evidence
+def evaluate(cell: Cell, benchmark: params.Benchmark) -> None:
+    """Evaluate every seed of ``cell`` and write its outputs: samples, progress, scores."""
+    units = cell.evaluation_units()
+    with locked(units[0].work.with_name("evaluate.lock")):
+        for unit in units:
+            forget_others(unit)
+        records = made(units, f"evaluate {cell.name}")
+        cell.unchanged("evaluate")
+        publish(units)
+        write(cell, benchmark, records)
+        shutil.rmtree(units[0].work)
 
-    return evidence.evaluate_seed(cell, seed)
+
+def forget_others(unit: Unit) -> None:
+    """Drop what an earlier run made of other weights: trained anew, or on another machine, they may differ."""
+    record = unit.record()
+    if record and any(record["of"][name] != file_digest(file) for name, file in unit.training_files().items()):
+        unit.file(".json").unlink()
 
 
-def write(cell: Cell, benchmark: params.Benchmark, rows: list[dict], columns: list[dict]) -> None:
+def write(cell: Cell, benchmark: params.Benchmark, records: list[Record]) -> None:
     """scores.json: means for `dvc metrics`, every seed's row, and how to print and read the columns."""
+    rows, columns = [record["row"] for record in records], records[0]["columns"]
     values = {
         column["name"]: [row[column["name"]] for row in rows if row.get(column["name"]) is not None]
         for column in columns
@@ -51,6 +59,8 @@ def write(cell: Cell, benchmark: params.Benchmark, rows: list[dict], columns: li
         "seeds": rows,  # lists are what `dvc metrics` passes over
         "columns": columns,
         "protocol": protocol(cell, benchmark, rows),
+        "cell": [{"fingerprint": cell.evaluation_fingerprint}],
+        "made": [{key: record[key] for key in ("seed", "of", "made")} for record in records],
     }
     atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
     shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
