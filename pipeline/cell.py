@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline import code, params
+from pipeline import entries, params
 from pipeline.digests import digest, digests, forget
 from pipeline.files import file_digest
 from pipeline.units import Task, Unit, data_file, judge_file, outputs, record_file, scores_dir, work_folder
@@ -110,7 +110,7 @@ class Cell:
         is the same in any."""
         assert self.architecture is not None, "the oracle is not trained"
         return {
-            **digests(code.train(self.architecture)),
+            **digests(entries.train(self.architecture)),
             "params.yaml": settings_digest(self.training_settings),
             str(data_file(self.benchmark)): of_file(data_file(self.benchmark)),
         }
@@ -120,7 +120,7 @@ class Cell:
         """What the result of evaluation depends on, by name; as first seen."""
         board = self.board
         state = {
-            **digests(code.evaluate(params.load().metrics(board.kind), self.architecture)),
+            **digests(entries.evaluate(params.load().metrics(board.kind), self.architecture)),
             "params.yaml": settings_digest(self.evaluation_settings),
             str(data_file(self.benchmark)): of_file(data_file(self.benchmark)),
             "training": "" if self.model == ORACLE else self.fingerprint,
@@ -179,8 +179,8 @@ class Cell:
 
     def edited_since_code_ran(self, task: Task) -> list[str]:
         """What DVC will record is what the code stage wrote down."""
-        entry, roots = code.of_task(task, self.board.kind, self.architecture, params.load())
-        return [] if (code.CODE / entry).read_text().strip() == digest(roots) else ["the code"]
+        entry, roots = entries.of_task(task, self.board.kind, self.architecture, params.load())
+        return [] if (entries.CODE / entry).read_text().strip() == digest(roots) else ["the code"]
 
     @cached_property
     def position(self) -> str:

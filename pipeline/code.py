@@ -1,80 +1,60 @@
-"""The code stage, which all others wait for: a digest of the code that each of them runs, `python -m pipeline.code`.
+"""The code stage, which all others wait for: what each of them depends on, beside data, `python -m pipeline.code`.
 
-An entry is what a stage runs, a file in artifacts/code its digest (`pipeline.digests`). A stage depends on its entry,
-so an edit makes stale what runs the edited code; an edited comment makes this stage run, and no other.
+artifacts/code has a file for each entry, which is what a stage runs: a digest of its code (`pipeline.digests`). A stage
+depends on its entry, so an edit makes stale what runs the edited code; an edited comment makes this stage run, and no
+other. artifacts/settings has a file for each stage: the parameters that it reads, merged from params.yaml and the
+benchmark's own. (DVC would read params.yaml anew for every stage: `dvc status` took three times as long.)
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
+import json
 from pathlib import Path
+from typing import Any
 
 from pipeline import params
+from pipeline.cell import ORACLE, Cell
 from pipeline.digests import digest
+from pipeline.entries import CODE, entries
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.units import Task
 
-CODE = Path("artifacts/code")
-TRAINING = Path("pipeline/training/unit.py")  # what a process runs that trains a seed
-EVALUATION = Path("pipeline/evaluation/unit.py")
-JUDGING = Path("pipeline/evaluation/judging.py")
+SETTINGS = Path("artifacts/settings")
 
 
 def main() -> None:
-    argparse.ArgumentParser(description="Write digests of the code that each stage runs.").parse_args()
-    found = dict(entries(params.load()))
-    for name, roots in found.items():
-        write(CODE / name, digest(roots))
-    for file in CODE.rglob("*"):
-        if file.is_file() and file.relative_to(CODE).as_posix() not in found:
+    argparse.ArgumentParser(description="Write what stages depend on: digests of code, and settings.").parse_args()
+    parameters = params.load()
+    keep(CODE, {name: digest(roots) + "\n" for name, roots in entries(parameters)})
+    benchmarks = [parameters.benchmark(name) for name in parameters.benchmarks()]
+    read = {f"{each.name}/{stage}.json": content for each in benchmarks for stage, content in settings(each).items()}
+    keep(SETTINGS, {name: json.dumps(content, indent=1) + "\n" for name, content in read.items()})
+    print(f"code and settings of {len(benchmarks)} benchmarks: {CODE}, {SETTINGS}")
+
+
+def keep(folder: Path, wanted: dict[str, str]) -> None:
+    """Let the folder hold these files and no others; one that is right is left alone."""
+    for name, content in wanted.items():
+        if not (folder / name).exists() or (folder / name).read_text() != content:
+            atomic_write(folder / name, content)
+    for file in folder.rglob("*"):
+        if file.is_file() and file.relative_to(folder).as_posix() not in wanted:
             file.unlink()
-    print(f"{len(found)} digests of code: {CODE}")
 
 
-def write(file: Path, content: str) -> None:
-    if not file.exists() or file.read_text() != content + "\n":
-        atomic_write(file, content + "\n")
-
-
-def entries(parameters: params.Params) -> Iterator[tuple[str, list[Path]]]:
-    """The name of each entry and the files that it begins with; what these import is the rest."""
-    yield "check", [Path("pipeline/check.py")]
-    yield "judge", [JUDGING]
-    yield "report", report()
-    for dataset in {parameters.benchmark(name).dataset for name in parameters.benchmarks()}:
-        yield f"prepare/{dataset}", [Path("pipeline/data.py"), Path(f"benchmarks/datasets/{dataset}.py")]
-    for kind, board in parameters.board.kinds.items():
-        for model in {contestant.model for contestant in board.models.values()}:
-            yield of_task("train", kind, model, parameters)
-            yield of_task("evaluate", kind, model, parameters)
-        yield of_task("evaluate", kind, None, parameters)
-
-
-def of_task(task: Task, kind: str, model: str | None, parameters: params.Params) -> tuple[str, list[Path]]:
-    """The entry of a kind's model, or of its oracle, and the files that it begins with."""
-    if task == "train":
-        assert model is not None, "the oracle is not trained"
-        return f"train/{model}", train(model)
-    return f"evaluate/{kind}/{model or 'oracle'}", evaluate(parameters.metrics(kind), model)
-
-
-def train(model: str) -> list[Path]:
-    return [TRAINING, Path(f"models/{model}.py")]
-
-
-def evaluate(metrics: Iterable[str], model: str | None) -> list[Path]:
-    """An evaluation runs the metrics that its kind names, and the model unless it is the oracle's."""
-    return [EVALUATION, *(Path(f"benchmarks/metrics/{metric}.py") for metric in metrics), *_model(model)]
-
-
-def _model(model: str | None) -> list[Path]:
-    return [] if model is None else [Path(f"models/{model}.py")]
-
-
-def report() -> list[Path]:
-    """Sections and templates are found by looking into their folders."""
-    folders = [Path("reports/sections").glob("*.py"), Path("reports/templates").glob("*")]
-    return [Path("pipeline/report.py"), Path("reports/published.csv"), *(file for found in folders for file in found)]
+def settings(benchmark: params.Benchmark) -> dict[str, Any]:
+    """What each of the benchmark's stages reads."""
+    everything = params.load()
+    found: dict[str, Any] = {
+        "prepare": {"dataset": benchmark.dataset, "data": benchmark.data},
+        "judge": benchmark.judge and benchmark.judge.model_dump(),
+        "report": {**benchmark.model_dump(), "palette": everything.contestants()},
+    }
+    for contestant in [*benchmark.models, ORACLE]:
+        cell = Cell(benchmark.name, contestant)
+        found[f"evaluate/{contestant}"] = {"seeds": benchmark.seeds, **cell.evaluation_settings}
+        if contestant != ORACLE:
+            found[f"train/{contestant}"] = {"seeds": benchmark.seeds, **cell.training_settings}
+    return found
 
 
 if __name__ == "__main__":

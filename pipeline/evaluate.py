@@ -4,15 +4,14 @@ MODEL may be `oracle`: fresh real samples in a generator's place, which is what 
 """
 
 import argparse
-import json
 import shutil
-from statistics import mean, stdev
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell, scores_dir
-from pipeline.files import atomic_write, file_digest
+from pipeline.cell import ORACLE, Cell
+from pipeline.evaluation.scores import write
+from pipeline.files import file_digest
 from pipeline.stage import run_stage
-from pipeline.units import Record, Unit, locked, publish
+from pipeline.units import Unit, locked, publish
 from pipeline.workers import made
 
 
@@ -44,59 +43,6 @@ def forget_others(unit: Unit) -> None:
     record = unit.record()
     if record and any(record["of"][name] != file_digest(file) for name, file in unit.training_files().items()):
         unit.file(".json").unlink()
-
-
-def write(cell: Cell, benchmark: params.Benchmark, records: list[Record]) -> None:
-    """scores.json: means for `dvc metrics`, every seed's row, and how to print and read the columns."""
-    rows, columns = [record["row"] for record in records], records[0]["columns"]
-    values = {
-        column["name"]: [row[column["name"]] for row in rows if row.get(column["name"]) is not None]
-        for column in columns
-    }
-    content = {
-        "mean": {name: mean(found) for name, found in values.items() if found},
-        "sd": {name: stdev(found) for name, found in values.items() if len(found) > 1},
-        "seeds": rows,  # lists are what `dvc metrics` passes over
-        "columns": columns,
-        "protocol": protocol(cell, benchmark, rows),
-        "cell": [{"fingerprint": cell.evaluation_fingerprint}],
-        "made": [{key: record[key] for key in ("seed", "of", "made")} for record in records],
-    }
-    atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
-    shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
-    print(f"{cell.name}: {', '.join(shown)}", flush=True)
-
-
-def summary(column: dict, found: list[float]) -> str:
-    """A column's mean as the table shows it."""
-    return f"{mean(found) * (100 if column['percent'] else 1):.{column['decimals']}f}" if found else "n/a"
-
-
-def protocol(cell: Cell, benchmark: params.Benchmark, rows: list[dict]) -> list[str]:
-    """The sentences under a table that the cell stands in."""
-    training = benchmark.training
-    lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]
-    if cell.model != ORACLE:
-        rate = ", learning rates falling linearly to 0" * (training.lr_decay == "linear")
-        lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each{rate}.")
-    if any(row.get("given") == "label" for row in rows):
-        lines.append(f"{cell.model} is told labels, as often as they occur in training; the others are told nothing.")
-    if any(row.get("given") == "image" for row in rows):
-        lines.append(
-            f"{cell.model} is shown held-out images and completes their hidden part; its samples hold real pixels, so "
-            "its scores do not compare."
-        )
-    if benchmark.judge is None:
-        lines.append("Oracle: fresh samples of the true density, at the same n; its likelihood is the true one.")
-        return lines
-    lines.append(
-        "Reference: the held-out images. Oracle: as many training images, which the judge has been trained on."
-    )
-    record = scores_dir(benchmark.name) / "judge.json"
-    if record.exists():
-        right = json.loads(record.read_text())["accuracy"]
-        lines.append(f"Judge: a classifier trained on the training images, {right:.2%} right on the held-out ones.")
-    return lines
 
 
 if __name__ == "__main__":

@@ -176,6 +176,10 @@ class Params:
             metric for each in map(self.benchmark, self.benchmarks()) if each.kind == kind for metric in each.metrics
         }
 
+    def contestants(self) -> list[str]:
+        """The names of all contestants, each once."""
+        return list(dict.fromkeys(model for kind in self.board.kinds.values() for model in kind.models))
+
     def benchmarks(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))
 
