@@ -12,7 +12,7 @@ from typing import Any
 from pipeline import entries, params
 from pipeline.digests import digest, digests, forget
 from pipeline.files import file_digest
-from pipeline.units import Task, Unit, data_file, judge_file, outputs, record_file, scores_dir, work_folder
+from pipeline.work.units import Task, Unit, data_file, judge_file, outputs, record_file, scores_dir, work_folder
 
 __all__ = ["ORACLE", "RENDERED", "Cell", "data_file", "judge_file", "origin", "rendered_dir", "scores_dir"]
 

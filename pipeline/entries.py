@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline import params
-from pipeline.units import Task
+from pipeline.work.units import Task, Unit
 
 CODE = Path("artifacts/code")
 TRAINING = [Path("pipeline/training/unit.py")]  # what a process runs that trains a seed
@@ -32,6 +32,12 @@ def of_task(task: Task, kind: str, model: str | None, parameters: params.Params)
         assert model is not None, "the oracle is not trained"
         return f"train/{model}", train(model)
     return f"evaluate/{kind}/{model or 'oracle'}", evaluate(parameters.metrics(kind), model)
+
+
+def roots_of(unit: Unit) -> tuple[str, list[Path]]:
+    """The entry that a unit runs, and the files that it begins with."""
+    kind = params.load().benchmark(unit.benchmark).kind
+    return of_task(unit.task, kind, unit.settings["model"], params.load())
 
 
 def train(model: str) -> list[Path]:

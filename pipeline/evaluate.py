@@ -11,8 +11,8 @@ from pipeline.cell import ORACLE, Cell
 from pipeline.evaluation.scores import write
 from pipeline.files import file_digest
 from pipeline.stage import run_stage
-from pipeline.units import Unit, locked, publish
-from pipeline.workers import made
+from pipeline.work.units import Unit, locked, publish
+from pipeline.work.workers import made
 
 
 def main() -> None:

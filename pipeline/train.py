@@ -1,6 +1,6 @@
 """The train stage: all seeds of one cell, `python -m pipeline.train BENCHMARK MODEL`.
 
-Seeds are units of work (`pipeline.units`), made in processes of their own (`pipeline.workers`). What a finished seed
+Seeds are units of work (`pipeline.work.units`), made in processes of their own (`pipeline.work.workers`). What a finished seed
 has made and the checkpoints of the others wait in the cell's work folder, so that a killed cell carries on; only when
 every seed is there do the stage's outputs appear.
 """
@@ -18,8 +18,8 @@ from pipeline import params
 from pipeline.cell import Cell
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.units import Unit, locked, publish
-from pipeline.workers import made
+from pipeline.work.units import Unit, locked, publish
+from pipeline.work.workers import made
 
 
 def main() -> None:

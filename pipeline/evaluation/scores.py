@@ -10,10 +10,11 @@ from pipeline.files import atomic_write
 
 if TYPE_CHECKING:
     from pipeline.cell import Cell
-    from pipeline.units import Record
+    from pipeline.params import Benchmark
+    from pipeline.work.units import Record
 
 
-def write(cell: Cell, benchmark: params.Benchmark, records: list[Record]) -> None:
+def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
     """scores.json: means for `dvc metrics`, every seed's row, and how to print and read the columns."""
     rows, columns = [record["row"] for record in records], records[0]["columns"]
     values = {
@@ -23,15 +24,21 @@ def write(cell: Cell, benchmark: params.Benchmark, records: list[Record]) -> Non
     content = {
         "mean": {name: mean(found) for name, found in values.items() if found},
         "sd": {name: stdev(found) for name, found in values.items() if len(found) > 1},
-        "seeds": rows,  # lists are what `dvc metrics` passes over
+        "seeds": [
+            {**row, **cost(record)} for row, record in zip(rows, records, strict=True)
+        ],  # lists are what `dvc metrics` passes over
         "columns": columns,
         "protocol": protocol(cell, benchmark, rows),
         "cell": [{"fingerprint": cell.evaluation_fingerprint}],
-        "made": [{key: record[key] for key in ("seed", "of", "made")} for record in records],
     }
     atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
     shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
     print(f"{cell.name}: {', '.join(shown)}", flush=True)
+
+
+def cost(record: Record) -> dict[str, Any]:
+    """What the evaluation is of, what it was made on and how many seconds of it it took."""
+    return {key: record[key] for key in ("of", "made", "seconds")}
 
 
 def summary(column: dict, found: list[float]) -> str:
@@ -39,7 +46,7 @@ def summary(column: dict, found: list[float]) -> str:
     return f"{mean(found) * (100 if column['percent'] else 1):.{column['decimals']}f}" if found else "n/a"
 
 
-def protocol(cell: Cell, benchmark: params.Benchmark, rows: list[dict]) -> list[str]:
+def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict]) -> list[str]:
     """The sentences under a table that the cell stands in."""
     training = benchmark.training
     lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]

@@ -21,7 +21,7 @@ from pipeline.seeds import seed_for
 from pipeline.tensors import load_tensors
 
 if TYPE_CHECKING:
-    from pipeline.units import Unit
+    from pipeline.work.units import Unit
 
 
 @torch.no_grad()

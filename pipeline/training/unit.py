@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,19 @@ from pipeline.training import engine
 from pipeline.training.settings import Training
 
 if TYPE_CHECKING:
-    from pipeline.units import Unit
+    from pipeline.work.units import Unit
 
 
-def train(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
-    """Train one seed; its record. Divergence is a result, not an error."""
+def train(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[dict[str, Any]]:
+    """Train seeds of one cell, side by side where there are several; their records, in order."""
     device = data.chosen_device()
-    resident = data.load(unit.data, device)
+    resident = data.load(units[0].data, device)
+    for unit, tell in zip(units, advance, strict=True):
+        yield record(unit, prepared(unit, resident, device, tell))
+
+
+def prepared(unit: Unit, resident: data.Data, device: torch.device, advance: Callable[[int], None]) -> engine.Run:
+    """A seed about to be trained, its model and its chance set by its name alone."""
     cell = f"{unit.benchmark}/{unit.contestant}"
     torch.manual_seed(seed_for("init", cell, unit.seed))
     run = engine.Run(
@@ -38,14 +44,19 @@ def train(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
         advance=advance,
     )
     torch.manual_seed(seed_for("noise", cell, unit.seed))
-    record = {"status": "finished", "step": run.settings.steps, "player": ""}
+    return run
+
+
+def record(unit: Unit, run: engine.Run) -> dict[str, Any]:
+    """Train the seed; its record. Divergence is a result, not an error."""
+    end = {"status": "finished", "step": run.settings.steps, "player": ""}
     try:
         run.train()
     except engine.Divergence as divergence:
-        record |= {"status": "diverged", "step": divergence.step, "player": divergence.player}
-        advance(run.settings.steps - run.meters.last)
-    leave(unit, run, record)
-    return {**record, "seconds": round(run.seconds, 2), "made": {**data.made_on(device), **unit.origin}}
+        end |= {"status": "diverged", "step": divergence.step, "player": divergence.player}
+        run.advance(run.settings.steps - run.meters.last)
+    leave(unit, run, end)
+    return {**end, "seconds": round(run.seconds, 2), "made": {**data.made_on(run.device), **unit.origin}}
 
 
 def leave(unit: Unit, run: engine.Run, record: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -87,6 +87,16 @@ class Unit:
         return self.work / f"{self.seed}{suffix}"
 
     @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What the training of a seed is known by to its evaluation."""
+        return self.benchmark, self.contestant, self.fingerprint, self.seed
+
+    @property
+    def after(self) -> tuple[str, str, str, int]:
+        """The key of the training that must have been before."""
+        return self.benchmark, self.contestant, self.trained, self.seed
+
+    @property
     def data(self) -> Path:
         return data_file(self.benchmark)
 
@@ -156,18 +166,34 @@ def locked(path: Path) -> Iterator[IO[str]]:
                     return
 
 
-def run(unit: Unit, advance: Callable[[int], None]) -> Record:
-    """Make the unit, or find it made; its record. For a worker process: it imports torch."""
-    with locked(unit.file(".lock")):
-        record = unit.record() or (unit.record() if unit.taken_up() else None)
-        if record is not None:
-            advance(unit.steps)
-            return record
-        if unit.task == "train":
-            from pipeline.training.unit import train as make
-        else:
-            from pipeline.evaluation.unit import evaluate as make
-        return finish(unit, make(unit, advance))
+def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
+    """The records of units, made or found made: of one, or of several seeds of a cell that are trained side by side.
+
+    For a worker process: it imports torch.
+    """
+    with ExitStack() as held:
+        for unit in sorted(units, key=lambda unit: unit.seed):  # in one order, so that no two wait for each other
+            held.enter_context(locked(unit.file(".lock")))
+        found = {unit: unit.record() or (unit.record() if unit.taken_up() else None) for unit in units}
+        missing = [place for place, unit in enumerate(units) if found[unit] is None]
+        made = _made([units[place] for place in missing], [advance[place] for place in missing])
+        for unit, tell in zip(units, advance, strict=True):
+            record = found[unit]
+            if record is not None:
+                tell(unit.steps)
+            yield record if record is not None else finish(unit, next(made))
+
+
+def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
+    """What training or evaluation says of each unit."""
+    if units and units[0].task == "train":
+        from pipeline.training.unit import train
+
+        yield from train(units, advance)
+    elif units:
+        from pipeline.evaluation.unit import evaluate
+
+        yield from (evaluate(unit, tell) for unit, tell in zip(units, advance, strict=True))
 
 
 def finish(unit: Unit, record: Record) -> Record:
