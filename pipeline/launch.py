@@ -1,10 +1,10 @@
-"""Everything at once: what is stale of the suite, every core or GPU at work, `python -m pipeline.launch [BENCHMARK ...]`.
+"""Everything at once, with every core or GPU at work: `python -m pipeline.launch [BENCHMARK ...]`, else the suite.
 
-Units of all cells, seeds to train and to evaluate, are made beside each other into the work folders, those that take
-longest first; `dvc repro` then takes them over under its own lock and gives the same bits as alone.
+Stale units of all cells, seeds to train and to evaluate, are made beside each other into the work folders, those that
+take longest first; `dvc repro` then takes them over under its own lock and gives the same bits as alone.
 
 ``--ray ADDRESS`` makes them on a Ray cluster, whether its nodes share a disk or not. A machine without DVC and MLflow,
-such as a borrowed GPU, gets them in a file: ``--pack FILE`` here, ``--work FILE`` there, ``--adopt RESULTS`` here again.
+such as a borrowed GPU, gets them in a file: ``--pack FILE`` here, ``--work FILE`` there, ``--adopt RESULTS`` here.
 """
 
 import argparse
@@ -95,10 +95,8 @@ def summary(units: Collection[Unit], outcome: Outcome, seconds: float, then: str
     minutes, rest = divmod(round(seconds), 60)
     if outcome.failures:
         first, line = next(iter(outcome.failures.items()))
-        lost = len(units) - len(outcome.records)
-        raise ValueError(
-            f"{lost} of {len(units)} units were not made; the first: {first.name}: {line} (log: {first.log})"
-        )
+        what = f"{len(units) - len(outcome.records)} of {len(units)} units were not made"
+        raise ValueError(f"{what}; the first: {first.name}: {line} (log: {first.log})")
     if units:
         made = len(outcome.records)
         print(f"{made} of {len(units)} units made in {minutes} min {rest} s; {then}", flush=True)
@@ -124,12 +122,10 @@ def tracked(units: Collection[Unit]) -> Iterator[None]:
 def on_ray(units: list[Unit], address: str, jobs: int | None, display: Display) -> Outcome:
     """Make the units as tasks of a Ray cluster. Raises ValueError where none answers."""
     try:
-        import ray
-    except ImportError:
-        raise ValueError("Ray is not installed here: `pip install ray`, or leave out --ray") from None
-    from pipeline.work import cluster
-
-    return cluster.run(ray, units, address, jobs, display)
+        from pipeline.work import cluster
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed here: `pip install ray`, or leave out --ray") from None
+    return cluster.run_units(units, address, jobs, display)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The train stage: all seeds of one cell, `python -m pipeline.train BENCHMARK MODEL`.
 
-Seeds are units of work (`pipeline.work.units`), made in processes of their own (`pipeline.work.workers`). What a finished seed
-has made and the checkpoints of the others wait in the cell's work folder, so that a killed cell carries on; only when
-every seed is there do the stage's outputs appear.
+Seeds are units of work (`pipeline.work`), made in processes of their own. What a finished seed has made and the
+checkpoints of the others wait in the cell's work folder, so that a killed cell carries on; only when every seed is
+there do the stage's outputs appear.
 """
 
 import argparse

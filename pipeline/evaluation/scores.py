@@ -24,9 +24,8 @@ def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
     content = {
         "mean": {name: mean(found) for name, found in values.items() if found},
         "sd": {name: stdev(found) for name, found in values.items() if len(found) > 1},
-        "seeds": [
-            {**row, **cost(record)} for row, record in zip(rows, records, strict=True)
-        ],  # lists are what `dvc metrics` passes over
+        # Lists are what `dvc metrics` passes over.
+        "seeds": [{**record["row"], **{key: record[key] for key in ("of", "made", "seconds")}} for record in records],
         "columns": columns,
         "protocol": protocol(cell, benchmark, rows),
         "cell": [{"fingerprint": cell.evaluation_fingerprint}],
@@ -34,11 +33,6 @@ def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
     atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
     shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
     print(f"{cell.name}: {', '.join(shown)}", flush=True)
-
-
-def cost(record: Record) -> dict[str, Any]:
-    """What the evaluation is of, what it was made on and how many seconds of it it took."""
-    return {key: record[key] for key in ("of", "made", "seconds")}
 
 
 def summary(column: dict, found: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     """A seed's row (its status and, if it finished, every metric), the columns it fills, and the digests of the weights
     and snapshots it is of. Leaves its samples and its progress."""
+    began = time.thread_time()
     device = data.chosen_device()
     resident = data.load(unit.data, device)
     rng = Generator(device).manual_seed(seed_for("sampling", unit.benchmark, unit.seed))
-    trained = unit.training_files() if unit.trained else {}
+    trained = unit.training_files()
     row, found, view = scored(unit, resident, rng, trained.get("weights"))
     if trained:
         snapshots = taken(trained["snapshots"])
@@ -46,7 +48,8 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
         for column in metrics.columns(asked["metrics"])
     ]
     of = {name: file_digest(file) for name, file in trained.items()}
-    return {"row": row, "columns": columns, "of": of, "made": {**data.made_on(device), **unit.origin}}
+    made = {**data.made_on(device), **unit.origin}
+    return {"row": row, "columns": columns, "of": of, "made": made, "seconds": round(time.thread_time() - began, 2)}
 
 
 def scored(

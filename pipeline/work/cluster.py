@@ -87,7 +87,7 @@ class _Tasks:
     def inputs(self, unit: Unit) -> dict[str, tuple[str, Any]]:
         """The digest of each file that the unit reads, and where the cluster has it."""
         read = [path for path in (unit.data, unit.judge) if path.exists()]
-        read += unit.training_files().values() if unit.trained else []
+        read += unit.training_files().values()
         return {path.as_posix(): self.send(path) for path in read}
 
     def send(self, path: Path) -> tuple[str, Any]:

@@ -4,6 +4,7 @@ A package is a .tar.gz of the units, of the code that they run, and of the data,
 read. Results are a .tar to which each unit is added as it is finished, so that a killed machine loses none of those.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -34,9 +35,7 @@ def pack(units: list[Unit], file: Path) -> None:
         inputs |= {path for path in (unit.data, unit.judge) if path.exists()}
         if unit.trained and unit.after not in trained:
             inputs |= set(unit.training_files().values())
-        inputs |= {
-            path for path in (unit.file(".checkpoint"), *unit.work.glob(f"{unit.seed}.snapshots/*")) if path.exists()
-        }
+        inputs |= begun(unit)
     sources = closure([Path("pipeline/launch.py"), *(Path(root) for entry in code.values() for root in entry["roots"])])
     manifest = {
         "units": [{**unit.as_json(), "entry": roots_of(unit)[0]} for unit in units],
@@ -49,6 +48,12 @@ def pack(units: list[Unit], file: Path) -> None:
         for path in sorted(inputs | sources):
             add(tar, path.as_posix(), path.read_bytes())
     atomic_write(file, buffer.getvalue())
+
+
+def begun(unit: Unit) -> set[Path]:
+    """What an unfinished unit goes on from."""
+    there = unit.file(".checkpoint").exists()
+    return {unit.file(".checkpoint"), *unit.work.glob(f"{unit.seed}.snapshots/*")} if there else set()
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -93,8 +98,8 @@ def check_code(file: Path, entry: str, packed: dict[str, Any]) -> None:
     here = "nothing" if missing else digest(roots)
     if here != packed["digest"]:
         raise OtherCode(
-            f"{file} was made from other code: {entry} is {packed['digest'][:16]} there and {here[:16]} here; unpack it "
-            f"into an empty folder (`tar xzf {file.name}`) and run it there, or pack again"
+            f"{file} was made from other code: {entry} is {packed['digest'][:16]} there and {here[:16]} here; unpack "
+            f"it into an empty folder (`tar xzf {file.name}`) and run it there, or pack again"
         )
 
 
@@ -114,7 +119,9 @@ def inside(name: str) -> Path:
 
 
 def restored(content: dict[str, Any]) -> Unit:
-    return Unit(**{key: value for key, value in content.items() if key != "entry"})
+    unit = Unit(**{key: value for key, value in content.items() if key != "entry"})
+    inside(unit.file(".json").as_posix())
+    return unit
 
 
 def results_file(package: Path) -> Path:
@@ -148,9 +155,10 @@ class Results:
     def add_checkpoints(self, units: Iterable[Unit], finished: Collection[Unit]) -> None:
         """What the others go on from."""
         for unit in units:
-            if unit not in finished and unit.file(".checkpoint").exists():
+            files = set() if unit in finished else begun(unit)
+            if files:
                 told = {"unit": unit.as_json(), "record": None}
-                for path in (unit.file(".checkpoint"), *sorted(unit.work.glob(f"{unit.seed}.snapshots/*"))):
+                for path in sorted(files):
                     add(self.tar, path.as_posix(), path.read_bytes())
                 add(self.tar, unit.file(".json").as_posix(), json.dumps(told).encode())
         self.keep()
@@ -200,8 +208,6 @@ def read(file: Path) -> list[tuple[Unit, Record | None, dict[str, bytes]]]:
 
 def whole(unit: Unit, record: Record | None, files: dict[str, bytes]) -> tuple[Unit, Record | None, dict[str, bytes]]:
     """The same, once every file is seen to be the unit's own and as it was made."""
-    import hashlib
-
     work = unit.work.as_posix() + "/"
     if not all(name.startswith(work) and inside(name) for name in files):
         raise ValueError("a file that is not the unit's")

@@ -105,7 +105,10 @@ class Unit:
         return judge_file(self.benchmark)
 
     def training_files(self) -> dict[str, Path]:
-        """The weights and snapshots that an evaluation looks at: just trained, or among the outputs of the stage."""
+        """The weights and snapshots that an evaluation looks at, just trained or among the outputs of the stage; none
+        that the oracle's looks at."""
+        if not self.trained:
+            return {}
         fresh = work_folder("train", self.benchmark, self.contestant, self.trained)
         done = (fresh / f"{self.seed}.json").exists()
         place = {} if done else outputs("train", self.benchmark, self.contestant)
