@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 from pipeline import params
-from pipeline.cell import Cell
+from pipeline.cell import Cell, data_file
+from pipeline.digests import forget
 from pipeline.tracking import importer as tracking
 from pipeline.tracking.results import current
 
@@ -63,6 +64,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "benchmarks/datasets/ring.py": "",
         "benchmarks/metrics/modes.py": "",
         "models/gan.py": "",
+        "pipeline/training/unit.py": "",
         "reports/__init__.py": "",
         "reports/pictures.py": PICTURES,
     }
@@ -74,8 +76,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     pictures = types.ModuleType("reports.pictures")
     exec(PICTURES, vars(pictures))
     monkeypatch.setitem(sys.modules, "reports.pictures", pictures)
-    for path in gan().dependencies():
-        write(path, "")
+    write(data_file("ring"), "")
     yield tmp_path
     params.load.cache_clear()
 
@@ -100,6 +101,7 @@ def curve(rows: int = ROWS) -> str:
 
 
 def gan() -> Cell:
+    forget()
     params.load.cache_clear()
     return Cell("ring", "gan")
 
@@ -118,7 +120,7 @@ def finish(cell: Cell, diverged: int | None = None) -> None:
         row = {"seed": seed, "status": "diverged" if bad else "finished", "step": 40 if bad else 1000}
         row["player"] = "critic" if bad else ""
         write(cell.curves / f"{seed}.csv", curve(3) + "40,nan,1\n" if bad else curve())
-        seeds.append({**row, "seconds": 20.0})
+        seeds.append({**row, "seconds": 20.0, "made": {"torch": "2.9", "device": "a processor", "commit": "abc"}})
         scored = {"seed": seed, "status": "finished", "fjd": 1.5 + seed, "nll": None, "estimator": "exact"}
         scores.append(row if bad else scored)
         if not bad:

@@ -22,9 +22,25 @@ def prepare(benchmarks: list[Benchmark]) -> None:
         if not (stages := stages_file(benchmark.name)).exists():
             raise ValueError(f"{benchmark.name} has no stages yet; run `python -m pipeline.add {benchmark.name}` first")
         targets += [f"{stages}:prepare", *[f"{stages}:judge"] * bool(benchmark.judge)]
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", *targets])
-    if done.returncode:
+    if dvc("repro", "--quiet", *targets):
         raise ValueError("`dvc repro` of the stages before training failed; what it said stands above")
+    restore(benchmarks)
+
+
+def restore(benchmarks: list[Benchmark]) -> None:
+    """Fetch from DVC's cache what was made of this code and these parameters and is no longer in its place."""
+    lost = []
+    for benchmark in benchmarks:
+        for contestant in benchmark.models:
+            cell = Cell(benchmark.name, contestant)
+            if not cell.weights.exists() and published("train", cell.benchmark, contestant, cell.fingerprint):
+                lost += [f"{stages_file(benchmark.name)}:{stage}@{contestant}" for stage in ("train", "evaluate")]
+    if lost:
+        dvc("checkout", "--quiet", "--allow-missing", *lost)  # what is not in the cache is made anew
+
+
+def dvc(*arguments: str) -> int:
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments]).returncode
 
 
 def stale(benchmarks: Iterable[Benchmark]) -> list[Unit]:

@@ -1,0 +1,225 @@
+"""Units made elsewhere give the bits of `dvc repro`: beside each other here, on a machine that gets them in a file, and
+on a Ray cluster whose nodes share no folder."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clones import copy, edit_params, processes_in, run, succeed, variables, wait_for
+
+pytestmark = pytest.mark.timeout(6000)
+LAUNCH = (sys.executable, "-m", "pipeline.launch")
+MODELS = {"toys": {"vae": {"model": "vae"}, "gmm": {"model": "gmm"}}, "images": {"cgan": {"model": "cgan", "width": 8}}}
+CELLS = ("ring/vae", "ring/gmm", "ring/oracle", "digits/cgan", "digits/oracle")
+VOLATILE = ("seconds", "made", "steps_per_second")  # what may differ between two runs
+
+
+def small(board: dict) -> None:
+    board |= {"suite": ["ring", "digits"], "seeds": 2}
+    for kind, models in MODELS.items():
+        board[kind]["models"] = models
+        board[kind]["training"] |= {"steps": 20, "batch": 32, "snapshots": 2, "snapshot_samples": 30}
+        board[kind]["evaluation"] |= {"samples": 60, "metrics": ["frechet", "manifold", "likelihood"], "main": []}
+    board["images"]["judge"]["epochs"] = 1
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """A clone that `dvc repro` alone has run in, and what it made."""
+    place = tmp_path_factory.mktemp("home")
+    copy(place)
+    for name in ("grid", "stacked_digits"):
+        (place / f"benchmarks/{name}/dvc.yaml").unlink()
+    edit_params(place, small)
+    succeed(place, "dvc", "repro", "-q")
+    return place, results(place)
+
+
+@pytest.fixture
+def home(reproduced: tuple[Path, dict[str, object]]) -> Path:
+    """The clone, its cells undone."""
+    place, _ = reproduced
+    for cell in CELLS:
+        shutil.rmtree(place / "artifacts" / cell, ignore_errors=True)
+        shutil.rmtree(place / "reports/scores" / cell, ignore_errors=True)
+    shutil.rmtree(place / ".dvc/cache", ignore_errors=True)  # or DVC would remember what it made
+    shutil.rmtree(place / "artifacts/work", ignore_errors=True)
+    return place
+
+
+def results(place: Path) -> dict[str, object]:
+    """Everything that was made, but for seconds and machines."""
+    found: dict[str, object] = {}
+    for cell in CELLS:
+        for file in sorted((place / "artifacts" / cell).rglob("*.*")):
+            found[str(file.relative_to(place))] = file.read_bytes()
+        for file in sorted((place / "reports/scores" / cell).rglob("*.*")):
+            text = file.read_text()
+            found[str(file.relative_to(place))] = plain(json.loads(text)) if file.suffix == ".json" else text
+    assert len(found) > 30
+    return found
+
+
+def plain(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: plain(value) for key, value in content.items() if key not in VOLATILE}
+    return [plain(value) for value in content] if isinstance(content, list) else content
+
+
+def adopted_as_reproduced(home: Path, wanted: dict[str, object]) -> None:
+    """What lies in the work folders becomes what `dvc repro` alone has made, and no seed is trained again."""
+    said = succeed(home, "dvc", "repro")
+    assert said.count("2 seeds trained, of which 2 were there") == 3
+    assert results(home) == wanted
+    assert json.loads(succeed(home, "dvc", "status", "--json")) == {}
+    assert "no unit is stale" in succeed(home, *LAUNCH)
+
+
+def test_launch_gives_the_bits_of_repro(home: Path, reproduced: tuple[Path, dict[str, object]]) -> None:
+    assert "16 of 16 units made" in succeed(home, *LAUNCH, "--jobs", "2")
+    adopted_as_reproduced(home, reproduced[1])
+
+
+def packed(home: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A package, and a machine's folder with the code and nothing else."""
+    file, machine = tmp_path / "pack.tar.gz", tmp_path / "machine"
+    assert "16 units" in succeed(home, *LAUNCH, "--pack", str(file))
+    machine.mkdir()
+    with tarfile.open(file) as tar:
+        tar.extractall(machine, filter="data")
+    shutil.rmtree(machine / "artifacts")
+    return file, machine
+
+
+NO_SUCH = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("dvc", "mlflow", "pydantic", "ruamel", "pandas", "matplotlib"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_a_machine_without_dvc_works_on_a_package(
+    home: Path, reproduced: tuple[Path, dict[str, object]], tmp_path: Path
+) -> None:
+    file, machine = packed(home, tmp_path)
+    (machine / "sitecustomize.py").write_text(NO_SUCH)
+    environment = {"PYTHONPATH": str(machine)}
+    assert "not" in run(machine, sys.executable, "-c", "import dvc", **environment).stderr.lower()
+    said = succeed(machine, *LAUNCH, "--work", str(file), **environment)
+    assert "16 of 16 units made" in said and "pack.results.tar" in said
+    assert "16 units taken over" in succeed(home, *LAUNCH, "--adopt", str(tmp_path / "pack.results.tar"))
+    adopted_as_reproduced(home, reproduced[1])
+
+
+def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
+    home: Path, reproduced: tuple[Path, dict[str, object]], tmp_path: Path
+) -> None:
+    file, machine = packed(home, tmp_path)
+    first = succeed(machine, *LAUNCH, "--work", str(file), "--limit", "0.001", "--results", "first.tar")
+    assert " of 16 units made" in first and "16 of 16" not in first
+    again = succeed(machine, *LAUNCH, "--work", str(file), "--results", "again.tar")
+    assert "16 of 16 units made" in again
+    for name in ("first.tar", "again.tar"):
+        succeed(home, *LAUNCH, "--adopt", str(machine / name))
+    adopted_as_reproduced(home, reproduced[1])
+
+
+def test_a_package_of_other_code_or_parameters_is_refused(home: Path, tmp_path: Path) -> None:
+    file, machine = packed(home, tmp_path)
+    succeed(machine, *LAUNCH, "--work", str(file))
+    model = machine / "models/vae.py"
+    model.write_text(model.read_text() + "\nEDITED = True\n")
+    done = run(machine, *LAUNCH, "--work", str(file))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "was made from other code: train/vae is " in done.stderr and " here" in done.stderr
+
+    def wider(board: dict) -> None:
+        board["toys"]["models"]["vae"]["width"] = 99
+
+    edit_params(home, wider)
+    try:
+        done = run(home, *LAUNCH, "--adopt", str(tmp_path / "pack.results.tar"))
+    finally:
+        edit_params(home, small)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "was made from other code, data or parameters: train ring/vae seed " in done.stderr
+    assert not list((home / "artifacts/work").glob("*/*/*/*.json")), "nothing was taken over"
+
+
+def test_a_damaged_package_is_refused_and_what_is_whole_of_results_is_kept(home: Path, tmp_path: Path) -> None:
+    file, machine = packed(home, tmp_path)
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    for name, content in (("half", broken.read_bytes()), ("text", b"no package"), ("empty", b"")):
+        broken.write_bytes(content)
+        done = run(machine, *LAUNCH, "--work", str(broken))
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, name
+        assert f"{broken} is damaged; copy it again" in done.stderr
+    succeed(machine, *LAUNCH, "--work", str(file))
+    results, cut = tmp_path / "pack.results.tar", tmp_path / "cut.tar"
+    cut.write_bytes(results.read_bytes()[: results.stat().st_size // 2])
+    said = succeed(home, *LAUNCH, "--adopt", str(cut))
+    taken = int(said.split(" units taken over")[0].split()[-1])
+    assert 0 < taken < 16 and len(list((home / "artifacts/work").glob("*/*/*/*.json"))) == taken
+    content = bytearray(results.read_bytes())
+    with tarfile.open(results) as tar:
+        member = next(member for member in tar if member.name.endswith(".pt"))
+    content[member.offset_data + member.size // 2] ^= 255
+    cut.write_bytes(content)
+    done = run(home, *LAUNCH, "--adopt", str(cut))
+    assert done.returncode == 1 and f"{cut} is damaged" in done.stderr and done.stderr.count("\n") == 1
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[str]:
+    """Two Ray nodes of one core on this machine, the second with a view of its own of the folder that Ray works in."""
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # a socket's path must be short
+    own = folder / "own"
+    own.mkdir()
+    ray = [str(Path(sys.executable).parent / "ray"), "start", "--node-ip-address=127.0.0.1", "--num-cpus=1"]
+    ray += ["--disable-usage-stats", "--block"]
+    head = [*ray, "--head", "--port=6399", f"--temp-dir={folder}/ray", "--include-dashboard=false"]
+    second = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh"]
+    second += [str(own), f"{folder}/ray", *ray, "--address=127.0.0.1:6399"]
+    place = folder / "cwd"
+    place.mkdir()
+    started = []
+    try:
+        for command, place_of_ray in ((head, folder / "ray"), (second, own)):
+            log = (folder / "log").open("a")
+            started.append(subprocess.Popen(command, cwd=place, stdout=log, stderr=log, env=variables()))
+            wait_for((place_of_ray / "session_latest/sockets/raylet").exists)
+        yield "127.0.0.1:6399"
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+        wait_for(lambda: not processes_in(place))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def may_mount() -> bool:
+    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="only root may hide a folder from a node")
+def test_a_ray_cluster_without_a_shared_folder_gives_the_bits_of_repro(
+    home: Path, reproduced: tuple[Path, dict[str, object]]
+) -> None:
+    pytest.importorskip("ray")
+    with cluster() as address:
+        said = succeed(home, *LAUNCH, "--ray", address)
+    assert "16 of 16 units made" in said
+    adopted_as_reproduced(home, reproduced[1])
