@@ -45,7 +45,8 @@ def run(clone: Path, *command: str, **environment: str) -> subprocess.CompletedP
 
 def succeed(clone: Path, *command: str, **environment: str) -> str:
     done = run(clone, *command, **environment)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    ended = f"{command} ended with {done.returncode}"
+    assert done.returncode == 0, f"{ended}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout + done.stderr
 
 
