@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -98,7 +98,7 @@ class Cell:
         """The parameters that a seed's result depends on; their number is not among them: seed i is the same in any."""
         benchmark = params.load().benchmark(self.benchmark)
         return {
-            "training": benchmark.training.model_dump(),
+            "training": asdict(benchmark.training),
             "model": {} if self.model == ORACLE else benchmark.models[self.model].model_dump(),
         }
 

@@ -12,8 +12,9 @@ import models
 from benchmarks import datasets
 from models.common.protocol import Batch, Losses
 from pipeline import data
-from pipeline.params import Training
-from pipeline.training import engine
+from pipeline.training import engine, meters
+from pipeline.training.players import Average
+from pipeline.training.settings import Training
 
 CPU = torch.device("cpu")
 
@@ -52,18 +53,17 @@ class Two(nn.Module):
         super().__init__()
         self.left, self.right = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(2.0))
         self.bystander = nn.Parameter(torch.tensor(5.0))
-        self.step, self.explode_at, self.value = 0, explode_at, value
+        self.explode_at, self.value = explode_at, value
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {name: torch.optim.SGD([getattr(self, name)], lr=0.125) for name in ("left", "right")}
 
     def moves(self, step: int) -> Sequence[Callable[[Batch], Losses]]:
-        self.step = step
         return [self.both]
 
     def both(self, batch: Batch) -> Losses:
         product = self.left * self.right * self.bystander
-        bad = torch.tensor(self.value) if self.step == self.explode_at else torch.tensor(0.0)
+        bad = torch.where(batch.step == self.explode_at, self.value, 0.0)
         return {"left": product, "right": -product + bad}
 
 
@@ -89,18 +89,27 @@ def test_divergence_names_the_step_and_the_player(ring: data.Data, tmp_path: Pat
 
 
 def test_meters_average_over_the_window(tmp_path: Path) -> None:
-    meters = engine.Meters()
+    record = meters.Meters(window=3)
+    alone, both = (print,), (print, repr)  # what moved does not matter, only whether it was the same
     for step, loss in enumerate([1.0, 2.0, 6.0]):
-        meters.add(step, {"a": torch.tensor(loss)} | ({"b": torch.tensor(-1.0)} if step == 1 else {}))
-    meters.read(3)
-    meters.add(3, {"a": torch.tensor(4.0)})
-    meters.read(4)
-    assert meters.csv() == "step,a,b\n3,3,-1\n4,4,\n"
+        write(record, both if step == 1 else alone, step, {"a": loss} | ({"b": -1.0} if step == 1 else {}))
+    record.read(3)
+    write(record, alone, 3, {"a": 4.0})
+    record.read(4)
+    assert record.csv() == "step,a,b\n3,3,-1\n4,4,\n"
+
+
+def write(record: meters.Meters, moves: tuple, step: int, losses: dict, watched: dict | None = None) -> None:
+    losses, watched = (
+        [(name, torch.tensor(value)) for name, value in (part or {}).items()] for part in (losses, watched)
+    )
+    record.write(moves, step, losses, watched)
+    record.taken.append(moves)
 
 
 def test_the_average_is_the_exponential_mean_of_the_weights() -> None:
     model = nn.Linear(1, 1, bias=False)
-    average = engine.Average(model, decay=0.9)
+    average = Average(model, decay=0.9)
     expected = model.weight.item()
     for step in range(1, 50):
         with torch.no_grad():
@@ -188,11 +197,11 @@ def test_learning_rates_fall_to_zero(ring: data.Data, tmp_path: Path) -> None:
 
 
 def test_what_a_model_lets_be_watched_is_drawn_and_stops_nothing() -> None:
-    meters = engine.Meters()
-    for value in (1.0, 2.0):
-        meters.add(0, {"a": torch.tensor(0.5)}, {"kl": torch.tensor(value), "huge": torch.tensor(float("inf"))})
-    meters.read(2)
-    assert meters.csv() == "step,a,kl,huge\n2,0.5,1.5,inf\n"
+    record = meters.Meters(window=2)
+    for step, value in enumerate((1.0, 2.0)):
+        write(record, (print,), step, {"a": 0.5}, {"kl": value, "huge": float("inf")})
+    record.read(2)
+    assert record.csv() == "step,a,kl,huge\n2,0.5,1.5,inf\n"
 
 
 def test_weights_that_the_last_step_broke_are_divergence_before_they_are_used(ring: data.Data, tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError, create_model
-
 from benchmarks.datasets.common.splits import Split, Splits, Truth
 
 __all__ = ["Split", "Splits", "Truth", "check", "load", "names"]
@@ -35,6 +33,8 @@ def load(name: str, root: Path, settings: Mapping[str, Any]) -> Splits:
 
 def check(name: str, settings: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, if ``settings`` do not fit the signature of the data set's ``load``."""
+    from pydantic import ConfigDict, ValidationError, create_model  # here: where models train there may be none
+
     fields = {key: (p.annotation, p.default) for key, p in _parameters(name).items() if key != "root"}
     schema = create_model("Settings", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
     try:
