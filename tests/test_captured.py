@@ -39,9 +39,8 @@ def points(dtype: torch.dtype = torch.float32) -> Data:
 def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
     """Continuous ones, since those of levels become float32."""
     rng = torch.Generator().manual_seed(0)
-    split = Split(
-        torch.rand(70, channels, 8, 8, generator=rng, dtype=dtype) * 2 - 1, torch.randint(3, (70,), generator=rng)
-    )
+    x = torch.rand(70, channels, 8, 8, generator=rng, dtype=dtype) * 2 - 1
+    split = Split(x, torch.randint(3, (70,), generator=rng))
     return Data(split, split, classes=3)
 
 
@@ -244,7 +243,8 @@ def test_nothing_beside_the_moves_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatc
             for parameter in weights.parameters():
                 parameter.grad = torch.ones_like(parameter)
             players.slow_down(1 - step.double() / 10)
-            players.optimizers["it"].step()
+            if make is optimizers.rmsprop:  # the other's step is one operation, which knows no such tensors
+                players.optimizers["it"].step()
             assert group["capturable"] and all(state.device.type == "cuda" for state in players.tensors())
         Average(weights, 0.9).update(step + 1)
         meters, loss = Meters(window=5), torch.zeros((), device=gpu)

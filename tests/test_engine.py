@@ -1,5 +1,7 @@
 """The training loop: who moves, what is averaged, what diverges, and that a resumed run is the same run."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from torch import Tensor, nn
 
 import models
 from benchmarks import datasets
-from models.common.protocol import Batch, Losses
+from benchmarks.datasets import Split
+from models.common.protocol import Batch, Losses, Spec
 from pipeline import data
 from pipeline.training import engine, meters
 from pipeline.training.players import Average
@@ -119,6 +122,61 @@ def test_the_average_is_the_exponential_mean_of_the_weights() -> None:
         expected = decay * expected + (1 - decay) * model.weight.item()
     average.install()
     assert model.weight.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_row_that_was_not_written_is_not_a_number() -> None:
+    record = meters.Meters(window=3)
+    write(record, (print,), 1, {"a": 2.0})
+    assert record.tables[(print,)].values.flatten().isnan().tolist() == [True, False, True]
+
+
+def test_the_average_makes_room_again_whatever_happens() -> None:
+    model = nn.Linear(1, 1)
+    average, last = Average(model, decay=0.9), model.weight.item()
+    average.mean[0].fill_(5.0)
+    with pytest.raises(KeyboardInterrupt), average.installed():
+        assert model.weight.item() == 5
+        raise KeyboardInterrupt
+    assert model.weight.item() == last
+
+
+def test_what_counts_as_exploded_grows_with_the_datum(tmp_path: Path) -> None:
+    assert meters.exploded(Spec((2,))) == meters.exploded(Spec((1, 28, 28), levels=2)) == 1e6
+    assert meters.exploded(Spec((3, 32, 32), levels=256)) == pytest.approx(100 * 3072 * math.log(256))
+    x = torch.randint(256, (4, 3, 256, 256), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    large = data.Data(Split(x), Split(x), levels=256)
+    run = new_run(models.load("vae")(large.spec, width=4, latent=2), large, tmp_path, training(steps=1, batch=2))
+    run.train()
+    assert 1e6 < run.meters.rows[0]["model"] < 1e7, "nats of a whole image, and no divergence"
+
+
+def test_seconds_are_of_computing_and_not_of_waiting(ring: data.Data, tmp_path: Path) -> None:
+    run = new_run("gan", ring, tmp_path, training(steps=3))
+    unhurried = run.model.moves
+    run.model.moves = lambda step: (time.sleep(0.2), unhurried(step))[1]
+    began = time.process_time()
+    run.train()
+    assert 0 < run.seconds <= time.process_time() - began < 0.6 and run.clock.unit == "cpu"
+    assert run.state()["seconds"] == run.seconds
+
+
+def test_denormals_may_be_flushed_as_long_as_they_always_are(
+    ring: data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_flush_denormal(True)
+    try:
+        whole = new_run("ae", ring, tmp_path / "whole", training())
+        whole.train()
+        monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 0.0)
+        turns = new_run("ae", ring, tmp_path / "killed", training()).turns()
+        for _ in range(9):
+            next(turns)
+        resumed = new_run("ae", ring, tmp_path / "killed", training(), init=77)
+        resumed.train()
+    finally:
+        torch.set_flush_denormal(False)
+    found = resumed.model.state_dict()
+    assert all(torch.equal(tensor, found[key]) for key, tensor in whole.model.state_dict().items())
 
 
 @pytest.mark.parametrize("name", models.names())
