@@ -5,8 +5,11 @@ from __future__ import annotations
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from torch import nn
+
+from models.common.protocol import Spec
 
 
 def names() -> list[str]:
@@ -21,3 +24,9 @@ def load(name: str) -> type[nn.Module]:
         remedy = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names())}"
         raise ValueError(f"no model is called {name!r}: {remedy}")
     return import_module(f"{__name__}.{name}").Model
+
+
+def build(name: str, spec: Spec, settings: dict[str, Any]) -> nn.Module:
+    """The model ``name`` for data of ``spec``; a list among its settings is a tuple of its constructor's."""
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return load(name)(spec, **given)

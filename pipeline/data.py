@@ -1,6 +1,8 @@
 """A prepared benchmark's data: one file, loaded once, resident on the device."""
 
 import os
+import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,26 @@ def chosen_device() -> torch.device:
     except (RuntimeError, AssertionError):  # torch raises either, for an unknown name and for a missing device
         raise ValueError(f"BENCHMARK_DEVICE = {name!r}: no such device here; leave it out, or set cpu") from None
     return torch.device(name)
+
+
+def made_on(device: torch.device) -> dict[str, str | int | None]:
+    """What a result was computed with: for a record, since it may differ in the last digits elsewhere."""
+    gpu = device.type == "cuda"
+    return {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if gpu else processor(),
+        "cuda": torch.version.cuda if gpu else None,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True)

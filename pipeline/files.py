@@ -1,5 +1,6 @@
 """Files that are either whole or absent. Needs no torch, so that a process that only moves files starts at once."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -26,3 +27,9 @@ def atomic_write(path: Path, data: bytes | str) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of what the file holds."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -124,6 +124,11 @@ class Benchmark(BaseModel):
     judge: Judging | None
     models: dict[str, Contestant]
 
+    @property
+    def metrics(self) -> set[str]:
+        """All that its evaluation computes."""
+        return {*self.evaluation.metrics, *self.evaluation.progress}
+
 
 class Params:
     """All parameters, checked against one another and against the folders of models, data sets and metrics.
@@ -135,6 +140,7 @@ class Params:
         self.root = root
         self.board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
         self.suite = self.board.suite
+        self.read: dict[str, Benchmark] = {}
         for name in self.suite:
             self.benchmark(name)
         for name, kind in self.board.kinds.items():
@@ -144,6 +150,12 @@ class Params:
                     raise ValueError(f"{PARAMS}: {name}.models.oracle: the name of the real data's row; choose another")
 
     def benchmark(self, name: str) -> Benchmark:
+        """The benchmark of that name, read once."""
+        if name not in self.read:
+            self.read[name] = self.merged(name)
+        return self.read[name]
+
+    def merged(self, name: str) -> Benchmark:
         known(name, self.benchmarks(), "benchmark", "benchmark")
         path = Path("benchmarks") / name / "benchmark.yaml"
         own: Folder = validated(Folder, read(self.root / path), path)
@@ -165,6 +177,16 @@ class Params:
             for metric in getattr(merged.evaluation, part):
                 known(metric, stems(self.root / "benchmarks/metrics"), f"{own.kind}.evaluation.{part}", "metric")
         return merged
+
+    def metrics(self, kind: str) -> set[str]:
+        """All that evaluations of a kind compute, whatever its benchmarks say of their own."""
+        return {
+            metric for each in map(self.benchmark, self.benchmarks()) if each.kind == kind for metric in each.metrics
+        }
+
+    def contestants(self) -> list[str]:
+        """The names of all contestants, each once."""
+        return list(dict.fromkeys(model for kind in self.board.kinds.values() for model in kind.models))
 
     def benchmarks(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))

@@ -61,10 +61,10 @@ def gather(benchmark: params.Benchmark) -> load.Report:
     samples = {model: Cell(benchmark.name, model).samples for model in (*models, ORACLE)}
     snapshots = {model: Cell(benchmark.name, model).snapshots for model in models}
     report = load.load(benchmark.name, benchmark.kind, models, scores, samples, snapshots)
-    board = params.load().board
-    palette = dict.fromkeys(model for kind in board.kinds.values() for model in kind.models)
     density, modes = (None, "") if benchmark.judge else truth(benchmark.name)
-    return replace(report, density=density, palette=tuple(palette), facts=facts(benchmark, report, modes))
+    return replace(
+        report, density=density, palette=tuple(params.load().contestants()), facts=facts(benchmark, report, modes)
+    )
 
 
 def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[str, str]:

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-import psutil
-
 
 def run_stage(main: Callable[[], None]) -> NoReturn:
     """Run ``main`` and exit: 0 when done, 1 with one line on stderr for a bad input, 130 for Ctrl-C.
@@ -57,6 +55,8 @@ def watch_dvc(every: float = 1.0) -> None:
     """End this process when the `dvc` that started it is gone: a killed DVC leaves its stage running otherwise."""
     if "DVC_STAGE" not in os.environ:
         return
+    import psutil  # here: a machine without DVC may be without it, too
+
     # DVC runs a stage through a shell, which may or may not have replaced itself by the stage.
     ancestors = psutil.Process().parents()[:2]
     dvc = next((process for process in ancestors if process.name() not in ("sh", "bash", "dash", "zsh")), None)

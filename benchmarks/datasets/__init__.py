@@ -33,7 +33,7 @@ def load(name: str, root: Path, settings: Mapping[str, Any]) -> Splits:
 
 def check(name: str, settings: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, if ``settings`` do not fit the signature of the data set's ``load``."""
-    from pydantic import ConfigDict, ValidationError, create_model  # here: where models train there may be none
+    from pydantic import ConfigDict, ValidationError, create_model  # here: prepared data are read without it
 
     fields = {key: (p.annotation, p.default) for key, p in _parameters(name).items() if key != "root"}
     schema = create_model("Settings", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)

@@ -14,19 +14,10 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_images
+from benchmarks.metrics.common.damage import DAMAGE, DRAWS, IMAGES
 from benchmarks.metrics.common.similarity import ssim_map
 from benchmarks.metrics.reconstruction import psnr
 
-IMAGES = 100  # held-out ones that are damaged, at most
-DRAWS = 5  # fillings of each
-HIT = 0.3  # share of pixels that salt and pepper fall on
-
-DAMAGE = {  # in the order of the evidence: a part of columns' names, what a page calls it, and what is hidden
-    "centre": ("Centre", "the middle half of rows and columns"),
-    "lower_half": ("Lower half", "the lower half of the rows"),
-    "rectangle": ("Rectangle", "a rectangle anywhere, each side by lot a quarter to three quarters of the image's"),
-    "salt_pepper": ("Salt and pepper", f"{HIT:.0%} of the pixels by lot, known to be black or white by chance"),
-}
 MEASURES = {  # the other part, its label, what it is, and decimals
     "psnr": ("PSNR", f"PSNR in dB of the mean of {DRAWS} draws", 2),
     "psnr_best": (f"PSNR, best of {DRAWS}", f"PSNR in dB of each image's best of {DRAWS} draws", 2),

@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.metrics import Column
-from benchmarks.metrics.common.checks import check_mixture
 from benchmarks.metrics.common.histograms import jensen_shannon
+from benchmarks.metrics.common.occupancy import FIRM, RADIUS, occupancy
 
-RADIUS = 3  # sigmas within which a sample is of high quality
 FIRST = 2500  # samples that the literature counts
-FIRM = 20  # high-quality samples that cover a mode for certain
 
 
 def _columns(suffix: str, which: str, n: str, main: bool) -> tuple[Column, ...]:
@@ -71,18 +69,6 @@ def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -
             f"modes_js{suffix}": js_from_uniform(counts=counts),
         }
     return values
-
-
-def occupancy(*, fake: Tensor, centres: Tensor, sigma: float) -> Tensor:
-    """How many high-quality samples are nearest to each centre."""
-    check_mixture(fake=fake, centres=centres, sigma=sigma)
-    counts = torch.zeros(len(centres), dtype=torch.int64, device=fake.device)
-    for part in fake.split(max(1, 2**22 // len(centres))):
-        # by differences, not by products: these cancel far from the origin
-        distance = torch.cdist(part.double(), centres.double(), compute_mode="donot_use_mm_for_euclid_dist")
-        near, mode = distance.min(dim=1)  # (n, K) -> (n,)
-        counts += torch.bincount(mode[near < RADIUS * sigma], minlength=len(centres))
-    return counts
 
 
 def kl_from_uniform(*, counts: Tensor) -> float | None:

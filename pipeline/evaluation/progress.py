@@ -3,21 +3,21 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks import metrics
-from benchmarks.metrics.modes import FIRM, occupancy
-from pipeline.cell import Cell
+from benchmarks.metrics.common.occupancy import FIRM, occupancy
 from pipeline.data import Data
 from pipeline.evaluation.view import Evidence, View
 
 
-def taken(cell: Cell, seed: int) -> dict[int, Tensor]:
+def taken(path: Path) -> dict[int, Tensor]:
     """The snapshots of a seed by step, stored as the data are."""
-    with np.load(cell.snapshots / f"{seed}.npz", allow_pickle=False) as file:
+    with np.load(path, allow_pickle=False) as file:
         return dict(zip(file["step"].tolist(), torch.from_numpy(file["x"]), strict=False))
 
 

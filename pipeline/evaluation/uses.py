@@ -9,16 +9,16 @@ held-out data's codes: the standard normal's where codes are distributed as such
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from benchmarks.metrics.inpainting import DAMAGE, DRAWS, HIT, IMAGES
+from benchmarks.metrics.common.damage import DAMAGE, DRAWS, HIT, IMAGES
 from models.common.protocol import Encodes, Inpaints
 from models.common.repair import alternate
-from pipeline.cell import Cell
 from pipeline.data import Data
 from pipeline.evaluation.sampling import packed
 from pipeline.evaluation.view import Evidence
@@ -165,7 +165,7 @@ def at(codes: Tensor, shares: Tensor) -> Tensor:
     return codes.mean(0)[:, None] + codes.std(0)[:, None] * torch.special.ndtri(shares.to(codes))
 
 
-def save(cell: Cell, seed: int, resident: Data, evidence: Evidence) -> None:
+def save(samples: Path, seed: int, resident: Data, evidence: Evidence) -> None:
     """Write what the report's pictures show, in folders beside the samples."""
     if "filled" in evidence and not evidence["filled"].isnan().all():
         filled = evidence["filled"][:, :, :SHOWN]
@@ -179,6 +179,6 @@ def save(cell: Cell, seed: int, resident: Data, evidence: Evidence) -> None:
         fits = ~filled.isnan().flatten(1).all(1)  # (T,)
         names = [name for name, _ in DAMAGE.values()]
         content |= {"fits": fits, "damage": np.array(names), "levels": resident.levels}
-        atomic_write(cell.samples / "fills" / f"{seed}.npz", packed(**content))
+        atomic_write(samples / "fills" / f"{seed}.npz", packed(**content))
     if walked := evidence.get("walks"):
-        atomic_write(cell.samples / "walks" / f"{seed}.npz", packed(**walked, levels=resident.levels))
+        atomic_write(samples / "walks" / f"{seed}.npz", packed(**walked, levels=resident.levels))

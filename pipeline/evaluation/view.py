@@ -1,15 +1,15 @@
 """What a benchmark knows of itself, and what its judge, or Inception, sees in images."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from benchmarks import inception
 from benchmarks.extractors import describe
-from pipeline.cell import judge_file
 from pipeline.data import Data
-from pipeline.judge import load_judge
+from pipeline.evaluation.judging import load_judge
 
 SEEN = 10_000  # training data that metrics get whole; of features they get all, or copies would go unseen
 
@@ -19,9 +19,9 @@ Evidence = dict[str, Any]  # by the names in benchmarks.metrics.EVIDENCE
 class View:
     """The eyes of a benchmark; points are seen as they are."""
 
-    def __init__(self, benchmark: str, resident: Data) -> None:
+    def __init__(self, file: Path, resident: Data) -> None:
+        """file: the benchmark's judge; one that has none has no such file."""
         self.resident = resident
-        file = judge_file(benchmark)
         self.judge = load_judge(file, resident.train.x.device) if file.exists() else None
 
     def of_benchmark(self, wanted: set[str]) -> Evidence:

@@ -12,7 +12,7 @@ from pipeline import params
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
-PLACE = "- benchmark: NAME\n"
+PLACE = "{benchmark: NAME}"
 
 
 def main() -> None:
@@ -34,8 +34,8 @@ def stages(benchmark: params.Benchmark) -> str:
     template = Path("benchmarks") / ("images.yaml" if benchmark.judge else "points.yaml")
     text = template.read_text()
     if text.count(PLACE) != 1:
-        raise ValueError(f"{template} must hold the line {PLACE.strip()!r} once, where the name goes")
-    return text.replace(PLACE, f"- benchmark: {benchmark.name}\n").replace("KIND.", f"{benchmark.kind}.")
+        raise ValueError(f"{template} must hold {PLACE!r} once, where the name goes")
+    return text.replace(PLACE, f"{{benchmark: {benchmark.name}}}").replace("KIND.", f"{benchmark.kind}.")
 
 
 if __name__ == "__main__":

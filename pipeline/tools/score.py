@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks import inception, metrics
 from benchmarks.extractors import describe
 from pipeline.data import chosen_device
-from pipeline.judge import load_judge
+from pipeline.evaluation.judging import load_judge
 from pipeline.stage import run_stage
 from pipeline.tools.sets import Samples, read
 from reports.tables import heading, number

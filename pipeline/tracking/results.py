@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell, commit
+from pipeline.cell import ORACLE, Cell, origin
 
 
 class Result(NamedTuple):
@@ -39,7 +39,7 @@ def running(cell: Cell, began: float) -> list[Result]:
     found = []
     for path in sorted(cell.work.glob("*.csv")):
         try:
-            made = {"curves": curves(path), "commit": commit()}
+            made = {"curves": curves(path), "commit": origin()["commit"]}
             result = Result(int(path.stem), cell.fingerprint, "RUNNING", path.stat().st_mtime, **made)
         except FileNotFoundError:  # the cell ended in this moment
             continue
@@ -57,7 +57,7 @@ def trained(cell: Cell) -> list[Result]:
         result = Result(
             seed=row["seed"],
             fingerprint=record["cell"][0]["fingerprint"],
-            commit=record["cell"][0].get("commit"),
+            commit=row["made"].get("commit"),
             status="FAILED" if diverged else "FINISHED",
             ended=ended,
             step=row["step"],

@@ -1,0 +1,74 @@
+"""What the evaluated seeds of a cell say together: its scores.json."""
+
+from __future__ import annotations
+
+import json
+from statistics import mean, stdev
+from typing import TYPE_CHECKING
+
+from pipeline.files import atomic_write
+
+if TYPE_CHECKING:
+    from pipeline.cell import Cell
+    from pipeline.params import Benchmark
+    from pipeline.work.units import Record
+
+
+def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
+    """scores.json: means for `dvc metrics`, every seed's row, and how to print and read the columns."""
+    rows, columns = [record["row"] for record in records], records[0]["columns"]
+    values = {
+        column["name"]: [row[column["name"]] for row in rows if row.get(column["name"]) is not None]
+        for column in columns
+    }
+    content = {
+        "mean": {name: mean(found) for name, found in values.items() if found},
+        "sd": {name: stdev(found) for name, found in values.items() if len(found) > 1},
+        # Lists are what `dvc metrics` passes over.
+        "seeds": [{**record["row"], **{key: record[key] for key in ("of", "made", "seconds")}} for record in records],
+        "columns": columns,
+        "protocol": protocol(cell, benchmark, rows),
+        "cell": [{"fingerprint": cell.evaluation_fingerprint}],
+    }
+    atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
+    shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
+    print(f"{cell.name}: {', '.join(shown)}", flush=True)
+
+
+def summary(column: dict, found: list[float]) -> str:
+    """A column's mean as the table shows it."""
+    return f"{mean(found) * (100 if column['percent'] else 1):.{column['decimals']}f}" if found else "n/a"
+
+
+def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict]) -> list[str]:
+    """The sentences under a table that the cell stands in."""
+    training = benchmark.training
+    lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]
+    if cell.architecture is not None:
+        rate = ", learning rates falling linearly to 0" * (training.lr_decay == "linear")
+        lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each{rate}.")
+        lines.append(f"Trained on {' and '.join(machines(json.loads(cell.training.read_text())['seeds']))}.")
+    if any(row.get("given") == "label" for row in rows):
+        lines.append(f"{cell.model} is told labels, as often as they occur in training; the others are told nothing.")
+    if any(row.get("given") == "image" for row in rows):
+        lines.append(
+            f"{cell.model} is shown held-out images and completes their hidden part; its samples hold real pixels, so "
+            "its scores do not compare."
+        )
+    if benchmark.judge is None:
+        lines.append("Oracle: fresh samples of the true density, at the same n; its likelihood is the true one.")
+        return lines
+    lines.append(
+        "Reference: the held-out images. Oracle: as many training images, which the judge has been trained on."
+    )
+    record = cell.scores.parents[1] / "judge.json"
+    if record.exists():
+        right = json.loads(record.read_text())["accuracy"]
+        lines.append(f"Judge: a classifier trained on the training images, {right:.2%} right on the held-out ones.")
+    return lines
+
+
+def machines(records: list[Record]) -> list[str]:
+    """What seeds were trained on, each machine once."""
+    names = [f"{made['device']} (torch {made['torch']})" for made in (record["made"] for record in records)]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,89 @@
+"""One seed of one cell under evaluation: all that a process runs that scores a model, and what it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Generator, Tensor
+
+import models
+from benchmarks import metrics
+from pipeline import data
+from pipeline.data import Data
+from pipeline.evaluation import evidence, uses
+from pipeline.evaluation.progress import progress, taken
+from pipeline.evaluation.view import View
+from pipeline.files import atomic_write, file_digest
+from pipeline.seeds import seed_for
+from pipeline.tensors import load_tensors
+
+if TYPE_CHECKING:
+    from pipeline.work.units import Unit
+
+
+@torch.no_grad()
+def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
+    """A seed's row (its status and, if it finished, every metric), the columns it fills, and the digests of the weights
+    and snapshots it is of. Leaves its samples and its progress."""
+    began = time.thread_time()
+    device = data.chosen_device()
+    resident = data.load(unit.data, device)
+    rng = Generator(device).manual_seed(seed_for("sampling", unit.benchmark, unit.seed))
+    trained = unit.training_files()
+    row, found, view = scored(unit, resident, rng, trained.get("weights"))
+    if trained:
+        snapshots = taken(trained["snapshots"])
+    else:  # as many as a snapshot has
+        snapshots = {0: resident.to_levels(found["fake"][: unit.settings["snapshot_samples"]])}
+    asked = unit.settings["evaluation"]
+    shown = progress(snapshots, resident, view, asked["progress"])
+    atomic_write(unit.work / "progress" / f"{unit.seed}.csv", shown)
+    advance(1)
+    columns = [
+        column._replace(main=column.name in asked["main"] if asked["main"] else column.main)._asdict()
+        for column in metrics.columns(asked["metrics"])
+    ]
+    of = {name: file_digest(file) for name, file in trained.items()}
+    made = {**data.made_on(device), **unit.origin}
+    return {"row": row, "columns": columns, "of": of, "made": made, "seconds": round(time.thread_time() - began, 2)}
+
+
+def scored(
+    unit: Unit, resident: Data, rng: Generator, weights: Path | None
+) -> tuple[dict[str, Any], evidence.Evidence, View]:
+    """The row, the evidence for it, and the eyes it was seen with."""
+    chosen, n = unit.settings["evaluation"]["metrics"], unit.settings["evaluation"]["samples"]
+    wanted = metrics.needs(chosen)
+    row: dict[str, Any] = {"seed": unit.seed, "status": "finished"}
+    found: evidence.Evidence = {}
+    if weights is None:
+        found = evidence.of_oracle(resident, n, rng)
+    else:
+        trained = load_tensors(weights, resident.train.x.device)
+        row |= {key: trained[key] for key in ("status", "step", "player")}
+        if row["status"] == "finished":
+            model = built(unit, trained["state"], resident)
+            found = evidence.of_model(model, unit.benchmark, resident, n, rng, wanted)
+    if found.pop("broken", None):  # finite weights that compute no numbers have diverged as well
+        row |= {"status": "diverged", "player": "samples, reconstructions or likelihood"}
+    view = View(unit.judge, resident)
+    if row["status"] == "finished":
+        samples = unit.work / "samples"
+        evidence.save_samples(samples, unit.seed, resident, found)
+        uses.save(samples, unit.seed, resident, found)
+        found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
+        row |= metrics.evaluate(chosen, found)
+        row |= {key: found.get(key) for key in ("estimator", "given", "task")}
+    return row, found, view
+
+
+def built(unit: Unit, state: dict[str, Tensor], resident: Data) -> torch.nn.Module:
+    """The trained model, on the data's device."""
+    model = models.build(unit.settings["model"], resident.spec, unit.settings["hyperparameters"])
+    model.to(resident.train.x.device)
+    model.load_state_dict(state)
+    return model.eval()

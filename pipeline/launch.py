@@ -1,0 +1,132 @@
+"""Everything at once, with every core or GPU at work: `python -m pipeline.launch [BENCHMARK ...]`, else the suite.
+
+Stale units of all cells, seeds to train and to evaluate, are made beside each other into the work folders, those that
+take longest first; `dvc repro` then takes them over under its own lock and gives the same bits as alone.
+
+``--ray ADDRESS`` makes them on a Ray cluster, whether its nodes share a disk or not. A machine without DVC and MLflow,
+such as a borrowed GPU, gets them in a file: ``--pack FILE`` here, ``--work FILE`` there, ``--adopt RESULTS`` here.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.stage import run_stage
+from pipeline.work.display import Display
+from pipeline.work.units import Unit
+from pipeline.work.workers import Outcome, run_units, whole_number
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.work:
+        work(arguments)
+    elif arguments.adopt:
+        from pipeline.work import package
+
+        print(f"{package.adopt(arguments.adopt)} units taken over from {arguments.adopt}; `dvc repro` does the rest")
+    else:
+        launch(arguments)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Make all stale units of work beside each other.")
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: the suite")
+    parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT of its head, or auto")
+    where.add_argument("--pack", type=Path, metavar="FILE", help="only write what they need into FILE (.tar.gz)")
+    where.add_argument("--work", type=Path, metavar="FILE", help="make the units of a package, on another machine")
+    where.add_argument("--adopt", type=Path, metavar="RESULTS", help="take over what --work has made there")
+    parser.add_argument("--limit", type=float, metavar="SECONDS", help="with --work: end then, keep what is finished")
+    parser.add_argument("--results", type=Path, help="with --work: where to; default: FILE with .results.tar")
+    arguments = parser.parse_args()
+    arguments.jobs = whole_number(arguments.jobs, "--jobs") if arguments.jobs is not None else None
+    if arguments.limit is not None and not arguments.limit > 0:
+        raise ValueError(f"--limit {arguments.limit}: give more than 0 seconds")
+    return arguments
+
+
+def launch(arguments: argparse.Namespace) -> None:
+    """Make what is stale, or pack it."""
+    from pipeline import params
+    from pipeline.work import plan
+
+    names = arguments.benchmarks or params.load().suite
+    benchmarks = [params.load().benchmark(name) for name in names]
+    plan.prepare(benchmarks)
+    units = plan.stale(benchmarks)
+    if arguments.pack:
+        from pipeline.work import package
+
+        package.pack(units, arguments.pack)
+        print(f"{len(units)} units: {arguments.pack}; there, `python -m pipeline.launch --work {arguments.pack.name}`")
+        return
+    display, began = Display("launch", units, plan.cost(units)), time.monotonic()
+    with tracked(units):
+        if arguments.ray:
+            outcome = on_ray(units, arguments.ray, arguments.jobs, display)
+        else:
+            outcome = run_units(units, display, jobs=arguments.jobs, keep_on=True)
+    summary(units, outcome, time.monotonic() - began, "`dvc repro` takes them over")
+
+
+def work(arguments: argparse.Namespace) -> None:
+    """Make the units of a package here, and write down each as it is finished."""
+    from pipeline.work import package
+
+    began = time.monotonic()
+    units = package.unpack(arguments.work)
+    results = arguments.results or package.results_file(arguments.work)
+    deadline = None if arguments.limit is None else began + arguments.limit
+    with package.Results(results) as kept:
+        display = Display("work", units)
+        outcome = run_units(units, display, jobs=arguments.jobs, keep_on=True, deadline=deadline, finished=kept.add)
+        kept.add_checkpoints(units, outcome.records)
+    summary(units, outcome, time.monotonic() - began, f"bring {results} back, `python -m pipeline.launch --adopt` it")
+
+
+def summary(units: Collection[Unit], outcome: Outcome, seconds: float, then: str) -> None:
+    """Say what has become of the units. Raises ValueError if some failed."""
+    minutes, rest = divmod(round(seconds), 60)
+    if outcome.failures:
+        first, line = next(iter(outcome.failures.items()))
+        what = f"{len(units) - len(outcome.records)} of {len(units)} units were not made"
+        raise ValueError(f"{what}; the first: {first.name}: {line} (log: {first.log})")
+    if units:
+        made = len(outcome.records)
+        print(f"{made} of {len(units)} units made in {minutes} min {rest} s; {then}", flush=True)
+    else:
+        print("no unit is stale", flush=True)
+
+
+@contextmanager
+def tracked(units: Collection[Unit]) -> Iterator[None]:
+    """Have a process beside this one bring live curves into MLflow; it can neither delay nor fail anything."""
+    if not any(unit.task == "train" for unit in units):
+        yield
+        return
+    command = [sys.executable, "-m", "pipeline.tracking", "--follow"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as follower:
+        assert follower.stdin is not None
+        try:
+            yield
+        finally:
+            follower.stdin.close()  # the end of its input is its sign to stop, also when this process is killed
+
+
+def on_ray(units: list[Unit], address: str, jobs: int | None, display: Display) -> Outcome:
+    """Make the units as tasks of a Ray cluster. Raises ValueError where none answers."""
+    try:
+        from pipeline.work import cluster
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed here: `pip install ray`, or leave out --ray") from None
+    return cluster.run_units(units, address, jobs, display)
+
+
+if __name__ == "__main__":
+    run_stage(main)

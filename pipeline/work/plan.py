@@ -1,0 +1,87 @@
+"""Which units of a benchmark are stale, what must be there before them, and how long each may take."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from statistics import mean
+
+from pipeline.cell import ORACLE, Cell
+from pipeline.params import Benchmark
+from pipeline.tools.add import stages_file
+from pipeline.work.units import Unit, outputs, published, record_file
+
+UNKNOWN = {"train": 1e-3, "evaluate": 5.0}  # seconds a step, and an evaluation, where none has been recorded
+
+
+def prepare(benchmarks: list[Benchmark]) -> None:
+    """Have DVC make what units read: digests, data and judges. Raises ValueError if it cannot."""
+    targets = ["code", "check"]
+    for benchmark in benchmarks:
+        if not (stages := stages_file(benchmark.name)).exists():
+            raise ValueError(f"{benchmark.name} has no stages yet; run `python -m pipeline.add {benchmark.name}` first")
+        targets += [f"{stages}:prepare", *[f"{stages}:judge"] * bool(benchmark.judge)]
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", *targets])
+    if done.returncode:
+        raise ValueError("`dvc repro` of the stages before training failed; what it said stands above")
+
+
+def stale(benchmarks: Iterable[Benchmark]) -> list[Unit]:
+    """All units that are not among the outputs of their stages, those first that the end waits for longest."""
+    found: list[Unit] = []
+    for benchmark in benchmarks:
+        for contestant in [*benchmark.models, ORACLE]:
+            cell = Cell(benchmark.name, contestant)
+            training = [] if contestant == ORACLE else [unit for unit in cell.training_units() if not trained(unit)]
+            again = {unit.seed for unit in training}
+            found += training
+            found += [unit for unit in cell.evaluation_units() if unit.seed in again or not evaluated(unit)]
+    seconds = cost(found)
+    to_the_end = {unit.key: seconds[unit] for unit in found}
+    for unit in found:  # a seed's evaluation waits for its training
+        if unit.trained and unit.after in to_the_end:
+            to_the_end[unit.after] += seconds[unit]
+    return sorted(found, key=lambda unit: -to_the_end[unit.key])
+
+
+def trained(unit: Unit) -> bool:
+    """Whether the outputs of the train stage hold the seed."""
+    record = published("train", unit.benchmark, unit.contestant, unit.fingerprint).get(unit.seed)
+    folders = outputs("train", unit.benchmark, unit.contestant)
+    suffixes = {"weights": ".pt", "snapshots": ".npz", "curves": ".csv"}
+    return record is not None and all((folders[name] / f"{unit.seed}{end}").exists() for name, end in suffixes.items())
+
+
+def evaluated(unit: Unit) -> bool:
+    """Whether the outputs of the evaluate stage hold the seed, as it is now trained."""
+    record = published("evaluate", unit.benchmark, unit.contestant, unit.fingerprint).get(unit.seed)
+    if record is None or not (outputs("evaluate", unit.benchmark, unit.contestant)["samples"]).exists():
+        return False
+    if not unit.trained:
+        return True
+    training = published("train", unit.benchmark, unit.contestant, unit.trained)[unit.seed]["files"]
+    return all(digest in training.values() for digest in record["of"].values())
+
+
+def cost(units: Iterable[Unit]) -> dict[Unit, float]:
+    """The seconds that each unit may take, by what its cell took when it was last made, or others of its benchmark."""
+    found: dict[Unit, float | None] = {}
+    known: dict[tuple[str, str], list[float]] = {}
+    for unit in units:
+        seconds = recorded(unit)
+        found[unit] = seconds
+        if seconds is not None:
+            known.setdefault((unit.task, unit.benchmark), []).append(seconds / unit.steps)
+    usual = {unit: known.get((unit.task, unit.benchmark), [UNKNOWN[unit.task]]) for unit in found}
+    return {unit: mean(usual[unit]) * unit.steps if seconds is None else seconds for unit, seconds in found.items()}
+
+
+def recorded(unit: Unit) -> float | None:
+    """The seconds that seeds of the cell took a step when it was last made, whatever the code, for as many steps."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        records = json.loads(record_file(unit.task, unit.benchmark, unit.contestant).read_text())["seeds"]
+        if unit.task == "evaluate":
+            return mean(record["seconds"] for record in records)
+        return mean(record["seconds"] / max(1, record["step"]) for record in records) * unit.steps
+    return None

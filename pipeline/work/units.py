@@ -1,0 +1,222 @@
+"""Units of work: one seed of one cell, to train or to evaluate, told in plain values.
+
+What a unit makes lies in a work folder that is named by all that its result depends on. It is finished once its record
+is there; whoever comes by, a stage, `pipeline.launch` or another machine, then takes it as it is. A lock sees to it
+that no two processes make the same unit at once.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from pipeline.files import atomic_write, file_digest
+
+WORK = Path("artifacts/work")
+
+Record = dict[str, Any]  # what a unit says of itself, in plain values
+Task = Literal["train", "evaluate"]
+
+
+def data_file(benchmark: str) -> Path:
+    return Path("artifacts") / benchmark / "data" / "data.pt"
+
+
+def judge_file(benchmark: str) -> Path:
+    return Path("artifacts") / benchmark / "judge" / "judge.pt"
+
+
+def scores_dir(benchmark: str) -> Path:
+    return Path("reports/scores") / benchmark
+
+
+def outputs(task: Task, benchmark: str, contestant: str) -> dict[str, Path]:
+    """The folders that a stage's outputs lie in, by the names that they have in a work folder."""
+    large, small = Path("artifacts") / benchmark / contestant, scores_dir(benchmark) / contestant
+    if task == "train":
+        return {"weights": large / "weights", "snapshots": large / "snapshots", "curves": small / "curves"}
+    return {"samples": large / "samples", "progress": small / "progress"}
+
+
+def record_file(task: Task, benchmark: str, contestant: str) -> Path:
+    return scores_dir(benchmark) / contestant / ("training.json" if task == "train" else "scores.json")
+
+
+def published(task: Task, benchmark: str, contestant: str, fingerprint: str) -> dict[int, Record]:
+    """What the outputs of a stage say of each seed, if they are of that very fingerprint; nothing if not."""
+    with suppress(OSError, ValueError, LookupError):  # none there, or damaged
+        content = json.loads(record_file(task, benchmark, contestant).read_text())
+        if content["cell"][0]["fingerprint"] == fingerprint:
+            return {record["seed"]: record for record in content["seeds"]}
+    return {}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One seed of one cell, to train or to evaluate; `fingerprint` is a digest of all that its result depends on."""
+
+    task: Task
+    benchmark: str
+    contestant: str
+    seed: int
+    fingerprint: str
+    settings: dict[str, Any] = field(hash=False)  # as the task reads them; plain values
+    trained: str = ""  # of an evaluation: the fingerprint of the training it looks at
+    origin: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)  # the commit it is made from
+
+    @property
+    def name(self) -> str:
+        return f"{self.task} {self.benchmark}/{self.contestant} seed {self.seed}"
+
+    @property
+    def work(self) -> Path:
+        return work_folder(self.task, self.benchmark, self.contestant, self.fingerprint)
+
+    @property
+    def steps(self) -> int:
+        """How far there is to go, in what the task advances by."""
+        return self.settings["training"]["steps"] if self.task == "train" else 1
+
+    def file(self, suffix: str) -> Path:
+        """A file beside what the unit makes: `.json` is its record, `.log` what it printed, `.lock` whose it is."""
+        return self.work / f"{self.seed}{suffix}"
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What the training of a seed is known by to its evaluation."""
+        return self.benchmark, self.contestant, self.fingerprint, self.seed
+
+    @property
+    def after(self) -> tuple[str, str, str, int]:
+        """The key of the training that must have been before."""
+        return self.benchmark, self.contestant, self.trained, self.seed
+
+    @property
+    def data(self) -> Path:
+        return data_file(self.benchmark)
+
+    @property
+    def judge(self) -> Path:
+        return judge_file(self.benchmark)
+
+    def training_files(self) -> dict[str, Path]:
+        """The weights and snapshots that an evaluation looks at, just trained or among the outputs of the stage; none
+        that the oracle's looks at."""
+        if not self.trained:
+            return {}
+        fresh = work_folder("train", self.benchmark, self.contestant, self.trained)
+        done = (fresh / f"{self.seed}.json").exists()
+        place = {} if done else outputs("train", self.benchmark, self.contestant)
+        suffixes = {"weights": ".pt", "snapshots": ".npz"}
+        return {name: place.get(name, fresh / name) / f"{self.seed}{suffix}" for name, suffix in suffixes.items()}
+
+    @property
+    def log(self) -> Path:
+        return self.file(".log")
+
+    def files(self) -> list[Path]:
+        """What a finished unit has made: a file or more in folders named as the outputs of its stage."""
+        return sorted(file for file in self.work.glob(f"*/**/{self.seed}.*") if not file.name.startswith("."))
+
+    def record(self) -> Record | None:
+        """What a finished unit says of itself, provided that all its files are there; None if it is not finished."""
+        with suppress(OSError, ValueError):
+            record = json.loads(self.file(".json").read_text())
+            if all((self.work / name).exists() for name in record["files"]):
+                return record
+        return None
+
+    def taken_up(self) -> bool:
+        """Whether a trained seed of the very same fingerprint stands among the stage's outputs, undamaged; then it is
+        put into the work folder. So asking for more seeds trains only those."""
+        record = published("train", self.benchmark, self.contestant, self.fingerprint).get(self.seed)
+        if self.task != "train" or record is None:
+            return False
+        folders = outputs("train", self.benchmark, self.contestant)
+        with suppress(OSError):
+            for name, known in record["files"].items():
+                source = folders[Path(name).parts[0]] / Path(name).name
+                if file_digest(source) != known:
+                    return False
+                atomic_write(self.work / name, source.read_bytes())
+            atomic_write(self.file(".json"), json.dumps(record) + "\n")
+            return True
+        return False
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def work_folder(task: Task, benchmark: str, contestant: str, fingerprint: str) -> Path:
+    return WORK / benchmark / contestant / f"{task}-{fingerprint[:16]}"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[IO[str]]:
+    """Hold the lock ``path``; waits while another process does. It is let go when its process ends, however it ends."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):  # whoever held it may have tidied its folder away
+                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                    yield lock
+                    return
+
+
+def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
+    """The records of units, made or found made: of one, or of several seeds of a cell that are trained side by side.
+
+    For a worker process: it imports torch.
+    """
+    with ExitStack() as held:
+        for unit in sorted(units, key=lambda unit: unit.seed):  # in one order, so that no two wait for each other
+            held.enter_context(locked(unit.file(".lock")))
+        found = {unit: unit.record() or (unit.record() if unit.taken_up() else None) for unit in units}
+        missing = [place for place, unit in enumerate(units) if found[unit] is None]
+        made = _made([units[place] for place in missing], [advance[place] for place in missing])
+        for unit, tell in zip(units, advance, strict=True):
+            record = found[unit]
+            if record is not None:
+                tell(unit.steps)
+            yield record if record is not None else finish(unit, next(made))
+
+
+def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
+    """What training or evaluation says of each unit."""
+    if units and units[0].task == "train":
+        from pipeline.training.unit import train
+
+        yield from train(units, advance)
+    elif units:
+        from pipeline.evaluation.unit import evaluate
+
+        yield from (evaluate(unit, tell) for unit, tell in zip(units, advance, strict=True))
+
+
+def finish(unit: Unit, record: Record) -> Record:
+    """Write the unit's record, which says that it is finished, and drop what only a running one needs."""
+    for rest in (unit.file(".checkpoint"), unit.file(".csv")):
+        rest.unlink(missing_ok=True)
+    shutil.rmtree(unit.file(".snapshots"), ignore_errors=True)
+    files = {str(file.relative_to(unit.work)): file_digest(file) for file in unit.files()}
+    record = {"seed": unit.seed, **record, "files": files}
+    atomic_write(unit.file(".json"), json.dumps(record) + "\n")
+    return record
+
+
+def publish(units: list[Unit]) -> None:
+    """Make what the finished units of a cell have made the outputs of its stage, in place of what lies there."""
+    folders = outputs(units[0].task, units[0].benchmark, units[0].contestant)
+    for folder in folders.values():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)  # an output of the stage, also if every seed diverged
+    for unit in units:
+        for file in unit.files():
+            place, *rest = file.relative_to(unit.work).parts
+            atomic_write(folders[place].joinpath(*rest), file.read_bytes())

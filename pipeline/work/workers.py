@@ -1,0 +1,306 @@
+"""Units beside each other, each in a process of its own.
+
+Processes are forked from a server that has imported torch once, because an import costs seconds; each computes with one
+thread on the CPU, so that a seed's result does not depend on how many of them there are. One that fails takes no other
+along. A process ends with its parent.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from pipeline.stage import describe
+from pipeline.work.display import REFRESH, Display
+from pipeline.work.units import Record, Unit, run
+
+PRELOAD = ["torch", "pipeline.data", "models"]
+TELL = 0.2  # seconds between two words of a worker about how far it is
+ON_A_CARD = 4  # processes that share a GPU, until its memory runs out
+TOGETHER = 8  # seeds of one cell that a process trains side by side on a GPU
+
+
+@dataclass
+class Outcome:
+    """What has become of units: records of those that are finished, a line for each that failed."""
+
+    records: dict[Unit, Record] = field(default_factory=dict)
+    failures: dict[Unit, str] = field(default_factory=dict)
+
+
+@dataclass
+class Job:
+    """Units in a process: one, or on a GPU several seeds of a cell."""
+
+    units: list[Unit]
+    process: BaseProcess
+    device: str
+    said: str = ""  # its last word, if that was of failure
+
+
+def made(units: list[Unit], label: str) -> list[Record]:
+    """The records of all units, which are made where they are not. Raises ValueError with the first failure."""
+    outcome = run_units(units, Display(label, units))
+    for line in outcome.failures.values():
+        raise ValueError(line)
+    return [outcome.records[unit] for unit in units]
+
+
+def run_units(
+    units: Iterable[Unit],
+    display: Display,
+    *,
+    jobs: int | None = None,
+    keep_on: bool = False,
+    deadline: float | None = None,
+    finished: Callable[[Unit, Record], None] = lambda unit, record: None,
+) -> Outcome:
+    """Make the units in this order, at most ``jobs`` at a time, an evaluation after the training it looks at.
+
+    Units that are made are found so, and cost no process. At the first failure the others end, unless they are to
+    ``keep_on``; at the ``deadline`` (of time.monotonic) all end, and what is not finished is in neither list.
+    ``finished`` is called with each unit as its record comes.
+    """
+    units = list(units)
+    outcome = Outcome({unit: record for unit in units if (record := unit.record()) is not None})
+    for unit, record in outcome.records.items():
+        finished(unit, record)
+    if len(outcome.records) < len(units):
+        _Pool(units, outcome, display, jobs, keep_on, deadline, finished).run()
+    return outcome
+
+
+class _Pool:
+    """The processes of `run_units`."""
+
+    def __init__(
+        self,
+        units: list[Unit],
+        outcome: Outcome,
+        display: Display,
+        jobs: int | None,
+        keep_on: bool,
+        deadline: float | None,
+        finished: Callable[[Unit, Record], None],
+    ) -> None:
+        self.waiting = [unit for unit in units if unit not in outcome.records]
+        self.outcome, self.display, self.finished = outcome, display, finished
+        self.keep_on, self.deadline = keep_on, deadline
+        self.running: dict[Connection, Job] = {}
+        self.context = _context()
+        devices = _devices(self.context)
+        self.limit = jobs or worker_count(len(self.waiting), devices)
+        self.on_gpu = devices[0].startswith("cuda")
+        self.room = dict.fromkeys(devices, min(self.limit, ON_A_CARD) if self.on_gpu else self.limit)
+
+    def run(self) -> None:
+        try:
+            self.start()
+            while self.running and not self.over():
+                for connection in wait(list(self.running), timeout=REFRESH):
+                    self.hear(connection)  # type: ignore[arg-type]  # they are ours
+                self.start()
+                self.display.show(self.outcome.records, self.outcome.failures)
+        finally:
+            self.end()
+            self.display.close(self.outcome.records, self.outcome.failures)
+
+    def over(self) -> bool:
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        return late or (bool(self.outcome.failures) and not self.keep_on)
+
+    def start(self) -> None:
+        """Fill the free places."""
+        while len(self.running) < self.limit and (device := self.free()) and (units := self.next()):
+            self.waiting = [unit for unit in self.waiting if unit not in units]
+            ours, theirs = self.context.Pipe(duplex=False)
+            process = self.context.Process(target=_work, args=(units, device, theirs), name=units[0].name)
+            process.start()
+            theirs.close()
+            self.running[ours] = Job(units, process, device)
+            self.display.begin(units)
+
+    def free(self) -> str | None:
+        """The device with the most room left."""
+        used = [job.device for job in self.running.values()]
+        device = max(self.room, key=lambda name: self.room[name] - used.count(name))
+        return device if used.count(device) < self.room[device] else None
+
+    def next(self) -> list[Unit]:
+        """The first unit that waits for no other, on a GPU with other seeds of its cell. Evaluations of a training that
+        failed are given up."""
+        lost = {unit.key for unit in self.outcome.failures}
+        self.waiting = [unit for unit in self.waiting if unit.after not in lost]
+        unmade = {unit.key for unit in self.waiting} | {unit.key for job in self.running.values() for unit in job.units}
+        ready = [unit for unit in self.waiting if unit.after not in unmade]
+        if not (ready and self.on_gpu and ready[0].task == "train"):
+            return ready[:1]
+        return [unit for unit in ready if unit.work == ready[0].work][:TOGETHER]
+
+    def hear(self, connection: Connection) -> None:
+        job = self.running[connection]
+        try:
+            kind, place, said = connection.recv()
+        except EOFError:  # it has ended
+            del self.running[connection]
+            connection.close()
+            job.process.join()
+            self.close(job)
+            return
+        unit = job.units[place]
+        if kind == "done":
+            self.display.advance(unit, said)
+        elif kind == "record":
+            self.outcome.records[unit] = said
+            self.finished(unit, said)
+        else:
+            job.said = said
+
+    def close(self, job: Job) -> None:
+        """A process has ended: what has it left undone?"""
+        left = [unit for unit in job.units if unit not in self.outcome.records]
+        self.display.end(job.units)
+        if "out of memory" in job.said and job.device.startswith("cuda") and self.room[job.device] > 1:
+            # As many as fit: these go on from their checkpoints once there is room.
+            self.room[job.device] = max(1, sum(other.device == job.device for other in self.running.values()))
+            self.waiting = left + self.waiting
+            return
+        for unit in left:
+            killed = f"its process was killed (code {job.process.exitcode}; out of memory?)"
+            self.outcome.failures[unit] = job.said or killed
+            if self.keep_on:
+                self.display.say(f"{unit.name} failed: {job.said or killed} (log: {unit.log})")
+
+    def end(self) -> None:
+        """End whatever runs."""
+        for job in self.running.values():
+            job.process.terminate()
+        for connection, job in self.running.items():
+            job.process.join()
+            connection.close()
+        self.running.clear()
+
+
+def worker_count(units: int, devices: list[str]) -> int:
+    """How many processes run at once: BENCHMARK_WORKERS, or about one a core, or what share the GPUs."""
+    asked = os.environ.get("BENCHMARK_WORKERS")
+    if asked is not None:
+        return min(units, whole_number(asked, "BENCHMARK_WORKERS"))
+    if devices[0].startswith("cuda"):
+        return ON_A_CARD * len(devices)
+    # Three seeds on two cores: all at once take 1.5 times as long as one, two and then one twice as long.
+    rest = units % cores()
+    return min(units, cores() + rest if rest <= cores() / 2 else cores())
+
+
+def whole_number(text: str, name: str) -> int:
+    """Raises ValueError, one line, for what is no number of processes."""
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"{name} = {text!r}: a whole number from 1 is wanted")
+    return int(text)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _context() -> Any:
+    # Big tensors are reused instead of being given back to the kernel and faulted in again.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    # Ctrl-C goes to every process of the terminal; the server and its workers leave it to this one, from their start.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forkserver.ensure_running()
+    signal.signal(signal.SIGINT, handler)
+    return context
+
+
+def _devices(context: Any) -> list[str]:
+    """What there is to compute on, as a process says that has torch. Raises ValueError for a BENCHMARK_DEVICE that is
+    not there."""
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_devices, args=(theirs,))
+    process.start()
+    theirs.close()
+    try:
+        fault, found = ours.recv()
+    except EOFError:
+        raise OSError("no worker process could be started; what it said stands above") from None
+    finally:
+        process.join()
+    if fault:
+        raise ValueError(fault)
+    return found
+
+
+def _tell_devices(connection: Connection) -> None:
+    import torch
+
+    from pipeline.data import chosen_device
+
+    try:
+        device = chosen_device()
+    except ValueError as error:
+        connection.send((str(error), []))
+        return
+    every = device.type == "cuda" and device.index is None
+    count = torch.cuda.device_count() if every else 0
+    connection.send(("", [f"cuda:{index}" for index in range(count)] or [str(device)]))
+
+
+def _work(units: list[Unit], device: str, connection: Connection) -> None:
+    """The life of a worker process."""
+    units[0].work.mkdir(parents=True, exist_ok=True)
+    with units[0].log.open("a") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    os.environ["BENCHMARK_DEVICE"] = device
+    begin()
+    try:
+        advance = [_teller(connection, place) for place in range(len(units))]
+        for place, record in enumerate(run(units, advance)):
+            connection.send(("record", place, record))
+    except Exception as error:
+        traceback.print_exc()
+        line = describe(error) or f"{type(error).__name__}: {error}; see {units[0].log}"
+        connection.send(("failure", 0, line))
+
+
+def _teller(connection: Connection, place: int) -> Callable[[int], None]:
+    """What a unit says its progress with, now and then."""
+    told, untold = time.monotonic(), 0
+
+    def advance(steps: int) -> None:
+        nonlocal told, untold
+        untold += steps
+        if time.monotonic() - told > TELL:
+            connection.send(("done", place, untold))
+            told, untold = time.monotonic(), 0
+
+    return advance
+
+
+def begin() -> None:
+    """Make this process a worker: one thread, no denormal numbers, and an end when the parent ends."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # second moments near zero make a step up to a fifth slower otherwise
+
+    def follow_parent() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow_parent, daemon=True).start()
