@@ -44,7 +44,8 @@ class Variant(Protocol):
     given: Literal["nothing", "label", "image"]  # what sample() is conditioned on
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """One optimizer a player, over this player's parameters; called once the model is on its device."""
+        """One optimizer a player, over this player's parameters, made by `models.common.optimizers` once the model is
+        on its device. Asked again, it makes new ones, which know nothing of the first."""
         ...
 
     def moves(self, step: int) -> Sequence[Move]:

@@ -59,7 +59,7 @@ class Shuffle:
         check_batch(data, batch)
         self.data, self.seed, self.epoch = data, seed, -1
         self.x, self.label = data.train.x, None if data.stacked else data.train.label
-        self.layout = torch.channels_last if channels_last and self.x.dim() == 4 else torch.preserve_format
+        self.layout = torch.channels_last if channels_last and self.x.dim() == 4 else torch.contiguous_format
         steps = len(self.x) // batch
         self.order = torch.zeros(steps, batch, dtype=torch.int64, device=self.x.device)  # of this epoch
 
