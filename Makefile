@@ -5,10 +5,12 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 NAME ?= ring
+LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 
 .PHONY: reproduce test benchmark ui lint format speed gpu-check lock clean
 
-reproduce: $(READY)  ## run what changed of the suite, print the tables
+reproduce: $(READY)  ## run what changed of the suite on every core (or JOBS=4), print the tables
+	$(BIN)/python -m pipeline.launch $(LIMIT)
 	$(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.report --summary
 
@@ -17,6 +19,7 @@ test: $(READY)  ## every test but the timings
 
 benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
 	$(BIN)/python -m pipeline.add $(NAME)
+	$(BIN)/python -m pipeline.launch $(NAME) $(LIMIT)
 	$(BIN)/dvc repro benchmarks/$(NAME)/dvc.yaml
 	$(BIN)/python -m pipeline.report $(NAME)
 	$(BIN)/dvc repro -s index

@@ -39,6 +39,8 @@ def fail(message: str, code: int) -> NoReturn:
 def describe(error: Exception) -> str:
     """One line for an error of input or machine; nothing for a defect."""
     said = str(error)
+    if isinstance(error, ValueError):
+        return said
     if (
         isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
     ):  # torch's, of either
@@ -48,7 +50,7 @@ def describe(error: Exception) -> str:
         return f"no space left on the disk while writing {where}; free some and run the same command again"
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{error.filename} is missing; `dvc repro` makes it"
-    return said if isinstance(error, ValueError | OSError) else ""
+    return said if isinstance(error, OSError) else ""
 
 
 def watch_dvc(every: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""The rules that a reader relies on: who may import whom, and that dvc.yaml names what a stage depends on."""
+"""The rules that a reader relies on: who may import whom, and that stages depend on what says what they run."""
 
 import ast
 import subprocess
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import params
+from pipeline import code, params
+from pipeline.entries import entries
 from pipeline.tools import add
 
 ROOT = Path(__file__).parents[1]
@@ -43,16 +44,6 @@ def our_files(path: Path) -> set[Path]:
     return found
 
 
-def closure(path: Path) -> set[Path]:
-    seen, todo = set(), [path]
-    while todo:
-        current = todo.pop()
-        if current not in seen:
-            seen.add(current)
-            todo += our_files(current)
-    return seen
-
-
 @pytest.mark.parametrize("package", ["models", "benchmarks", "reports"])
 def test_packages_import_nothing_of_ours_but_themselves(package: str) -> None:
     for path in sources(package):
@@ -69,7 +60,7 @@ def test_a_model_imports_no_other_model() -> None:
 
 @pytest.mark.parametrize(
     ("library", "place"),
-    [("mlflow", "pipeline/tracking"), ("torch_fidelity", "benchmarks"), ("ray", "pipeline/launch.py")],
+    [("mlflow", "pipeline/tracking"), ("torch_fidelity", "benchmarks"), ("ray", "pipeline/work/cluster.py")],
 )
 def test_libraries_stay_in_their_place(library: str, place: str) -> None:
     for package in PACKAGES:
@@ -83,36 +74,50 @@ def stage_files(path: Path) -> list[tuple[str, dict]]:
     return [(name, stage.get("do", stage)) for name, stage in stages.items()]
 
 
-def test_the_check_sees_every_benchmark() -> None:
-    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["check"]["deps"]
-    assert {f"benchmarks/{name}/benchmark.yaml" for name in params.Params(ROOT).benchmarks()} <= set(deps)
+def test_the_check_and_the_code_see_every_benchmark() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    every = {f"benchmarks/{name}/benchmark.yaml" for name in params.Params(ROOT).benchmarks()}
+    assert every <= set(stages["check"]["deps"]) and every <= set(stages["code"]["deps"])
 
 
-def test_every_stage_depends_on_what_its_module_imports() -> None:
-    for file in [ROOT / "dvc.yaml", *sorted((ROOT / "benchmarks").glob("*/dvc.yaml"))]:
-        for name, stage in stage_files(file):
-            module = Path("pipeline") / f"{stage['cmd'].split()[1]}.py"
-            if name == "check":
-                continue  # it looks at the models when parameters change; when a model changes, its own cells do
-            listed = [Path(dep) for dep in stage["deps"]]
-            for source in closure(module):
-                if source.name == "__init__.py" and source.parent.name in ("pipeline", "benchmarks", "datasets"):
-                    continue  # docstring and folder listing
-                covered = any(dep in (source, *source.parents) for dep in listed)
-                assert covered, f"{file.relative_to(ROOT)}: {name} imports {source}, which is not among its deps"
+def test_the_code_stage_sees_every_source_file() -> None:
+    """What it does not see could be edited without any stage being stale."""
+    seen = [Path(dep) for dep in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["code"]["deps"]]
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", *PACKAGES],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made = ("reports/scores/", "reports/rendered/")
+    for name in listed.stdout.split():
+        source = name.endswith((".py", ".csv", ".html", ".css", ".js", ".tex")) and not name.startswith(made)
+        if source and (ROOT / name).exists():
+            assert any(dep in (Path(name), *Path(name).parents) for dep in seen), name
 
 
-def test_the_train_stage_depends_on_what_the_fingerprint_covers(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.cell import Cell
-
+@pytest.mark.parametrize("name", ACTIVE)
+def test_stages_depend_on_digests_and_settings_that_are_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    stage = dict(stage_files(ROOT / "benchmarks/ring/dvc.yaml"))["train"]
-    listed = {dep.replace("${benchmark}", "ring").replace("${item.model}", "vae") for dep in stage["deps"]}
-    covered = {str(path) for path in Cell("ring", "vae").dependencies()}
-    for path in covered:
-        assert path in listed or any(str(parent) in listed for parent in Path(path).parents), path
-    for dep in listed:
-        assert dep in covered or any(path.startswith(dep + "/") for path in covered), dep
+    parameters = params.Params(ROOT)
+    benchmark = parameters.benchmark(name)
+    written = {f"artifacts/code/{entry}" for entry, _ in entries(parameters)}
+    written |= {f"artifacts/settings/{name}/{stage}.json" for stage in code.settings(benchmark)}
+    for stage, content in stage_files(ROOT / add.stages_file(name)):
+        for key in list(benchmark.models) if stage in ("train", "evaluate") else [""]:
+            places = {"benchmark": name, "dataset": benchmark.dataset, "kind": benchmark.kind, "key": key}
+            places |= {"item.model": benchmark.models[key].model} if key else {}
+            for dep in content["deps"]:
+                for place, value in places.items():
+                    dep = dep.replace(f"${{{place}}}", value)
+                assert dep in written or dep.startswith(f"artifacts/{name}/") or dep == "artifacts/checked", dep
+            assert any(dep.startswith("artifacts/code/") for dep in content["deps"]), stage
+
+
+def test_a_benchmarks_stages_read_like_the_experiment() -> None:
+    for file in [*(ROOT / "benchmarks").glob("*.yaml"), *(ROOT / "benchmarks").glob("*/dvc.yaml")]:
+        assert len(file.read_text().splitlines()) < 70, file
 
 
 @pytest.mark.parametrize("name", ACTIVE)

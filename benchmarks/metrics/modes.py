@@ -10,11 +10,10 @@ Departure: the same on all samples given; modes with 20 samples or more, which a
 Jensen-Shannon divergence of the same histograms, which is bounded and blames a missing mode less.
 """
 
-import torch
 from torch import Tensor
 
 from benchmarks.metrics import Column
-from benchmarks.metrics.common.histograms import jensen_shannon
+from benchmarks.metrics.common.histograms import js_from_uniform, kl_from_uniform
 from benchmarks.metrics.common.occupancy import FIRM, RADIUS, occupancy
 
 FIRST = 2500  # samples that the literature counts
@@ -69,16 +68,3 @@ def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -
             f"modes_js{suffix}": js_from_uniform(counts=counts),
         }
     return values
-
-
-def kl_from_uniform(*, counts: Tensor) -> float | None:
-    """KL(histogram || uniform) in nats, 0 log 0 = 0; None for an empty histogram, which has no shares."""
-    if counts.sum() == 0:
-        return None
-    share = counts.double() / counts.sum()
-    return max(0.0, torch.xlogy(share, share * len(counts)).sum().item())
-
-
-def js_from_uniform(*, counts: Tensor) -> float | None:
-    """JS(histogram, uniform) in nats; None for an empty histogram."""
-    return jensen_shannon(counts.double(), torch.ones_like(counts).double()) if counts.sum() > 0 else None

@@ -12,9 +12,9 @@ Departure: also the modes with 20 samples or more, which the judge's mistakes do
 from torch import Tensor
 
 from benchmarks.metrics import Column
+from benchmarks.metrics.common.histograms import kl_from_uniform
 from benchmarks.metrics.common.occupancy import FIRM
 from benchmarks.metrics.judged_modes import histogram
-from benchmarks.metrics.modes import kl_from_uniform
 
 COLUMNS = (
     Column(

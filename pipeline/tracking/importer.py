@@ -1,7 +1,7 @@
 """Files to MLflow, one way and as often as you like: no stage reads from it, and a new store fills from the files.
 
 ``python -m pipeline.tracking BENCHMARK [MODEL ...]`` imports what is finished and not there yet;
-``... BENCHMARK MODEL --follow`` imports a running cell's curves until its standard input ends, and never fails;
+``... [BENCHMARK MODEL] --follow`` imports curves of running cells until its standard input ends, and never fails;
 ``... --ui`` shows it all in a browser.
 
 An experiment is a benchmark; a run is one seed of one model, told from its earlier versions by the cell's fingerprint.
@@ -29,7 +29,7 @@ from pipeline import params
 from pipeline.cell import ORACLE, Cell
 from pipeline.stage import run_stage
 from pipeline.tracking import ui
-from pipeline.tracking.results import Result, current, finished, settings
+from pipeline.tracking.results import Result, current, finished, in_training, settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,7 +53,8 @@ ENVIRONMENT = {  # unless the environment says otherwise
 def main() -> None:
     arguments = parse()
     if arguments.follow:
-        follow(Cell(arguments.benchmark, arguments.models[0]), arguments.every)
+        only = Cell(arguments.benchmark, arguments.models[0]) if arguments.benchmark else None
+        follow(only, arguments.every)
     elif arguments.ui:
         run_stage(lambda: show(arguments.port))
     else:
@@ -64,15 +65,16 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Bring results into MLflow, or show them.")
     parser.add_argument("benchmark", nargs="?")
     parser.add_argument("models", nargs="*", metavar="model")
-    parser.add_argument("--follow", action="store_true", help="import a running cell's curves until stdin ends")
+    follows = "import the curves of a running cell, or of all that run, until stdin ends"
+    parser.add_argument("--follow", action="store_true", help=follows)
     parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="how often, with --follow")
     parser.add_argument("--ui", action="store_true", help="show the store in a browser, on this machine only")
     parser.add_argument("--port", type=int, default=5000, help="where, with --ui")
     arguments = parser.parse_args()
-    if not arguments.ui and not arguments.benchmark:
+    if not arguments.ui and not arguments.follow and not arguments.benchmark:
         parser.error("name a benchmark, or --ui")
-    if arguments.follow and len(arguments.models) != 1:
-        parser.error("--follow wants one benchmark and one model")
+    if arguments.follow and arguments.benchmark and len(arguments.models) != 1:
+        parser.error("--follow wants one benchmark and one model, or neither")
     if not arguments.every > 0:
         parser.error(f"--every {arguments.every}: give more than 0 seconds")
     if not 0 < arguments.port < 65536:
@@ -97,8 +99,9 @@ def import_finished(benchmark: str, models: list[str]) -> None:
     print(f"{benchmark}: {runs} runs of {len(cells)} models in MLflow, {created} of them new", flush=True)
 
 
-def follow(cell: Cell, every: float) -> NoReturn:
-    """Import the curves of ``cell`` every so many seconds until standard input ends; then leave soon, and with 0.
+def follow(only: Cell | None, every: float) -> NoReturn:
+    """Import the curves of a cell, or of all in training, every so many seconds until standard input ends; then leave
+    soon, and with 0.
 
     MLflow is loaded at the first turn only, so that a short cell costs next to nothing.
     """
@@ -118,7 +121,8 @@ def follow(cell: Cell, every: float) -> NoReturn:
         alive = not ended.is_set()  # a last turn when training has ended, if the store answered in the one before
         try:
             with store() as client:
-                import_cell(client, cell, current(cell, began))
+                for cell in [only] if only else in_training():
+                    import_cell(client, cell, current(cell, began))
         except Exception as error:  # whatever it is, training goes on
             if not warned:
                 note = f"tracking: {error}; training goes on, and the report imports what is missing"

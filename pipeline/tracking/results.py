@@ -4,11 +4,13 @@ import csv
 import hashlib
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, origin
+from pipeline.work.units import WORK
 
 
 class Result(NamedTuple):
@@ -34,6 +36,17 @@ def current(cell: Cell, began: float) -> list[Result]:
     return [result for result in found if result.fingerprint == cell.fingerprint]
 
 
+def in_training() -> list[Cell]:
+    """The cells that have a work folder of training, of the code and parameters as they now are."""
+    found = []
+    for folder in sorted(WORK.glob("*/*/train-*")):
+        cell = Cell(folder.parts[-3], folder.parts[-2])
+        with suppress(ValueError, LookupError, OSError):  # of a contestant that is no more
+            if cell.work == folder:
+                found.append(cell)
+    return found
+
+
 def running(cell: Cell, began: float) -> list[Result]:
     """The seeds of a cell in training, from its live curves."""
     found = []
@@ -57,14 +70,15 @@ def trained(cell: Cell) -> list[Result]:
         result = Result(
             seed=row["seed"],
             fingerprint=record["cell"][0]["fingerprint"],
-            commit=row["made"].get("commit"),
+            commit=row["made"]["commit"],
             status="FAILED" if diverged else "FINISHED",
             ended=ended,
             step=row["step"],
             seconds=row["seconds"],
             curves=curves(cell.curves / f"{row['seed']}.csv"),
             metrics={"training_seconds": row["seconds"], **speed},
-            tags={"diverged_step": str(row["step"]), "diverged_player": row["player"]} if diverged else {},
+            tags={key: str(value) for key, value in row["made"].items()}
+            | ({"diverged_step": str(row["step"]), "diverged_player": row["player"]} if diverged else {}),
         )
         found.append(result)
     return found

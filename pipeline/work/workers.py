@@ -20,9 +20,9 @@ from typing import Any
 
 from pipeline.stage import describe
 from pipeline.work.display import REFRESH, Display
-from pipeline.work.units import Record, Unit, run
+from pipeline.work.making import run
+from pipeline.work.units import Record, Unit
 
-PRELOAD = ["torch", "pipeline.data", "models"]
 TELL = 0.2  # seconds between two words of a worker about how far it is
 ON_A_CARD = 4  # processes that share a GPU, until its memory runs out
 TOGETHER = 8  # seeds of one cell that a process trains side by side on a GPU
@@ -95,7 +95,7 @@ class _Pool:
         self.outcome, self.display, self.finished = outcome, display, finished
         self.keep_on, self.deadline = keep_on, deadline
         self.running: dict[Connection, Job] = {}
-        self.context = _context()
+        self.context = _context(imports(self.waiting))
         devices = _devices(self.context)
         self.limit = jobs or worker_count(len(self.waiting), devices)
         self.on_gpu = devices[0].startswith("cuda")
@@ -212,12 +212,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _context() -> Any:
+def imports(units: list[Unit]) -> list[str]:
+    """The modules that the units run, for the server to import once."""
+    found = {"torch"}
+    for unit in units:
+        found.add("pipeline.training.unit" if unit.task == "train" else "pipeline.evaluation.unit")
+        found |= {f"models.{model}" for model in [unit.settings["model"]] if model}
+        asked = unit.settings.get("evaluation", {"metrics": [], "progress": []})
+        found |= {f"benchmarks.metrics.{metric}" for metric in [*asked["metrics"], *asked["progress"]]}
+    return sorted(found)
+
+
+def _context(modules: list[str]) -> Any:
     # Big tensors are reused instead of being given back to the kernel and faulted in again.
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_forkserver_preload(modules)
     # Ctrl-C goes to every process of the terminal; the server and its workers leave it to this one, from their start.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     forkserver.ensure_running()

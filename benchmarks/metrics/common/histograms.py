@@ -12,3 +12,16 @@ def jensen_shannon(a: Tensor, b: Tensor) -> float:
     p, q = a / a.sum(), b / b.sum()
     entropy = torch.special.entr(torch.stack([(p + q) / 2, p, q])).sum(dim=1)
     return max(0.0, (entropy[0] - (entropy[1] + entropy[2]) / 2).item())
+
+
+def kl_from_uniform(*, counts: Tensor) -> float | None:
+    """KL(histogram || uniform) in nats, 0 log 0 = 0; None for an empty histogram, which has no shares."""
+    if counts.sum() == 0:
+        return None
+    share = counts.double() / counts.sum()
+    return max(0.0, torch.xlogy(share, share * len(counts)).sum().item())
+
+
+def js_from_uniform(*, counts: Tensor) -> float | None:
+    """JS(histogram, uniform) in nats; None for an empty histogram."""
+    return jensen_shannon(counts.double(), torch.ones_like(counts).double()) if counts.sum() > 0 else None

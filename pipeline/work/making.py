@@ -1,0 +1,50 @@
+"""A unit is made: by the process that holds its lock, once."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from pipeline.files import atomic_write, file_digest
+from pipeline.work.units import Record, Unit, locked
+
+
+def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
+    """The records of units, made or found made: of one, or of several seeds of a cell that are trained side by side.
+
+    For a worker process: it imports torch.
+    """
+    with ExitStack() as held:
+        for unit in sorted(units, key=lambda unit: unit.seed):  # in one order, so that no two wait for each other
+            held.enter_context(locked(unit.file(".lock")))
+        found = {unit: unit.record() or (unit.record() if unit.taken_up() else None) for unit in units}
+        missing = [place for place, unit in enumerate(units) if found[unit] is None]
+        made = _made([units[place] for place in missing], [advance[place] for place in missing])
+        for unit, tell in zip(units, advance, strict=True):
+            record = found[unit]
+            if record is not None:
+                tell(unit.steps)
+            yield record if record is not None else finish(unit, next(made))
+
+
+def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
+    """What training or evaluation says of each unit."""
+    if units and units[0].task == "train":
+        from pipeline.training.unit import train
+
+        yield from train(units, advance)
+    elif units:
+        from pipeline.evaluation.unit import evaluate
+
+        yield from (evaluate(unit, tell) for unit, tell in zip(units, advance, strict=True))
+
+
+def finish(unit: Unit, record: Record) -> Record:
+    """Write the unit's record, which says that it is finished, and drop what only a running one needs."""
+    for rest in (unit.file(".checkpoint"), unit.file(".csv")):
+        rest.unlink(missing_ok=True)
+    shutil.rmtree(unit.file(".snapshots"), ignore_errors=True)
+    files = {str(file.relative_to(unit.work)): file_digest(file) for file in unit.files()}
+    record = {"seed": unit.seed, **record, "files": files}
+    atomic_write(unit.file(".json"), json.dumps(record) + "\n")
+    return record
