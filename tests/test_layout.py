@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline import code, params
+from pipeline.digests import closure
 from pipeline.entries import entries
 from pipeline.tools import add
 
@@ -153,5 +154,5 @@ def test_dvc_sees_exactly_the_cells_that_are_meant() -> None:
     ],
 )
 def test_a_model_depends_on_no_more_than_it_uses(model: str, spared: set[str]) -> None:
-    common = {path.stem for path in closure(Path(f"models/{model}.py")) if path.parent.name == "common"}
+    common = {path.stem for path in closure([Path(f"models/{model}.py")], ROOT) if path.parent.name == "common"}
     assert not common & spared
