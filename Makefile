@@ -7,7 +7,7 @@ READY := .venv/.installed
 NAME ?= ring
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 
-.PHONY: reproduce test benchmark ui lint format speed lock clean
+.PHONY: reproduce test benchmark ui lint format speed gpu-check lock clean
 
 reproduce: $(READY)  ## run what changed of the suite on every core (or JOBS=4), print the tables
 	$(BIN)/python -m pipeline.launch $(LIMIT)
@@ -37,6 +37,9 @@ format: $(READY)
 
 speed: $(READY)  ## timings against the usual training loop, as ratios
 	$(BIN)/python -m pytest tests/speed -s -o addopts="" --timeout 3600
+
+gpu-check:  ## training on a GPU, checked and timed; a bare machine will do: torch, numpy, scipy, scikit-learn, psutil, tqdm, pytest
+	$(PYTHON) -m pytest tests/gpu -s -o addopts="" -p no:cacheprovider
 
 # The locked versions, with hashes. uv is used where it is there, because it is faster; pip does the same.
 $(READY): requirements.lock

@@ -96,11 +96,12 @@ def fit(judge: AnyJudge, x: Tensor, label: Tensor, *, epochs: int, batch: int, l
         raise ValueError(f"batch {batch} is larger than the {len(x)} training images: choose a smaller one")
     _initialise(judge, seed)
     steps = epochs * (len(x) // batch)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=0.01)
+    fused = True if x.device.type == "cuda" else None  # on a CPU torch's own choice
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=0.01, fused=fused)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
     judge.train()
-    for index, move in _draws(len(x), epochs, batch, seed):
-        loss = F.cross_entropy(judge(_shift(x[index], move.to(x.device))), label[index])
+    for index, move in _draws(len(x), epochs, batch, seed, x.device):
+        loss = F.cross_entropy(judge(_shift(x[index], move)), label[index])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -117,13 +118,14 @@ def _initialise(judge: AnyJudge, seed: int) -> None:
                 module.reset_parameters()
 
 
-def _draws(n: int, epochs: int, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Which images are in each batch, and how far each is moved: drawn on the CPU, the same for every device."""
+def _draws(n: int, epochs: int, batch: int, seed: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Which images are in each batch, and how far each is moved: drawn on the CPU, the same for every device, which is
+    given those of an epoch at once, so that no step waits for it."""
     rng = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        order = torch.randperm(n, generator=rng)
-        for index in order[: n - n % batch].split(batch):
-            yield index, torch.randint(0, 2 * SHIFT + 1, (2, batch), generator=rng)
+        order = torch.randperm(n, generator=rng)[: n - n % batch].view(-1, batch)
+        moves = torch.stack([torch.randint(0, 2 * SHIFT + 1, (2, batch), generator=rng) for _ in order])
+        yield from zip(order.to(device), moves.to(device), strict=True)
 
 
 def _shift(x: Tensor, move: Tensor) -> Tensor:

@@ -19,10 +19,12 @@ from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check, losses
-from models.common.nets import Net, decoder, encoder, mlp, noise, with_classes, with_label
+from models.common.nets import Net, decoder, encoder, mlp, with_classes, with_label
+from models.common.noise import noise
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 
 RADIUS, ALONG, ACROSS = 1.4, 0.5, 0.1  # of the mixture's components: their distance, and their deviations
@@ -68,7 +70,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"encoder": self.encoder, "decoder": self.decoder, "critic": self.critic}
-        return {name: Adam(net.parameters(), self.lr, self.betas, fused=True) for name, net in players.items()}
+        return {name: adam(net.parameters(), self.lr, self.betas) for name, net in players.items()}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.reconstruction_move, self.critic_move, self.generator_move]

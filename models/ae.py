@@ -15,11 +15,12 @@ from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check, mixtures
 from models.common.mixtures import Mixture
 from models.common.nets import decoder, encoder
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -54,7 +55,7 @@ class Model(nn.Module):
         return Mixture(self.code_share, self.code_mean, self.code_factor)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam(self.parameters(), self.lr, fused=True)}
+        return {"model": adam(self.parameters(), self.lr)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.reconstruction_move]

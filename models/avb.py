@@ -19,15 +19,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from models.common import check, losses
+from models.common import check, losses, optimizers
+from models.common.codes import Code, standard_normal
 from models.common.joint import JointCritic
 from models.common.likelihoods import Likelihood
-from models.common.nets import encoder, mlp, noise
+from models.common.nets import encoder, mlp
+from models.common.noise import noise
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.repair import alternate
-from models.common.variational import Code, GaussianVAE, standard_normal
+from models.common.variational import GaussianVAE
 
 LEAST_VARIANCE = 1e-4  # of r: codes without any spread are not to be divided by it
 MOMENT_DRAWS = 1024  # of noise, for the moments of q after training
@@ -81,11 +83,10 @@ class Model(GaussianVAE):
         return f"IWAE-{self.importance}, Gaussian fitted to q as proposal"
 
     def optimizers(self) -> dict[str, Optimizer]:
-        players = {"model": (self.encoder, self.basis, self.decoder, self.likelihood), "critic": (self.critic,)}
-        rates = {"model": self.lr, "critic": self.critic_lr}
+        parts = nn.ModuleList([self.encoder, self.basis, self.decoder, self.likelihood])
         return {
-            name: Adam([weight for net in nets for weight in net.parameters()], rates[name], self.betas, fused=True)
-            for name, nets in players.items()
+            "model": optimizers.adam(parts.parameters(), self.lr, self.betas),
+            "critic": optimizers.adam(self.critic.parameters(), self.critic_lr, self.betas),
         }
 
     def moves(self, step: int) -> Sequence[Move]:

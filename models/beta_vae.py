@@ -14,7 +14,8 @@ al., "Ladder Variational Autoencoders", 2016, arXiv:1602.02282, warm up their KL
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+
+from torch import Tensor
 
 from models.common import check
 from models.common.likelihoods import Likelihood
@@ -55,10 +56,14 @@ class Model(GaussianVAE):
         self.beta, self.annealing = beta, annealing
 
     def moves(self, step: int) -> Sequence[Move]:
-        risen = min(1.0, step / self.annealing) if self.annealing else 1.0
-        return [partial(self.bound_move, beta=risen * self.beta)]
+        return [self.bound_move]
 
-    def bound_move(self, batch: Batch, beta: float) -> Losses:
+    def bound_move(self, batch: Batch) -> Losses:
+        beta = self.risen(batch.step.to(batch.x.dtype)) if self.annealing else self.beta
         distortion, rate = self.terms(batch.x, self.posterior(batch.x))  # (B,), (B,)
         self.watched = {"reconstruction": distortion.mean(), "KL": rate.mean()}
         return {"model": (distortion + beta * rate).mean()}
+
+    def risen(self, step: Tensor) -> Tensor:
+        """What the KL weighs in a step: from nothing in a straight line to beta."""
+        return self.beta * (step / self.annealing).clamp(max=1.0)

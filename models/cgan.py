@@ -16,10 +16,12 @@ from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check, losses
-from models.common.nets import Net, decoder, encoder, noise, scorer, with_classes, with_label
+from models.common.nets import Net, decoder, encoder, scorer, with_classes, with_label
+from models.common.noise import noise
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -78,7 +80,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}
-        return {name: Adam(net.parameters(), self.lr, self.betas, fused=True) for name, net in players.items()}
+        return {name: adam(net.parameters(), self.lr, self.betas) for name, net in players.items()}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.critic_move, self.generator_move]

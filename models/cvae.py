@@ -17,14 +17,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check, likelihoods
+from models.common.codes import DECODED_AT_ONCE, Code, standard_normal
 from models.common.likelihoods import Likelihood
-from models.common.nets import Form, decoder, encoder, noise, with_classes, with_label
+from models.common.nets import Form, decoder, encoder, with_classes, with_label
+from models.common.noise import noise
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.repair import alternate, check_mask
-from models.common.variational import DECODED_AT_ONCE, Code, standard_normal
 
 
 class Model(nn.Module):
@@ -61,7 +63,7 @@ class Model(nn.Module):
         return f"IWAE-{self.importance} given each of {self.classes} labels, all as likely"
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam(self.parameters(), self.lr, fused=True)}
+        return {"model": adam(self.parameters(), self.lr)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.bound_move]

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from models.common.pixels import from_levels, to_levels
+from models.common import check
+from models.common.pixels import check_levels, from_levels, to_levels
 from models.common.protocol import Batch, Move, Spec
-from models.common.raster import check_images, check_levels
 from models.common.repair import check_mask
 
 
@@ -32,7 +32,7 @@ class Model(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        check_images(spec, model="independent")
+        check.images(spec, model="independent")
         self.shape, self.levels = spec.shape, spec.levels
         pixels = math.prod(spec.shape)
         self.register_buffer("share", torch.full((pixels, spec.levels), 1 / spec.levels))  # of each level, P pixels

@@ -12,18 +12,11 @@ falling in a straight line, in place of eight stages; scored by the bound at `im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
-from torch import nn
-
 from models.common import check
-from models.common.likelihoods import Bernoulli, Likelihood
+from models.common.likelihoods import Likelihood
 from models.common.nets import Form
-from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.protocol import Batch, Losses, Spec
 from models.common.variational import GaussianVAE
-
-START = 100  # minibatches that the mean image is taken from
 
 
 class Model(GaussianVAE):
@@ -54,18 +47,6 @@ class Model(GaussianVAE):
             depth=depth,
         )
         self.k = k
-
-    def moves(self, step: int) -> Sequence[Move]:
-        dense = isinstance(self.decoder[-1], nn.Unflatten)
-        start = step < START and dense and isinstance(self.likelihood, Bernoulli)
-        return [partial(self.bias_move, step)] if start else [self.bound_move]
-
-    def bias_move(self, step: int, batch: Batch) -> Losses:
-        """No loss: the last bias goes to the log odds of the mean image of the minibatches up to this one."""
-        bias = self.decoder[-2].bias.detach()  # (pixels,)
-        white = (batch.x > 0).flatten(1).float().mean(0)
-        bias.copy_(bias.sigmoid().lerp(white, 1 / (1 + step)).logit(eps=1e-3))
-        return {}
 
     def bound_move(self, batch: Batch) -> Losses:
         code = self.posterior(batch.x)

@@ -20,11 +20,12 @@ import torch
 from torch import Generator, Tensor
 
 from models.common import check
+from models.common.codes import Code
 from models.common.likelihoods import Likelihood
 from models.common.nets import Form
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.repair import check_mask
-from models.common.variational import Code, GaussianVAE
+from models.common.variational import GaussianVAE
 
 
 class Model(GaussianVAE):

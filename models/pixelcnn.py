@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from models.common import check, raster
+from models.common import check, optimizers, raster
 from models.common.nets import with_classes
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.raster import MaskedConv
@@ -104,7 +104,7 @@ class Model(nn.Module):
         depth: int = 4,
     ) -> None:
         super().__init__()
-        raster.check_images(spec, model="pixelcnn")
+        check.images(spec, model="pixelcnn")
         colours = spec.shape[0]
         check.at_least(2 * colours, width=width)
         check.at_least(1, depth=depth)
@@ -124,7 +124,7 @@ class Model(nn.Module):
         self.head = raster.head(colours, width, spec.levels)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam(self.parameters(), self.lr, fused=True)}
+        return {"model": optimizers.adam(self.parameters(), self.lr)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.likelihood_move]

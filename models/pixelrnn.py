@@ -17,9 +17,9 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from models.common import check, raster, recurrence
+from models.common import check, optimizers, raster, recurrence
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.raster import MaskedConv, Place, walking
 
@@ -41,7 +41,7 @@ class Lstm(nn.Module):
         taps = (self.enter.weight * self.enter.mask)[:, :, 0, : self.enter.left + 1]  # (D * 4h, 2h, taps)
         enter = taps.unflatten(0, (self.ways, -1)).permute(0, 3, 2, 1).flatten(1, 2)  # (D, taps * 2h, 4h)
         seen = torch.cat([F.pad(x, (1, -1)), x], 1) if self.enter.left else x
-        bias, path = self.enter.bias.view(self.ways, 1, -1), recurrence.path(self.layer, *x.shape[2:])
+        bias, path = self.enter.bias.view(self.ways, 1, -1), recurrence.path(self.layer, *x.shape[2:], x.device)
         h = recurrence.recur(seen, enter, bias, self.weight, self.start, path)
         if self.ways == 2:  # from the right a pixel is told of the row above: its own holds what is yet to come
             h = h[:, :1] + F.pad(h[:, 1:], (0, 0, 1, -1))
@@ -112,7 +112,7 @@ class Model(nn.Module):
         depth: int = 4,
     ) -> None:
         super().__init__()
-        raster.check_images(spec, model="pixelrnn")
+        check.images(spec, model="pixelrnn")
         colours = spec.shape[0]
         check.one_of(("row", "diagonal"), layer=layer)
         check.at_least(2 * colours, width=width)
@@ -125,7 +125,7 @@ class Model(nn.Module):
         self.head = raster.head(colours, width, spec.levels)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam(self.parameters(), self.lr, fused=True)}
+        return {"model": optimizers.adam(self.parameters(), self.lr)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.likelihood_move]

@@ -17,10 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check
-from models.common.nets import decoder, noise, scorer
+from models.common.nets import decoder, scorer
+from models.common.noise import noise
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -54,7 +56,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}
-        return {name: Adam(net.parameters(), self.lr, self.betas, fused=True) for name, net in players.items()}
+        return {name: adam(net.parameters(), self.lr, self.betas) for name, net in players.items()}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.critic_move] + [self.generator_move] * ((step + 1) % self.critic_steps == 0)

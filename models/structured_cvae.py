@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from models.common import check, likelihoods
+from models.common import check, likelihoods, optimizers
+from models.common.codes import DECODED_AT_ONCE, Code
 from models.common.nets import Form, decoder, encoder
 from models.common.protocol import Batch, Losses, Move, Spec
-from models.common.variational import DECODED_AT_ONCE, Code
 
 
 def seen_quadrants(spec: Spec, quadrants: int) -> Tensor:
@@ -93,7 +93,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"model": nn.ModuleList([self.recognition, self.prior, self.generation]), "baseline": self.baseline}
-        return {name: Adam(net.parameters(), self.lr, fused=True) for name, net in players.items() if net}
+        return {name: optimizers.adam(net.parameters(), self.lr) for name, net in players.items() if net}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.baseline_move, self.hybrid_move] if self.baseline else [self.hybrid_move]

@@ -18,10 +18,12 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check, losses
-from models.common.nets import decoder, noise, scorer
+from models.common.nets import decoder, scorer
+from models.common.noise import noise
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 
 Weights = dict[str, Tensor]
@@ -55,15 +57,16 @@ class Model(nn.Module):
         self.lr, self.critic_lr, self.betas = lr, critic_lr, (beta1, beta2)
         self.generator = decoder(spec, latent, width=width, depth=depth)
         self.critic = scorer(spec, width=width, depth=depth)
-        self.critic_adam: Adam | None = None
+        self.critic_adam: Optimizer | None = None  # that moved the critic last
 
     def optimizers(self) -> dict[str, Optimizer]:
-        # `unrolled` reads the critic's, and never moves it
-        self.critic_adam = Adam(self.critic.parameters(), self.critic_lr, self.betas, fused=True)
-        return {
-            "generator": Adam(self.generator.parameters(), self.lr, self.betas, fused=True),
-            "critic": self.critic_adam,
-        }
+        players = {"generator": (self.generator, self.lr), "critic": (self.critic, self.critic_lr)}
+        found = {name: adam(net.parameters(), lr, self.betas) for name, (net, lr) in players.items()}
+        found["critic"].register_step_post_hook(self.follow)
+        return found
+
+    def follow(self, optimizer: Optimizer, *_: object) -> None:
+        self.critic_adam = optimizer  # `unrolled` goes on from where it stands, and never moves it
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.critic_move, self.generator_move]

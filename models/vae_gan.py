@@ -23,12 +23,14 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.optim import Optimizer, RMSprop
+from torch.optim import Optimizer
 
 from models.common import check, losses
-from models.common.nets import Net, decoder, encoder, noise
+from models.common.codes import Code
+from models.common.nets import Net, decoder, encoder
+from models.common.noise import noise
+from models.common.optimizers import rmsprop
 from models.common.protocol import Batch, Losses, Move, Spec
-from models.common.variational import Code
 
 
 class Critic(nn.Module):
@@ -76,7 +78,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"encoder": self.encoder, "decoder": self.decoder, "critic": self.critic}
-        return {name: RMSprop(net.parameters(), self.lr, alpha=0.9, foreach=True) for name, net in players.items()}
+        return {name: rmsprop(net.parameters(), self.lr, alpha=0.9) for name, net in players.items()}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.joint_move]

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from models.common import check, likelihoods
+from models.common import check, likelihoods, optimizers
 from models.common.likelihoods import Likelihood
 from models.common.nets import Net, decoder, encoder, mlp, pyramid
 from models.common.protocol import Batch, Losses, Move, Spec
@@ -56,7 +56,7 @@ class Model(nn.Module):
         self.watched: dict[str, Tensor] = {}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam([weight for weight in self.parameters() if weight.requires_grad], self.lr, fused=True)}
+        return {"model": optimizers.adam([weight for weight in self.parameters() if weight.requires_grad], self.lr)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.bound_move]
@@ -91,7 +91,7 @@ class Model(nn.Module):
         """Fit the prior to the codes of all the training data."""
         index = torch.cat([self.nearest(self.encoder(batch.x)) for batch in batches])  # (N, h, w)
         chance = torch.Generator().manual_seed(0)
-        optimizer = Adam(self.prior.requires_grad_(True).parameters(), 1e-3, fused=True)
+        optimizer = optimizers.adam(self.prior.requires_grad_(True).parameters(), 1e-3)
         for _ in range(self.prior_epochs):
             for rows in torch.randperm(len(index), generator=chance).split(128):
                 optimizer.zero_grad()

@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check
-from models.common.nets import decoder, encoder, noise
+from models.common.nets import decoder, encoder
+from models.common.noise import noise
+from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -63,7 +65,7 @@ class Model(nn.Module):
         self.watched: dict[str, Tensor] = {}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam(self.parameters(), self.lr, self.betas, fused=True)}
+        return {"model": adam(self.parameters(), self.lr, self.betas)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.transport_move]

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Optimizer, RMSprop
+from torch.optim import Optimizer
 
 from models.common import check
-from models.common.nets import decoder, noise, scorer
+from models.common.nets import decoder, scorer
+from models.common.noise import noise
+from models.common.optimizers import rmsprop
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -45,7 +47,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}
-        return {name: RMSprop(net.parameters(), self.lr, foreach=True) for name, net in players.items()}
+        return {name: rmsprop(net.parameters(), self.lr) for name, net in players.items()}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.critic_move] + [self.generator_move] * ((step + 1) % self.critic_steps == 0)

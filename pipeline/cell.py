@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ class Cell:
 
     @property
     def training_settings(self) -> dict[str, Any]:
-        return {**self.contestant, "training": self.board.training.model_dump()}
+        return {**self.contestant, "training": asdict(self.board.training)}
 
     @property
     def evaluation_settings(self) -> dict[str, Any]:

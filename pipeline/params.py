@@ -5,12 +5,15 @@ The models' own hyperparameters are checked against their constructors by `pipel
 
 import difflib
 import inspect
+from dataclasses import MISSING, asdict, fields
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import ruamel.yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from pipeline.training.settings import Training
 
 PARAMS = Path("params.yaml")
 KINDS = ("toys", "images", "stacked", "binary", "published")
@@ -22,17 +25,21 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Training(Section):
-    """The budget and the numerics, the same for every model of a benchmark."""
-
-    steps: int = Field(ge=1)  # minibatches of real data seen
-    batch: int = Field(ge=1)
-    ema: float = Field(ge=0, lt=1)  # decay of the averaged weights that are evaluated; 0: the last weights
-    lr_decay: Literal["none", "linear"] = "none"  # linear: every learning rate falls to 0 at the last step
-    precision: Literal["fp32", "bf16"]
-    channels_last: bool
-    snapshots: int = Field(default=0, ge=0, le=100)  # how often samples are kept during training, evenly spaced
-    snapshot_samples: int = Field(default=500, ge=2)
+BOUNDS = {  # of the fields of Training; their types are its own
+    "steps": {"ge": 1},
+    "batch": {"ge": 1},
+    "ema": {"ge": 0, "lt": 1},
+    "snapshots": {"ge": 0, "le": 100},
+    "snapshot_samples": {"ge": 2},
+}
+TrainingSection = create_model(
+    "TrainingSection",
+    __base__=Section,
+    **{
+        part.name: (part.type, Field(... if part.default is MISSING else part.default, **BOUNDS.get(part.name, {})))
+        for part in fields(Training)
+    },
+)
 
 
 class Evaluation(Section):
@@ -70,7 +77,7 @@ class Contestant(Section):
 class Kind(Section):
     """What the benchmarks of a kind share: budget, evaluation and the list of models."""
 
-    training: Training
+    training: TrainingSection
     evaluation: Evaluation
     judge: Judging | None = None
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Contestant]  # names are folders
@@ -153,6 +160,7 @@ class Params:
         path = Path("benchmarks") / name / "benchmark.yaml"
         own: Folder = validated(Folder, read(self.root / path), path)
         kind = self.board.kinds[own.kind]
+        training = {**kind.training.model_dump(), **own.training}
         judge = {**(kind.judge.model_dump() if kind.judge else {}), **own.judge}
         merged = Benchmark(
             name=name,
@@ -160,7 +168,7 @@ class Params:
             dataset=known(own.dataset, stems(self.root / "benchmarks/datasets"), f"{path}: dataset", "data set"),
             data=own.data,
             seeds=self.board.seeds,
-            training=validated(Training, {**kind.training.model_dump(), **own.training}, path, "training"),
+            training=Training(**validated(TrainingSection, training, path, "training").model_dump()),
             evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),
             judge=validated(Judging, judge, path, "judge") if judge else None,
             models=kind.models,
@@ -190,7 +198,7 @@ class Params:
             known(model, list(found.models), f"{found.kind}.models", "model")
         return {
             "model": {} if model == "oracle" else found.models[model].settings,
-            "training": found.training.model_dump(),
+            "training": asdict(found.training),
             "data": found.data,
             "evaluation": found.evaluation.model_dump(),
         }
@@ -204,12 +212,12 @@ def load() -> Params:
 
 def hyperparameters(model: type, settings: dict[str, Any], where: str) -> dict[str, Any]:
     """``settings`` checked against the signature of ``model``'s constructor: names, types, literals."""
-    fields = {
+    arguments = {
         name: (parameter.annotation, parameter.default)
         for name, parameter in inspect.signature(model.__init__, eval_str=True).parameters.items()
         if name not in ("self", "spec")
     }
-    schema = create_model("Hyperparameters", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    schema = create_model("Hyperparameters", __config__=ConfigDict(extra="forbid", strict=True), **arguments)
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     validated(schema, given, PARAMS, where)
     return given

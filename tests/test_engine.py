@@ -1,5 +1,7 @@
 """The training loop: who moves, what is averaged, what diverges, and that a resumed run is the same run."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,10 +12,12 @@ from torch import Tensor, nn
 
 import models
 from benchmarks import datasets
-from models.common.protocol import Batch, Losses
+from benchmarks.datasets import Split
+from models.common.protocol import Batch, Losses, Spec
 from pipeline import data
-from pipeline.params import Training
-from pipeline.training import engine
+from pipeline.training import engine, meters
+from pipeline.training.players import Average
+from pipeline.training.settings import Training
 
 CPU = torch.device("cpu")
 
@@ -52,18 +56,17 @@ class Two(nn.Module):
         super().__init__()
         self.left, self.right = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(2.0))
         self.bystander = nn.Parameter(torch.tensor(5.0))
-        self.step, self.explode_at, self.value = 0, explode_at, value
+        self.explode_at, self.value = explode_at, value
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {name: torch.optim.SGD([getattr(self, name)], lr=0.125) for name in ("left", "right")}
 
     def moves(self, step: int) -> Sequence[Callable[[Batch], Losses]]:
-        self.step = step
         return [self.both]
 
     def both(self, batch: Batch) -> Losses:
         product = self.left * self.right * self.bystander
-        bad = torch.tensor(self.value) if self.step == self.explode_at else torch.tensor(0.0)
+        bad = torch.where(batch.step == self.explode_at, self.value, 0.0)
         return {"left": product, "right": -product + bad}
 
 
@@ -89,18 +92,27 @@ def test_divergence_names_the_step_and_the_player(ring: data.Data, tmp_path: Pat
 
 
 def test_meters_average_over_the_window(tmp_path: Path) -> None:
-    meters = engine.Meters()
+    record = meters.Meters(window=3)
+    alone, both = (print,), (print, repr)  # what moved does not matter, only whether it was the same
     for step, loss in enumerate([1.0, 2.0, 6.0]):
-        meters.add(step, {"a": torch.tensor(loss)} | ({"b": torch.tensor(-1.0)} if step == 1 else {}))
-    meters.read(3)
-    meters.add(3, {"a": torch.tensor(4.0)})
-    meters.read(4)
-    assert meters.csv() == "step,a,b\n3,3,-1\n4,4,\n"
+        write(record, both if step == 1 else alone, step, {"a": loss} | ({"b": -1.0} if step == 1 else {}))
+    record.read(3)
+    write(record, alone, 3, {"a": 4.0})
+    record.read(4)
+    assert record.csv() == "step,a,b\n3,3,-1\n4,4,\n"
+
+
+def write(record: meters.Meters, moves: tuple, step: int, losses: dict, watched: dict | None = None) -> None:
+    losses, watched = (
+        [(name, torch.tensor(value)) for name, value in (part or {}).items()] for part in (losses, watched)
+    )
+    record.write(moves, step, losses, watched)
+    record.taken.append(moves)
 
 
 def test_the_average_is_the_exponential_mean_of_the_weights() -> None:
     model = nn.Linear(1, 1, bias=False)
-    average = engine.Average(model, decay=0.9)
+    average = Average(model, decay=0.9)
     expected = model.weight.item()
     for step in range(1, 50):
         with torch.no_grad():
@@ -110,6 +122,61 @@ def test_the_average_is_the_exponential_mean_of_the_weights() -> None:
         expected = decay * expected + (1 - decay) * model.weight.item()
     average.install()
     assert model.weight.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_row_that_was_not_written_is_not_a_number() -> None:
+    record = meters.Meters(window=3)
+    write(record, (print,), 1, {"a": 2.0})
+    assert record.tables[(print,)].values.flatten().isnan().tolist() == [True, False, True]
+
+
+def test_the_average_makes_room_again_whatever_happens() -> None:
+    model = nn.Linear(1, 1)
+    average, last = Average(model, decay=0.9), model.weight.item()
+    average.mean[0].fill_(5.0)
+    with pytest.raises(KeyboardInterrupt), average.installed():
+        assert model.weight.item() == 5
+        raise KeyboardInterrupt
+    assert model.weight.item() == last
+
+
+def test_what_counts_as_exploded_grows_with_the_datum(tmp_path: Path) -> None:
+    assert meters.exploded(Spec((2,))) == meters.exploded(Spec((1, 28, 28), levels=2)) == 1e6
+    assert meters.exploded(Spec((3, 32, 32), levels=256)) == pytest.approx(100 * 3072 * math.log(256))
+    x = torch.randint(256, (4, 3, 256, 256), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    large = data.Data(Split(x), Split(x), levels=256)
+    run = new_run(models.load("vae")(large.spec, width=4, latent=2), large, tmp_path, training(steps=1, batch=2))
+    run.train()
+    assert 1e6 < run.meters.rows[0]["model"] < 1e7, "nats of a whole image, and no divergence"
+
+
+def test_seconds_are_of_computing_and_not_of_waiting(ring: data.Data, tmp_path: Path) -> None:
+    run = new_run("gan", ring, tmp_path, training(steps=3))
+    unhurried = run.model.moves
+    run.model.moves = lambda step: (time.sleep(0.2), unhurried(step))[1]
+    began = time.process_time()
+    run.train()
+    assert 0 < run.seconds <= time.process_time() - began < 0.6 and run.clock.unit == "cpu"
+    assert run.state()["seconds"] == run.seconds
+
+
+def test_denormals_may_be_flushed_as_long_as_they_always_are(
+    ring: data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_flush_denormal(True)
+    try:
+        whole = new_run("ae", ring, tmp_path / "whole", training())
+        whole.train()
+        monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 0.0)
+        turns = new_run("ae", ring, tmp_path / "killed", training()).turns()
+        for _ in range(9):
+            next(turns)
+        resumed = new_run("ae", ring, tmp_path / "killed", training(), init=77)
+        resumed.train()
+    finally:
+        torch.set_flush_denormal(False)
+    found = resumed.model.state_dict()
+    assert all(torch.equal(tensor, found[key]) for key, tensor in whole.model.state_dict().items())
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -188,11 +255,11 @@ def test_learning_rates_fall_to_zero(ring: data.Data, tmp_path: Path) -> None:
 
 
 def test_what_a_model_lets_be_watched_is_drawn_and_stops_nothing() -> None:
-    meters = engine.Meters()
-    for value in (1.0, 2.0):
-        meters.add(0, {"a": torch.tensor(0.5)}, {"kl": torch.tensor(value), "huge": torch.tensor(float("inf"))})
-    meters.read(2)
-    assert meters.csv() == "step,a,kl,huge\n2,0.5,1.5,inf\n"
+    record = meters.Meters(window=2)
+    for step, value in enumerate((1.0, 2.0)):
+        write(record, (print,), step, {"a": 0.5}, {"kl": value, "huge": float("inf")})
+    record.read(2)
+    assert record.csv() == "step,a,kl,huge\n2,0.5,1.5,inf\n"
 
 
 def test_weights_that_the_last_step_broke_are_divergence_before_they_are_used(ring: data.Data, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline import code, params
+from pipeline.digests import closure
 from pipeline.entries import entries
 from pipeline.tools import add
 
@@ -138,3 +139,20 @@ def test_dvc_sees_exactly_the_cells_that_are_meant() -> None:
             found = {entry for entry in listed if entry.startswith(f"benchmarks/{name}/dvc.yaml:{stage}@")}
             assert found == meant
     assert {f"report@{name}" for name in parameters.suite} == {e for e in listed if e.startswith("report@")}
+
+
+@pytest.mark.parametrize(
+    ("model", "spared"),
+    [
+        ("gmm", {"nets", "raster", "likelihoods"}),
+        ("parzen", {"nets", "raster", "recurrence"}),
+        ("independent", {"nets", "raster", "likelihoods"}),
+        ("gan", {"raster", "recurrence", "joint", "likelihoods"}),
+        ("vae", {"raster", "recurrence", "joint"}),
+        ("vae_gan", {"raster", "recurrence", "joint", "likelihoods", "variational"}),
+        ("pixelcnn", {"recurrence", "joint", "likelihoods"}),
+    ],
+)
+def test_a_model_depends_on_no_more_than_it_uses(model: str, spared: set[str]) -> None:
+    common = {path.stem for path in closure([Path(f"models/{model}.py")], ROOT) if path.parent.name == "common"}
+    assert not common & spared

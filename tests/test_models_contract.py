@@ -67,7 +67,7 @@ def take_steps(model: nn.Module, optimizers: dict, batches: list[Batch], start: 
     record = []
     for step, batch in enumerate(batches, start):
         for move in model.moves(step):
-            losses = move(batch)
+            losses = move(at(step, batch))
             record.append({player: loss.detach() for player, loss in losses.items()})
             for player, loss in losses.items():
                 optimizers[player].zero_grad()
@@ -77,6 +77,11 @@ def take_steps(model: nn.Module, optimizers: dict, batches: list[Batch], start: 
             if isinstance(model, Constrains):
                 model.constrain()
     return record
+
+
+def at(step: int, batch: Batch) -> Batch:
+    """The batch of that step."""
+    return batch._replace(step=torch.tensor(step))
 
 
 def owned(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -130,7 +135,7 @@ def test_only_the_named_players_move_and_all_of_them_do(model: nn.Module, spec: 
     for step, batch in enumerate(some_batches(spec, 12)):
         for move in model.moves(step):
             before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
-            losses = move(batch)
+            losses = move(at(step, batch))
             for loss in losses.values():
                 assert loss.shape == () and loss.isfinite()
             for player, loss in losses.items():
@@ -250,7 +255,7 @@ def test_losses_are_exact_under_autocast(model: nn.Module, spec: Spec) -> None:
     for step in range(6):
         for move in model.moves(step):
             with torch.autocast("cpu", torch.bfloat16):
-                losses = move(batch)
+                losses = move(at(step, batch))
             assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
 
 

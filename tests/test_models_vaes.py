@@ -32,7 +32,7 @@ def trained(model: nn.Module, x: Tensor, steps: int = 5) -> tuple[list[Tensor], 
     for step in range(steps):
         for move in model.moves(step):
             optimizer.zero_grad()
-            loss = move(Batch(x))["model"]
+            loss = move(Batch(x, step=torch.tensor(step)))["model"]
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
@@ -68,7 +68,7 @@ def test_beta_rises_in_a_straight_line() -> None:
     def weight(step: int) -> float:
         (move,) = vae.moves(step)
         torch.manual_seed(0)
-        loss = move(batch)["model"]
+        loss = move(batch._replace(step=torch.tensor(step)))["model"]
         return ((loss - vae.watched["reconstruction"]) / vae.watched["KL"]).item()
 
     for step, beta in ((0, 0.0), (1, 0.04), (50, 2.0), (100, 4.0), (1000, 4.0)):
@@ -98,7 +98,7 @@ def test_dense_nets_of_black_and_white_pixels_start_at_the_mean_image(name: str)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     for step in range(100):
         (move,) = model.moves(step)
-        assert move(Batch(batches[step])) == {}
+        assert move(Batch(batches[step], step=torch.tensor(step))) == {}
     mean = (torch.cat(batches[:100]) > 0).float().mean(0).flatten()
     changed = [key for key, value in model.state_dict().items() if not torch.equal(value, before[key])]
     assert changed == [f"decoder.{len(model.decoder) - 2}.bias"]

@@ -55,7 +55,7 @@ def test_the_projects_own_parameters_are_right() -> None:
         (("toys", "training", "steps"), -5, "toys.training.steps = -5: input should be greater than or equal to 1"),
         (("toys", "training", "steps"), "many", "toys.training.steps = 'many': input should be a valid integer"),
         (("toys", "training", "ema"), 1.0, "toys.training.ema = 1.0: input should be less than 1"),
-        (("toys", "training", "precision"), "fp16", "precision = 'fp16': input should be 'fp32' or 'bf16'"),
+        (("toys", "training", "precision"), "fp16", "precision = 'fp16': input should be 'fp32', 'tf32' or 'bf16'"),
         (("seeds",), True, "seeds = True: input should be a valid integer"),
         (("seed",), 3, "seed: unknown key; did you mean 'seeds'?"),
         (("toys",), None, "toys = None"),

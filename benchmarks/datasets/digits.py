@@ -13,7 +13,8 @@ from pydantic import Field
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from benchmarks.datasets.common.splits import Seed, Split, Splits
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Split, Splits
 
 LEVELS = 17
 

@@ -7,7 +7,8 @@ arXiv:1712.04086, Section 4.1: centres {-4, -2, 0, 2, 4}^2, sigma = 0.05 (varian
 import torch
 from pydantic import PositiveFloat, PositiveInt
 
-from benchmarks.datasets.common.splits import Seed, Splits, Truth, drawn_from
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Splits, Truth, drawn_from
 
 SIDE = 5
 

@@ -17,7 +17,8 @@ from pydantic import Field
 from torch import Generator
 
 from benchmarks.datasets import mnist
-from benchmarks.datasets.common.splits import Seed, Split, Splits
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Split, Splits
 
 
 def load(*, root: Path, draws: Annotated[int, Field(ge=1)] = 1, seed: Seed = 0) -> Splits:

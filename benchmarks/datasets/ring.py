@@ -12,7 +12,8 @@ import math
 import torch
 from pydantic import PositiveFloat, PositiveInt
 
-from benchmarks.datasets.common.splits import Seed, Splits, Truth, drawn_from
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Splits, Truth, drawn_from
 
 MODES = 8
 

@@ -8,7 +8,8 @@ Departure: scikit-learn's 8x8 digits in MNIST's place, so that a thousand modes 
 from pydantic import PositiveInt
 
 from benchmarks.datasets import digits
-from benchmarks.datasets.common.splits import Seed, Splits
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Splits
 from benchmarks.datasets.common.stacking import stacked
 
 

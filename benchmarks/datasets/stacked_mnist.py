@@ -13,7 +13,8 @@ from pathlib import Path
 from pydantic import PositiveInt
 
 from benchmarks.datasets import mnist
-from benchmarks.datasets.common.splits import Seed, Splits
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Splits
 from benchmarks.datasets.common.stacking import stacked
 
 

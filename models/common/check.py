@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from models.common.protocol import Spec
+
 
 def at_least(low: int, **values: int) -> None:
     for name, value in values.items():
@@ -29,3 +31,9 @@ def one_of(choices: Iterable[str], **values: str) -> None:
     for name, value in values.items():
         if value not in choices:
             raise ValueError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
+
+
+def images(spec: Spec, *, model: str) -> None:
+    if len(spec.shape) != 3 or spec.levels < 2:
+        data = "points" if len(spec.shape) == 1 else f"of {spec.levels} levels and"
+        raise ValueError(f"{model} needs images with grey levels, the data are {data} of shape {spec.shape}")

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Generator, Tensor
 
-from models.common.nets import noise
+from models.common.noise import noise
 
 Covariance = Literal["full", "diag", "spherical"]
 

@@ -13,3 +13,11 @@ def to_levels(x: Tensor, levels: int) -> Tensor:
 def from_levels(level: Tensor, levels: int, like: Tensor) -> Tensor:
     """Levels to numbers of the dtype of `like`."""
     return level.to(like.dtype) * (2 / (levels - 1)) - 1
+
+
+def check_levels(x: Tensor, levels: int) -> None:
+    off = ~((x - from_levels(to_levels(x, levels), levels, like=x)).abs() < 1e-4)  # so NaN is off, too
+    if off.any():
+        raise ValueError(
+            f"a pixel is {x[off][0].item():g}, none of the {levels} levels from -1 to 1: quantise with to_levels"
+        )

@@ -28,6 +28,7 @@ class Batch(NamedTuple):
     x: Tensor  # (B, *shape) float32; images in [-1, 1]
     label: Tensor | None = None  # (B,) int64 in 0..classes-1
     partner: Tensor | None = None  # (B, *shape) of the other domain (pairs only)
+    step: Tensor | None = None  # () int64, the number of the step; None after training
 
 
 Losses = dict[str, Tensor]  # player -> scalar that this player's parameters are moved to lessen
@@ -43,11 +44,17 @@ class Variant(Protocol):
     given: Literal["nothing", "label", "image"]  # what sample() is conditioned on
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """One optimizer a player, over this player's parameters; called once the model is on its device."""
+        """One optimizer a player, over this player's parameters, made by `models.common.optimizers` once the model is
+        on its device. Asked again, it makes new ones, which know nothing of the first."""
         ...
 
     def moves(self, step: int) -> Sequence[Move]:
-        """Who moves in step 0, 1, 2, ..., in order; a later move sees the weights an earlier one moved."""
+        """Who moves in step 0, 1, 2, ..., in order; a later move sees the weights an earlier one moved.
+
+        Bound methods of the model and nothing else: the tuple of them is the pattern of the step, equal for steps
+        with the same moves, and on a GPU all steps of a pattern are replays of one recording. So a move reads no
+        value back, branches on none, and takes what changes over time from `batch.step`.
+        """
         ...
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:

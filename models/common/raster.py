@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from models.common.pixels import from_levels, to_levels
-from models.common.protocol import Spec
+from models.common.pixels import check_levels, from_levels, to_levels
 from models.common.repair import check_mask
 
 
@@ -123,20 +122,6 @@ def head(colours: int, width: int, levels: int) -> nn.Sequential:
         *(nn.ReLU(), MaskedConv("B", colours, width, colours * levels, (1, 1))),
         nn.Unflatten(1, (colours, levels)),
     )
-
-
-def check_images(spec: Spec, *, model: str) -> None:
-    if len(spec.shape) != 3 or spec.levels < 2:
-        data = "points" if len(spec.shape) == 1 else f"of {spec.levels} levels and"
-        raise ValueError(f"{model} needs images with grey levels, the data are {data} of shape {spec.shape}")
-
-
-def check_levels(x: Tensor, levels: int) -> None:
-    off = ~((x - from_levels(to_levels(x, levels), levels, like=x)).abs() < 1e-4)  # so NaN is off, too
-    if off.any():
-        raise ValueError(
-            f"a pixel is {x[off][0].item():g}, none of the {levels} levels from -1 to 1: quantise with to_levels"
-        )
 
 
 def pixel_log_prob(logits: Tensor, x: Tensor) -> Tensor:

@@ -18,10 +18,11 @@ Path = tuple[int, tuple[int, ...], list[tuple[int, int, int, int]], Tensor]  # s
 
 
 @cache
-def path(layer: Literal["row", "diagonal"], height: int, breadth: int) -> Path:
+def path(layer: Literal["row", "diagonal"], height: int, breadth: int, device: torch.device | str = "cpu") -> Path:
     """How a line of LSTM cells passes over an image: how many there are, which of the step before's each sees beside
-    itself, the steps (they set cells lo to hi from pixels begin to end), and for each direction its order of pixels."""
-    pixels = torch.arange(height * breadth).view(height, breadth)
+    itself, the steps (they set cells lo to hi from pixels begin to end), and for each direction its order of pixels.
+    Kept, so that no step of training copies it to the device."""
+    pixels = torch.arange(height * breadth, device=device).view(height, breadth)
     if layer == "row":
         steps = [(row * breadth, (row + 1) * breadth, 0, breadth) for row in range(height)]
         return breadth, (-1, 0, 1), steps, pixels.view(1, -1)
@@ -30,8 +31,9 @@ def path(layer: Literal["row", "diagonal"], height: int, breadth: int) -> Path:
         lo, hi = max(0, diagonal - breadth + 1), min(diagonal + 1, height)
         begin, end = end, end + hi - lo
         steps.append((begin, end, lo, hi))
-    row = torch.arange(height)[:, None]
-    order = ((row + torch.arange(breadth)) * height + row).flatten().argsort()  # by diagonal, then by row
+    row = torch.arange(height, device=device)[:, None]
+    column = torch.arange(breadth, device=device)
+    order = ((row + column) * height + row).flatten().argsort()  # by diagonal, then by row
     return height, (0, -1), steps, torch.stack([order, pixels.flip(1).flatten()[order]])
 
 
@@ -95,7 +97,7 @@ class Recurrence(torch.autograd.Function):
 
 def recur(x: Tensor, enter: Tensor, bias: Tensor, weight: Tensor, start: Tensor, way: Path) -> Tensor:
     """(B, F, H, W), (D, F, 4h), (D, 1, 4h), ... -> (B, D, h, H, W) along the path"""
-    order = way[3].to(x.device)
+    order = way[3]
     pixels = x.flatten(2).permute(2, 0, 1).contiguous()  # (H * W, B, F)
     laid = torch.stack([pixels.index_select(0, along) for along in order]).flatten(1, 2)
     with torch.autocast(x.device.type, enabled=False):

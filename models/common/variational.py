@@ -11,49 +11,22 @@ A model file inherits from `GaussianVAE`, and states its objective.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.likelihoods import Likelihood
-from models.common.losses import kl_to_standard_normal
-from models.common.nets import Form, decoder, encoder, noise
-from models.common.protocol import Spec
+from models.common.codes import DECODED_AT_ONCE, Code, standard_normal
+from models.common.likelihoods import Bernoulli, Likelihood
+from models.common.nets import Form, decoder, encoder
+from models.common.noise import noise
+from models.common.optimizers import adam
+from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.repair import alternate
 
-DECODED_AT_ONCE = 4096  # draws of z in memory when the bound is computed
-
-
-class Code(NamedTuple):
-    """A Gaussian over codes with independent dimensions."""
-
-    mean: Tensor  # (B, latent)
-    log_variance: Tensor  # (B, latent)
-
-    def draw(self, rng: Generator | None = None) -> Tensor:
-        """(B, latent), reparametrised; from torch's global generator unless told."""
-        return self.mean + (0.5 * self.log_variance).exp() * noise(*self.mean.shape, self.mean, rng)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """(B, latent) -> (B,) nats"""
-        distance = (z - self.mean).square() * (-self.log_variance).exp()
-        return -0.5 * (distance + self.log_variance + math.log(2 * math.pi)).sum(1)
-
-    def kl(self) -> Tensor:
-        """KL(self | N(0, I)), (B,) nats"""
-        return kl_to_standard_normal(self.mean, self.log_variance)
-
-    def repeated(self, k: int) -> Code:
-        """Every Gaussian k times in a row: (B * k, latent)"""
-        return Code(*(part.repeat_interleave(k, 0) for part in self))
-
-
-def standard_normal(z: Tensor) -> Tensor:
-    """log N(z; 0, I): (B, latent) -> (B,) nats"""
-    return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+START = 100  # minibatches that the mean image is taken from
 
 
 class GaussianVAE(nn.Module):
@@ -98,7 +71,21 @@ class GaussianVAE(nn.Module):
         return f"IWAE-{self.importance}"
 
     def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": Adam(self.parameters(), self.lr, fused=True)}
+        return {"model": adam(self.parameters(), self.lr)}
+
+    def moves(self, step: int) -> Sequence[Move]:
+        return [self.bias_move if self.starting(step) else self.bound_move]
+
+    def starting(self, step: int) -> bool:
+        """Whether dense nets are still to be given the mean image, as the authors of the IWAE do (`models.vae`)."""
+        return step < START and isinstance(self.decoder[-1], nn.Unflatten) and isinstance(self.likelihood, Bernoulli)
+
+    def bias_move(self, batch: Batch) -> Losses:
+        """No loss: the last bias goes to the log odds of the mean image of the minibatches up to this one."""
+        bias = self.decoder[-2].bias.detach()  # (pixels,)
+        white = (batch.x > 0).flatten(1).to(bias.dtype).mean(0)
+        bias.copy_(bias.sigmoid().lerp(white, 1 / (1 + batch.step.to(bias.dtype))).logit(eps=1e-3))
+        return {}
 
     def posterior(self, x: Tensor) -> Code:
         """q(z | x): (B, *shape) -> (B, latent) each"""

@@ -2,36 +2,40 @@
 
 A model says who moves and what each player lessens (`models.common.protocol`); the engine sends each loss to its
 player's parameters only, steps those optimizers, and keeps averages, checkpoints and the record. Losses are read back
-once per meter window, never per step, so that a GPU is not made to wait.
+once per meter window, never per step, so that a GPU is not made to wait; there, steps are recorded and replayed
+(`pipeline.training.captured`). Several runs can take turns in one process (`together`).
 """
 
-import itertools
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.common.protocol import Batch, Losses
+from models.common.protocol import Batch
 from pipeline.data import Data
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.files import atomic_write
-from pipeline.params import Training
 from pipeline.seeds import seed_for
 from pipeline.tensors import load_tensors, save_tensors
-from pipeline.training.checkpoint import random_state, restore_random_state
-from pipeline.training.stream import batches_once, stream
+from pipeline.training import captured
+from pipeline.training.checkpoint import Chance, random_state, restore_random_state
+from pipeline.training.meters import Divergence, Meters, Pattern, exploded
+from pipeline.training.numerics import Clock, autocast, products
+from pipeline.training.players import Average, Players
+from pipeline.training.settings import Training
+from pipeline.training.stream import Shuffle, batches_once, check_batch, stream
 
 WINDOWS = 100  # meter readings in a run
-EXPLODED = 1e6  # no loss of ours comes near it (nats of a 32x32x3 image are below 2e4); beyond it training has diverged
 CHECKPOINT_EVERY = 20.0  # seconds, or BENCHMARK_CHECKPOINT_EVERY
+
+__all__ = ["Divergence", "Run", "Training", "together"]
 
 
 def checkpoint_every() -> float:
@@ -41,115 +45,6 @@ def checkpoint_every() -> float:
         return float(asked)
     except ValueError:
         raise ValueError(f"BENCHMARK_CHECKPOINT_EVERY = {asked!r}: a number of seconds is wanted") from None
-
-
-class Divergence(Exception):
-    """A player's loss stopped being a number, or exploded, at a step."""
-
-    def __init__(self, step: int, player: str) -> None:
-        super().__init__(f"{player} diverged at step {step}")
-        self.step, self.player = step, player
-
-
-@dataclass
-class Meters:
-    """Losses by player: kept as tensors until read, then averaged over the window and checked, every step of them."""
-
-    rows: list[dict[str, float]] = field(default_factory=list)
-    pending: dict[str, list[tuple[int, Tensor]]] = field(default_factory=dict)
-    beside: dict[str, list[Tensor]] = field(default_factory=dict)  # what a model lets be watched; no ground to stop
-
-    def add(self, step: int, losses: Losses, watched: Mapping[str, Tensor] = MappingProxyType({})) -> None:
-        for player, loss in losses.items():
-            self.pending.setdefault(player, []).append((step, loss.detach()))
-        for name, value in watched.items():
-            self.beside.setdefault(name, []).append(value.detach())
-
-    def read(self, step: int) -> None:
-        """Close the window after ``step`` steps. Raises Divergence with the first bad step in it and the player."""
-        row: dict[str, float] = {"step": step}
-        bad: list[tuple[int, str]] = []
-        for player, entries in self.pending.items():
-            values = torch.stack([loss for _, loss in entries]).double().tolist()
-            bad += [(at, player) for (at, _), value in zip(entries, values, strict=True) if not abs(value) < EXPLODED][
-                :1
-            ]
-            row[player] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
-        row |= {name: torch.stack(values).double().mean().item() for name, values in self.beside.items()}
-        self.pending.clear()
-        self.beside.clear()
-        if bad:
-            raise Divergence(*min(bad, key=lambda entry: entry[0]))
-        self.rows.append(row)
-
-    @property
-    def last(self) -> int:
-        """The step that the last reading closed."""
-        return int(self.rows[-1]["step"]) if self.rows else 0
-
-    def csv(self) -> str:
-        """Wide: the step, then a column a player (and a watched quantity); empty where none came in the window."""
-        players = list(dict.fromkeys(name for row in self.rows for name in row if name != "step"))
-        lines = [",".join(["step", *players])]
-        for row in self.rows:
-            lines.append(",".join([str(row["step"]), *(f"{row[name]:.6g}" if name in row else "" for name in players)]))
-        return "\n".join(lines) + "\n"
-
-
-class Players:
-    """The players of a model: their optimizers, and the parameters that each owns."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.optimizers = model.optimizers()
-        self.parameters = {
-            player: [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            for player, optimizer in self.optimizers.items()
-        }
-        self.rates = {player: [group["lr"] for group in o.param_groups] for player, o in self.optimizers.items()}
-        self.constrain: Callable[[], None] | None = getattr(model, "constrain", None)
-
-    def slow_down(self, share: float) -> None:
-        """Set every learning rate to ``share`` of the model's own."""
-        for player, optimizer in self.optimizers.items():
-            for group, rate in zip(optimizer.param_groups, self.rates[player], strict=True):
-                group["lr"] = share * rate
-
-    def move(self, losses: Losses) -> None:
-        """Those named in ``losses`` move together: all gradients first, then all steps."""
-        last = len(losses) - 1
-        for order, (player, loss) in enumerate(losses.items()):
-            for parameter in self.parameters[player]:
-                parameter.grad = None
-            loss.backward(inputs=self.parameters[player], retain_graph=order < last)
-        for player in losses:
-            self.optimizers[player].step()
-        if self.constrain is not None:
-            self.constrain()
-
-
-class Average:
-    """Exponential moving average of the weights (buffers are copied), evaluated instead of the last ones."""
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.live = [parameter.detach() for parameter in model.parameters()]
-        self.mean = [parameter.clone() for parameter in self.live]
-
-    def update(self, step: int) -> None:
-        # The first steps would otherwise weigh the initialisation for 1 / (1 - decay) steps.
-        decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
-
-    def install(self) -> None:
-        torch._foreach_copy_(self.live, self.mean)
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """The mean in the model's place for a while."""
-        last = [parameter.clone() for parameter in self.live]
-        self.install()
-        yield
-        torch._foreach_copy_(self.live, last)
 
 
 @dataclass
@@ -163,27 +58,71 @@ class Run:
     device: torch.device
     files: Path  # the checkpoint, the live curves and the folder of snapshots are this path with a suffix
     advance: Callable[[int], None] = lambda steps: None
+    noise: int | None = None  # seed of training's own chance; None: the global generators as they stand
 
     def __post_init__(self) -> None:
+        check_batch(self.data, self.settings.batch)
         layout = torch.channels_last if self.settings.channels_last else torch.preserve_format
         self.model.to(device=self.device, memory_format=layout).train()
         self.players = Players(self.model)
-        self.average = (
-            Average(self.model, self.settings.ema) if self.settings.ema and list(self.model.parameters()) else None
-        )
-        self.meters = Meters()
-        self.step = 0
-        self.seconds = 0.0
+        averaged = self.settings.ema and list(self.model.parameters())
+        self.average = Average(self.model, self.settings.ema) if averaged else None
         self.window = max(1, self.settings.steps // WINDOWS)
+        self.meters = Meters(self.window, exploded(self.data.spec))
+        self.step = 0
+        self.clock = Clock(self.device)
+        self.chance = Chance(self.device, self.noise)
+        self.stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         self.due = set() if hasattr(self.model, "finish") else self.snapshot_steps()
+
+    @property
+    def seconds(self) -> float:
+        """Of computing, in `clock.unit` seconds."""
+        return self.clock.seconds
 
     def train(self) -> None:
         """Take the steps that are left, then let the model `finish`. Raises Divergence."""
+        for _ in self.turns():
+            pass
+
+    def loop(self) -> None:
+        """Take the steps that are left."""
+        for _ in self.turns(self.windows()):
+            pass
+
+    def turns(self, work: Iterator[None] | None = None) -> Iterator[None]:
+        """The whole of training, handing over wherever it would wait for the device. Raises Divergence."""
+        work = self.work() if work is None else work
+        if self.stream:  # what was made so far was made on another one
+            self.stream.wait_stream(torch.cuda.current_stream(self.device))
+        try:
+            while self.turn(work):
+                yield
+        finally:
+            if self.stream:
+                torch.cuda.current_stream(self.device).wait_stream(self.stream)
+
+    def turn(self, work: Iterator[None]) -> bool:
+        """Go on to where the work hands over; whether there is more."""
+        with self.installed():
+            return next(work, work) is not work
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """All that is global as this run wants it."""
+        with ExitStack() as stack:
+            stack.enter_context(self.chance.installed())
+            stack.enter_context(products(self.settings.precision, self.device))
+            if self.stream:
+                stack.enter_context(torch.cuda.stream(self.stream))
+            yield
+
+    def work(self) -> Iterator[None]:
         checkpoint = self.files.with_suffix(".checkpoint")
         if checkpoint.exists():
             self.restore(load_tensors(checkpoint, self.device))
             self.advance(self.step)
-        self.loop()
+        yield from self.windows()
         if self.average:
             self.average.install()
         self.model.eval()
@@ -198,38 +137,28 @@ class Run:
         if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
             raise Divergence(self.step, "weights")
 
-    def loop(self) -> None:
+    def windows(self) -> Iterator[None]:
         steps, saved, every = self.settings.steps, time.monotonic(), checkpoint_every()
-        batches = stream(self.data, self.settings.batch, self.seed, self.step, self.settings.channels_last)
+        take = way(self.device)(self)
         while self.step < steps:
-            upto = min(steps, self.step - self.step % self.window + self.window)
-            began, first = time.monotonic(), self.step
-            for batch in itertools.islice(batches, upto - first):
-                self.take_step(batch)
+            first, upto = self.step, min(steps, self.step - self.step % self.window + self.window)
+            self.clock.start()
+            for self.step in range(first, upto):
+                moves = tuple(self.model.moves(self.step))
+                take(moves)
+                self.meters.taken.append(moves)
+            self.step = upto
+            self.clock.stop()
+            yield
             self.meters.read(upto)
-            now = time.monotonic()
-            self.seconds += now - began
+            self.clock.add()
             self.advance(upto - first)
             if upto in self.due:
                 self.snapshot()
-            if now - saved > every:
+            if time.monotonic() - saved > every:
                 save_tensors(self.files.with_suffix(".checkpoint"), self.state())
                 atomic_write(self.files.with_suffix(".csv"), self.meters.csv())
-                saved = now
-
-    def take_step(self, batch: Batch) -> None:
-        """Every player that moves in this step, in order, on one minibatch."""
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
-        if self.settings.lr_decay == "linear":
-            self.players.slow_down(1 - self.step / self.settings.steps)
-        for move in self.model.moves(self.step):
-            with autocast:
-                losses = move(batch)
-            self.meters.add(self.step, losses, getattr(self.model, "watched", {}))
-            self.players.move(losses)
-        self.step += 1
-        if self.average:
-            self.average.update(self.step)
+                saved = time.monotonic()
 
     def snapshot_steps(self) -> set[int]:
         """`settings.snapshots` steps, evenly spaced up to the last, each at the end of a meter window."""
@@ -258,7 +187,7 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.clock.seconds = state["step"], state["seconds"]
         self.model.load_state_dict(state["model"])
         for player, optimizer in self.players.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
@@ -266,3 +195,87 @@ class Run:
             torch._foreach_copy_(self.average.mean, state["average"])
         self.meters.rows = state["rows"]
         restore_random_state(state["random"], self.device)
+
+
+class Streamed:
+    """Takes the steps of a run one by one, the fastest way on a CPU."""
+
+    recorded = False
+
+    def __init__(self, run: Run) -> None:
+        settings = run.settings
+        self.run, self.last = run, settings.steps
+        self.autocast = autocast(settings.precision, run.device, recorded=self.recorded)
+        self.batches = stream(run.data, settings.batch, run.seed, run.step, settings.channels_last)
+
+    def __call__(self, moves: Pattern) -> None:
+        self.take(moves, next(self.batches), self.run.step)
+
+    def take(self, moves: Pattern, batch: Batch, step: int | Tensor) -> None:
+        """Every player that moves in this step, in order, on one minibatch. Nothing here waits for the device."""
+        run, losses, watched = self.run, [], []
+        if run.settings.lr_decay == "linear":
+            run.players.slow_down(1 - (step.double() if isinstance(step, Tensor) else step) / self.last)
+        for move in moves:
+            with self.autocast:
+                found = move(batch)
+            losses += [(player, loss.detach()) for player, loss in found.items()]
+            watched += [(name, value.detach()) for name, value in getattr(run.model, "watched", {}).items()]
+            run.players.move(found)
+        run.meters.write(moves, step, losses, watched)
+        if run.average:
+            run.average.update(step + 1)
+
+
+class Resident(Streamed):
+    """Takes them with all that changes from step to step on the device: recorded and replayed, if that is wanted."""
+
+    recorded = True
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        settings = run.settings
+        self.batches = Shuffle(run.data, settings.batch, run.seed, settings.channels_last)
+        self.at = torch.tensor(run.step, device=run.device)
+        self.go = self.whole
+        if captured.wanted(run.device):
+            name = type(run.model).__module__
+            self.go = captured.Captured(self.whole, self.changing, run.players.forget, run.device, name)
+
+    def __call__(self, moves: Pattern) -> None:
+        self.batches.fill(self.run.step)
+        self.go(moves)
+
+    def whole(self, moves: Pattern) -> None:
+        self.take(moves, self.batches.batch(self.at), self.at)
+        self.at += 1
+
+    def changing(self) -> Sequence[Tensor]:
+        """All that a step changes, but for the losses it writes down."""
+        mean = self.run.average.mean if self.run.average else []
+        return [self.at, *mean, *self.run.model.parameters(), *self.run.model.buffers(), *self.run.players.tensors()]
+
+
+def way(device: torch.device) -> type[Streamed]:
+    """How steps are taken on a device."""
+    return Resident if device.type == "cuda" else Streamed
+
+
+def together(runs: Sequence[Run]) -> list[Divergence | None]:
+    """Train several runs in turns, so that one computes while the host waits for another: how each of them ended.
+
+    Each draws from its own chance, so that its result is what it would be alone.
+    """
+    if len(runs) > 1 and any(run.noise is None for run in runs):
+        raise ValueError("runs that take turns need a seed each for their noise: give Run(noise=...)")
+    ends: list[Divergence | None] = [None] * len(runs)
+    waiting = {place: run.turns() for place, run in enumerate(runs)}
+    while waiting:
+        for place, turns in list(waiting.items()):
+            try:
+                if next(turns, turns) is turns:
+                    del waiting[place]
+            except Divergence as divergence:
+                ends[place] = divergence
+                del waiting[place]
+    return ends

@@ -26,15 +26,16 @@ def train(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[d
     """Train seeds of one cell, side by side where there are several; their records, in order."""
     device = data.chosen_device()
     resident = data.load(units[0].data, device)
-    for unit, tell in zip(units, advance, strict=True):
-        yield record(unit, prepared(unit, resident, device, tell))
+    runs = [prepared(unit, resident, device, tell) for unit, tell in zip(units, advance, strict=True)]
+    for unit, run, end in zip(units, runs, engine.together(runs), strict=True):
+        yield record(unit, run, end)
 
 
 def prepared(unit: Unit, resident: data.Data, device: torch.device, advance: Callable[[int], None]) -> engine.Run:
     """A seed about to be trained, its model and its chance set by its name alone."""
     cell = f"{unit.benchmark}/{unit.contestant}"
     torch.manual_seed(seed_for("init", cell, unit.seed))
-    run = engine.Run(
+    return engine.Run(
         model=models.build(unit.settings["model"], resident.spec, unit.settings["hyperparameters"]),
         data=resident,
         settings=Training(**unit.settings["training"]),
@@ -42,21 +43,19 @@ def prepared(unit: Unit, resident: data.Data, device: torch.device, advance: Cal
         device=device,
         files=unit.file(""),
         advance=advance,
+        noise=seed_for("noise", cell, unit.seed),
     )
-    torch.manual_seed(seed_for("noise", cell, unit.seed))
-    return run
 
 
-def record(unit: Unit, run: engine.Run) -> dict[str, Any]:
-    """Train the seed; its record. Divergence is a result, not an error."""
+def record(unit: Unit, run: engine.Run, divergence: engine.Divergence | None) -> dict[str, Any]:
+    """The record of a trained seed. Divergence is a result, not an error."""
     end = {"status": "finished", "step": run.settings.steps, "player": ""}
-    try:
-        run.train()
-    except engine.Divergence as divergence:
+    if divergence:
         end |= {"status": "diverged", "step": divergence.step, "player": divergence.player}
         run.advance(run.settings.steps - run.meters.last)
     leave(unit, run, end)
-    return {**end, "seconds": round(run.seconds, 2), "made": {**data.made_on(run.device), **unit.origin}}
+    seconds = {"seconds": round(run.seconds, 2), "seconds_of": run.clock.unit}
+    return {**end, **seconds, "made": {**data.made_on(run.device), **unit.origin}}
 
 
 def leave(unit: Unit, run: engine.Run, record: dict[str, Any]) -> None:

@@ -1,13 +1,10 @@
 """What a data set gives: two splits, and for synthetic points the truth that they were drawn from."""
 
 import math
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Generator, Tensor
-
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy's generators take too
 
 
 class Split(NamedTuple):

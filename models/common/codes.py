@@ -1,0 +1,42 @@
+"""Laws of codes: the Gaussian that an encoder puts out, and the prior N(0, I)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from torch import Generator, Tensor
+
+from models.common.losses import kl_to_standard_normal
+from models.common.noise import noise
+
+DECODED_AT_ONCE = 4096  # draws of z in memory when the bound is computed
+
+
+class Code(NamedTuple):
+    """A Gaussian over codes with independent dimensions."""
+
+    mean: Tensor  # (B, latent)
+    log_variance: Tensor  # (B, latent)
+
+    def draw(self, rng: Generator | None = None) -> Tensor:
+        """(B, latent), reparametrised; from torch's global generator unless told."""
+        return self.mean + (0.5 * self.log_variance).exp() * noise(*self.mean.shape, self.mean, rng)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """(B, latent) -> (B,) nats"""
+        distance = (z - self.mean).square() * (-self.log_variance).exp()
+        return -0.5 * (distance + self.log_variance + math.log(2 * math.pi)).sum(1)
+
+    def kl(self) -> Tensor:
+        """KL(self | N(0, I)), (B,) nats"""
+        return kl_to_standard_normal(self.mean, self.log_variance)
+
+    def repeated(self, k: int) -> Code:
+        """Every Gaussian k times in a row: (B * k, latent)"""
+        return Code(*(part.repeat_interleave(k, 0) for part in self))
+
+
+def standard_normal(z: Tensor) -> Tensor:
+    """log N(z; 0, I): (B, latent) -> (B,) nats"""
+    return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
