@@ -17,7 +17,7 @@ from pipeline import params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from reports import load, page, tables
+from reports import load, page, suite, tables
 
 PIXELS = 400  # of the density's picture, each way
 MARGIN = 0.15  # of the data's extent, shown around them
@@ -128,6 +128,7 @@ def write_index() -> None:
     everything = params.load()
     names = dict.fromkeys([*everything.suite, *everything.benchmarks()])
     folders = [rendered_dir(name) for name in names if (rendered_dir(name) / "table.csv").exists()]
+    (RENDERED / suite.FOLDER).mkdir(parents=True, exist_ok=True)  # an output of the stage, also if nothing is ranked
     for name, content in page.index(folders, RENDERED).items():
         atomic_write(RENDERED / name, content)
     print(f"index of {len(folders)} benchmarks: {RENDERED / 'index.html'}", flush=True)

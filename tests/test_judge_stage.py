@@ -10,6 +10,7 @@ from benchmarks import datasets
 from benchmarks.extractors import describe
 from pipeline import data, judge, params
 from pipeline.cell import data_file, judge_file, scores_dir
+from pipeline.evaluation import judging
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,7 @@ def test_the_judge_of_the_digits_is_good_enough(digits: params.Benchmark, capsys
     assert "of 599 held-out images rightly" in capsys.readouterr().out
 
     images = data.load(data_file("digits"), "cpu")
-    read = judge.load_judge(judge_file("digits"), "cpu")
+    read = judging.load_judge(judge_file("digits"), "cpu")
     features, label, _ = describe(read, images.as_input(images.test.x))
     assert features.shape[0] == 599
     assert (label == images.test.label).float().mean().item() == pytest.approx(record["accuracy"], abs=1e-3)
@@ -44,9 +45,9 @@ def test_the_judge_is_the_same_each_time(digits: params.Benchmark) -> None:
     for seed in (1, 2):
         torch.manual_seed(seed)  # must not matter
         judge.train(short)
-        states.append(judge.load_judge(judge_file("digits"), "cpu").state_dict())
+        states.append(judging.load_judge(judge_file("digits"), "cpu").state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert not judge.load_judge(judge_file("digits"), "cpu").training
+    assert not judging.load_judge(judge_file("digits"), "cpu").training
 
 
 def test_a_judge_of_channels_is_read_back(
@@ -67,7 +68,7 @@ def test_a_judge_of_channels_is_read_back(
     assert f"{record['channel_accuracy']:.2%} of their channels" in said
 
     images = data.load(data_file("stacked_digits"), "cpu")
-    read = judge.load_judge(judge_file("stacked_digits"), "cpu")
+    read = judging.load_judge(judge_file("stacked_digits"), "cpu")
     label = describe(read, images.as_input(images.test.x)).labels
     digit = label[:, None] // torch.tensor([100, 10, 1]) % 10
     assert (digit == images.test.label).double().mean().item() == pytest.approx(record["channel_accuracy"], abs=1e-3)
@@ -79,7 +80,7 @@ def test_other_tensors_are_not_taken_for_a_judge(content: object, tmp_path: Path
     path = tmp_path / "other.pt"
     torch.save(content, path)
     with pytest.raises(ValueError, match=r"other\.pt holds no judge") as error:
-        judge.load_judge(path, "cpu")
+        judging.load_judge(path, "cpu")
     assert "\n" not in str(error.value)
 
 
@@ -100,4 +101,4 @@ def test_missing_data_and_a_missing_judge_are_named(digits: params.Benchmark) ->
     with pytest.raises(FileNotFoundError, match=r"data\.pt is missing; run `dvc repro benchmarks/digits/dvc\.yaml`"):
         judge.train(digits)
     with pytest.raises(FileNotFoundError, match=r"judge\.pt is missing; run `dvc repro benchmarks/digits/dvc\.yaml`"):
-        judge.load_judge(judge_file("digits"), "cpu")
+        judging.load_judge(judge_file("digits"), "cpu")
