@@ -15,15 +15,6 @@ from pipeline import params
 ORACLE = "oracle"  # fresh real samples in a generator's place: a row of every table, never a model's name
 
 
-def seed_for(*parts: str | int) -> int:
-    """A 63-bit seed from names: the purpose first (`init`, `batches`, `noise`, `sampling`), then what it is for.
-
-    Seeds from names keep streams apart and never change because another model, seed or worker came along.
-    """
-    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
 def commit() -> str | None:
     """The commit that is checked out; None where git or a commit is missing."""
     try:
@@ -118,8 +109,9 @@ class Cell:
             Path("models/__init__.py"),
             *sorted(Path("models/common").glob("*.py")),
         ]
-        modules = ("train", "engine", "workers", "stage", "cell", "params", "data", "sampling", "checkpoint", "files")
+        modules = ("train", "workers", "stage", "cell", "params", "data", "seeds", "tensors", "files")
         code += [Path(f"pipeline/{module}.py") for module in modules]
+        code += [*sorted(Path("pipeline/training").glob("*.py")), Path("pipeline/evaluation/sampling.py")]
         code += [Path("benchmarks/datasets/common/splits.py")]
         return [*code, data_file(self.benchmark)]
 

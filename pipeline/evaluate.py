@@ -34,7 +34,7 @@ def main() -> None:
 
 def evaluate_seed(cell: Cell, seed: int) -> dict[str, Any]:
     """`pipeline.evidence.evaluate_seed`, imported by the worker: this process needs no torch, which takes seconds."""
-    from pipeline import evidence
+    from pipeline.evaluation import evidence
 
     return evidence.evaluate_seed(cell, seed)
 

@@ -12,10 +12,11 @@ import torch
 
 from benchmarks.extractors import AnyJudge, ChannelJudge, Judge, accuracy, by_channel, combined, fit
 from pipeline import data, params
-from pipeline.cell import data_file, judge_file, scores_dir, seed_for
-from pipeline.checkpoint import model_state, save_tensors
+from pipeline.cell import data_file, judge_file, scores_dir
 from pipeline.files import atomic_write
+from pipeline.seeds import seed_for
 from pipeline.stage import run_stage
+from pipeline.tensors import model_state, save_tensors
 
 
 def main() -> None:

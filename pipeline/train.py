@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import params
-from pipeline.cell import Cell, commit, data_file, seed_for
+from pipeline.cell import Cell, commit, data_file
 from pipeline.files import atomic_write
+from pipeline.seeds import seed_for
 from pipeline.stage import run_stage
 from pipeline.workers import advance, run_seeds
 
@@ -69,8 +70,9 @@ def train_seed(cell: Cell, seed: int) -> dict[str, Any]:
     import torch  # here and not above: only workers need it, and its import takes seconds
 
     import models
-    from pipeline import data, engine
-    from pipeline.checkpoint import load_tensors, model_state, save_tensors
+    from pipeline import data
+    from pipeline.tensors import load_tensors, model_state, save_tensors
+    from pipeline.training import engine
 
     training = params.Training(**cell.settings["training"])
     ready = cell.work / f"{seed}.pt"
@@ -111,7 +113,7 @@ def gathered(folder: Path, levels: int) -> bytes:
     """The snapshots of a seed as one .npz: `step` (S,), `x` (S, n, *shape), `levels`."""
     import numpy as np
 
-    from pipeline.sampling import packed
+    from pipeline.evaluation.sampling import packed
 
     steps = sorted(int(file.stem) for file in folder.glob("*.npz"))
     taken = [np.load(folder / f"{step}.npz", allow_pickle=False)["x"] for step in steps]

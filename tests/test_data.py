@@ -12,7 +12,8 @@ from benchmarks.datasets import Split, Splits
 from models.common.protocol import Spec
 from pipeline import data, params, prepare
 from pipeline.cell import data_file
-from pipeline.data import Data, batches_once, stream
+from pipeline.data import Data
+from pipeline.training.stream import batches_once, stream
 
 ROOT = Path(__file__).parents[1]
 

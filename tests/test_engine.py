@@ -11,8 +11,9 @@ from torch import Tensor, nn
 import models
 from benchmarks import datasets
 from models.common.protocol import Batch, Losses
-from pipeline import data, engine
+from pipeline import data
 from pipeline.params import Training
+from pipeline.training import engine
 
 CPU = torch.device("cpu")
 
@@ -219,7 +220,7 @@ def test_the_device_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tensors_only(tmp_path: Path) -> None:
-    from pipeline.checkpoint import load_tensors
+    from pipeline.tensors import load_tensors
 
     (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match=r"bad.pt is damaged .* delete it"):

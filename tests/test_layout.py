@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import add, params
+from pipeline import params
+from pipeline.tools import add
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "benchmarks", "reports", "pipeline")
@@ -68,7 +69,7 @@ def test_a_model_imports_no_other_model() -> None:
 
 @pytest.mark.parametrize(
     ("library", "place"),
-    [("mlflow", "pipeline/tracking.py"), ("torch_fidelity", "benchmarks"), ("ray", "pipeline/launch.py")],
+    [("mlflow", "pipeline/tracking"), ("torch_fidelity", "benchmarks"), ("ray", "pipeline/launch.py")],
 )
 def test_libraries_stay_in_their_place(library: str, place: str) -> None:
     for package in PACKAGES:

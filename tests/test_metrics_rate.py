@@ -11,7 +11,7 @@ from benchmarks.metrics import completion, rate
 from models.common.protocol import Spec
 from pipeline.cell import Cell
 from pipeline.evaluate import protocol
-from pipeline.evidence import of_pixels, of_terms
+from pipeline.evaluation.evidence import of_pixels, of_terms
 from pipeline.params import Params
 
 WANTED = {"rate", "hidden_log_prob"}

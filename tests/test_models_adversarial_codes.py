@@ -12,7 +12,7 @@ from models.common.losses import kl_to_standard_normal
 from models.common.pixels import from_levels
 from models.common.protocol import Batch, Spec
 from models.common.variational import standard_normal
-from pipeline.engine import Players
+from pipeline.training.engine import Players
 
 IMAGES = Spec((1, 8, 8), classes=10, levels=17)
 MOVES = ["reconstruction_move", "critic_move", "generator_move"]

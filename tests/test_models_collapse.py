@@ -12,7 +12,7 @@ import models
 from models.common import losses
 from models.common.joint import JointCritic
 from models.common.protocol import Batch, Spec
-from pipeline.engine import Players
+from pipeline.training.engine import Players
 
 POINTS, IMAGES = Spec((2,)), Spec((1, 8, 8))
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from pipeline.checkpoint import load_tensors, save_tensors
+from pipeline.tensors import load_tensors, save_tensors
 
 ROOT = Path(__file__).parents[1]
 MODELS = {"toys": ["vae", "gmm", "wgan"], "images": ["cgan", "pixelcnn"]}

@@ -3,7 +3,7 @@
 import torch
 
 from benchmarks.metrics.modes import FIRM
-from pipeline.progress import held_and_lost
+from pipeline.evaluation.progress import held_and_lost
 
 
 def test_a_mode_is_lost_once_and_again_after_it_came_back() -> None:

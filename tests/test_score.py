@@ -18,8 +18,9 @@ from torch import Tensor
 from benchmarks import inception, metrics
 from benchmarks.datasets import Split, Splits
 from benchmarks.extractors import ChannelJudge, Judge, describe
-from pipeline import data, export, judge, params, score, sets
+from pipeline import data, judge, params
 from pipeline.stage import run_stage
+from pipeline.tools import export, score, sets
 
 ROOT = Path(__file__).parents[1]
 Command = Callable[..., tuple[int, str, str]]

@@ -12,7 +12,7 @@ from made import as_input, levels, points
 from PIL import Image
 from torch import Tensor
 
-from pipeline import export, sets
+from pipeline.tools import export, sets
 
 
 def written(folder: Path, x: Tensor, form: str) -> Path:

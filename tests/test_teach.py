@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import teach
+from pipeline.tools import teach
 from reports import style
 
 

@@ -19,9 +19,10 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline import params, tracking
+from pipeline import params
 from pipeline.cell import Cell
-from pipeline.results import current
+from pipeline.tracking import importer as tracking
+from pipeline.tracking.results import current
 
 ROOT = Path(__file__).parents[1]
 ROWS = 100  # of a curve

@@ -12,10 +12,11 @@ import models
 from benchmarks.datasets import Split
 from benchmarks.metrics.inpainting import DAMAGE, DRAWS, IMAGES
 from models.common.protocol import Spec
-from pipeline import export, uses
 from pipeline.cell import Cell
 from pipeline.data import Data
-from pipeline.sampling import packed
+from pipeline.evaluation import uses
+from pipeline.evaluation.sampling import packed
+from pipeline.tools import export
 from reports.load import read_fills, read_walks
 
 KINDS = list(DAMAGE)

@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader, TensorDataset
 import models
 from benchmarks.datasets import Split
 from models.common.protocol import Spec
-from pipeline import data, engine
+from pipeline import data
 from pipeline.params import Training
+from pipeline.training import engine
 
 CPU = torch.device("cpu")
 ROUNDS = 5

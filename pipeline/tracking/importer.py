@@ -25,10 +25,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from pipeline import params, ui
+from pipeline import params
 from pipeline.cell import ORACLE, Cell
-from pipeline.results import Result, current, finished, settings
 from pipeline.stage import run_stage
+from pipeline.tracking import ui
+from pipeline.tracking.results import Result, current, finished, settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -303,7 +304,3 @@ def retire(client: "MlflowClient", run: "Run") -> None:
         client.set_tag(run.info.run_id, "stale", "true")
     if run.info.status == "RUNNING":
         client.set_terminated(run.info.run_id, "KILLED")
-
-
-if __name__ == "__main__":
-    main()

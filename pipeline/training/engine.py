@@ -20,12 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from models.common.protocol import Batch, Losses
-from pipeline.cell import seed_for
-from pipeline.checkpoint import load_tensors, random_state, restore_random_state, save_tensors
-from pipeline.data import Data, batches_once, stream
+from pipeline.data import Data
+from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.files import atomic_write
 from pipeline.params import Training
-from pipeline.sampling import asked, generate, packed
+from pipeline.seeds import seed_for
+from pipeline.tensors import load_tensors, save_tensors
+from pipeline.training.checkpoint import random_state, restore_random_state
+from pipeline.training.stream import batches_once, stream
 
 WINDOWS = 100  # meter readings in a run
 EXPLODED = 1e6  # no loss of ours comes near it (nats of a 32x32x3 image are below 2e4); beyond it training has diverged

@@ -17,8 +17,8 @@ from benchmarks import inception, metrics
 from benchmarks.extractors import describe
 from pipeline.data import chosen_device
 from pipeline.judge import load_judge
-from pipeline.sets import Samples, read
 from pipeline.stage import run_stage
+from pipeline.tools.sets import Samples, read
 from reports.tables import heading, number
 
 HELP = """\

@@ -33,21 +33,6 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
         ) from error
 
 
-def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """The state of the global generators that training noise comes from."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Set the global generators as `random_state` found them."""
-    torch.set_rng_state(state["cpu"].cpu())
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
-
-
 def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The model's parameters and buffers on the CPU, in plain memory layout."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

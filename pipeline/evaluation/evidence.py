@@ -8,14 +8,16 @@ from torch import Generator, Tensor, nn
 
 import models
 from benchmarks import metrics
-from pipeline import data, params, uses
-from pipeline.cell import ORACLE, Cell, data_file, seed_for
-from pipeline.checkpoint import load_tensors
+from pipeline import data, params
+from pipeline.cell import ORACLE, Cell, data_file
 from pipeline.data import Data
+from pipeline.evaluation import uses
+from pipeline.evaluation.progress import progress, taken
+from pipeline.evaluation.sampling import asked, generate, packed
+from pipeline.evaluation.view import Evidence, View
 from pipeline.files import atomic_write
-from pipeline.progress import progress, taken
-from pipeline.sampling import asked, generate, packed
-from pipeline.view import Evidence, View
+from pipeline.seeds import seed_for
+from pipeline.tensors import load_tensors
 from pipeline.workers import advance
 
 CHUNK = 2000  # data whose likelihoods, reconstructions or divergence are computed at once, at most

@@ -12,7 +12,7 @@ from benchmarks import metrics
 from benchmarks.metrics.modes import FIRM, occupancy
 from pipeline.cell import Cell
 from pipeline.data import Data
-from pipeline.view import Evidence, View
+from pipeline.evaluation.view import Evidence, View
 
 
 def taken(cell: Cell, seed: int) -> dict[int, Tensor]:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pipeline import data, params
 from pipeline.cell import ORACLE, Cell, data_file
+from pipeline.evaluation.sampling import packed
 from pipeline.files import atomic_write
-from pipeline.sampling import packed
 from pipeline.stage import run_stage
 
 SPLITS = ("train", "test")

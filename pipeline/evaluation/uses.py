@@ -18,11 +18,12 @@ from torch import Generator, Tensor, nn
 from benchmarks.metrics.inpainting import DAMAGE, DRAWS, HIT, IMAGES
 from models.common.protocol import Encodes, Inpaints
 from models.common.repair import alternate
-from pipeline.cell import Cell, seed_for
+from pipeline.cell import Cell
 from pipeline.data import Data
+from pipeline.evaluation.sampling import packed
+from pipeline.evaluation.view import Evidence
 from pipeline.files import atomic_write
-from pipeline.sampling import packed
-from pipeline.view import Evidence
+from pipeline.seeds import seed_for
 
 SHOWN = 6  # damaged images in a picture
 WALKS, STEPS = 5, 8  # straight lines between codes, and codes on each, its ends included

@@ -1,0 +1,1 @@
+"""Commands beside the stages; each runs as `python -m pipeline.NAME`."""

@@ -1,0 +1,1 @@
+"""Results to MLflow, one way."""

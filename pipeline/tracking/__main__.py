@@ -1,0 +1,5 @@
+"""`python -m pipeline.tracking`."""
+
+from pipeline.tracking.importer import main
+
+main()

@@ -1,0 +1,1 @@
+"""What trains a model: the loop, its minibatches, its checkpoints."""
