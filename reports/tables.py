@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from reports.load import ORACLE, Column, Report, readable
+from reports.load import ORACLE, Report, readable
 from reports.statistics import BEST, TIED, Entry, entries, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -21,6 +21,22 @@ TEX = {
     **{"<": "$<$", ">": "$>$", "|": "$|$", "\u00d7": r"$\times$", "·": r"$\cdot$", "\u03c3": r"$\sigma$"},
 }
 MINUS = re.compile(r"-(?=\d)")  # of a number: a hyphen in a name stays one
+
+
+class Shown(Protocol):
+    """What there is to know of a column to print its numbers."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def direction(self) -> str | None: ...
+
+    @property
+    def decimals(self) -> int: ...
+
+    @property
+    def percent(self) -> bool: ...
 
 
 class Cell(NamedTuple):
@@ -70,7 +86,7 @@ def extended(content: Table, more: dict[str, dict[str, Cell]]) -> Table:
     return Table((*content.headings, *more), tuple(rows))
 
 
-def heading(column: Column | Entry) -> str:
+def heading(column: Shown) -> str:
     unit = " (%)" if column.percent and "%" not in column.label else ""
     return f"{column.label}{unit} {ARROWS.get(column.direction or '', '')}".strip()
 
@@ -87,7 +103,7 @@ def cell(entry: Entry) -> Cell:
     return Cell(text, entry.mark, hint)
 
 
-def number(column: Column | Entry, value: float) -> str:
+def number(column: Shown, value: float) -> str:
     """``value`` with the column's decimals; far too big for them, in scientific notation."""
     value = 100 * value if column.percent else value
     return f"{value:.2e}" if abs(value) >= 1e6 else f"{value:z.{column.decimals}f}"
