@@ -27,9 +27,10 @@ benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchm
 ui: $(READY)  ## the runs in MLflow's browser interface, on this machine only
 	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)
 
-lint: $(READY)
+lint: $(READY)  ## style, layout and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -54,4 +55,4 @@ lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 		--python-version 3.11 --all-extras --upgrade --output-file requirements.lock pyproject.toml
 
 clean:  ## drop what runs have made (data, models, caches); reports in git stay
-	rm -rf artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache
+	rm -rf artifacts .dvc/cache .dvc/tmp .mypy_cache .pytest_cache .ruff_cache

@@ -31,7 +31,8 @@ class Judge(nn.Module):
             raise ValueError(f"a judge needs 2 classes or more, not {classes}: the data must be labelled")
         self.shape, self.classes = tuple(shape), classes
         channels, height, width = shape
-        layers, wide = [_stage(channels, 32)], 32
+        layers: list[nn.Module] = [_stage(channels, 32)]
+        wide = 32
         while min(height, width) > 4:
             layers += [nn.MaxPool2d(2), _stage(wide, 64)]
             height, width, wide = height // 2, width // 2, 64
@@ -114,8 +115,8 @@ def _initialise(judge: AnyJudge, seed: int) -> None:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for module in judge.modules():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+            if reset := getattr(module, "reset_parameters", None):
+                reset()
 
 
 def _draws(n: int, epochs: int, batch: int, seed: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -39,13 +39,15 @@ def extractor(device: torch.device, precision: str = "fp32") -> "Inception | Non
     try:
         import torch_fidelity  # noqa: F401  (a development dependency)
     except ImportError:
-        return _without("torch-fidelity is not installed: pip install torch-fidelity")
+        _warn("torch-fidelity is not installed: pip install torch-fidelity")
+        return None
     if not asked and not file.is_file():
-        return _without(f"{file} is missing: download {URL} there, or set {VARIABLE} to where it is")
+        _warn(f"{file} is missing: download {URL} there, or set {VARIABLE} to where it is")
+        return None
     return Inception(Path(asked) if asked else file, precision=precision).to(device)
 
 
-def _without(reason: str) -> None:
+def _warn(reason: str) -> None:
     print(f"what needs Inception is n/a: {reason}", file=sys.stderr, flush=True)
 
 
@@ -56,7 +58,7 @@ class Inception(nn.Module):
         super().__init__()
         if precision not in ("fp32", "bf16"):
             raise ValueError(f"precision {precision!r} is unknown: choose fp32 or bf16")
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
 
         content = _verified(weights, sha256)
         net = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=content)
@@ -64,7 +66,7 @@ class Inception(nn.Module):
         self.trunk = nn.Sequential(*(layer for layer in net.children() if layer is not net.fc))
         self.head = nn.Parameter(net.fc.weight, requires_grad=False)  # (1008, 2048)
         for layer in list(self.trunk.modules()):
-            if hasattr(layer, "bn"):
+            if isinstance(layer, BasicConv2d):
                 layer.conv, layer.bn = fuse_conv_bn_eval(layer.conv, layer.bn), nn.Identity()
         self.to(memory_format=torch.channels_last).eval()
 

@@ -147,6 +147,7 @@ def load(
             curves += [curve(model, seed, folder / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
             curves += stopped(model, finished, folder, remedy)
     recorded = pd.concat(progress, ignore_index=True)
+    of_oracle = recorded[recorded.model == ORACLE]
     frame = pd.DataFrame(seeds, columns=OUTCOME)
     return Report(
         benchmark=benchmark,
@@ -158,7 +159,7 @@ def load(
         scores=pd.DataFrame(values, columns=["model", "seed", "metric", "value"]),
         curves=pd.concat(curves, ignore_index=True),
         progress=recorded[recorded.model != ORACLE],
-        real=recorded[recorded.model == ORACLE].groupby("metric").value.mean().to_dict(),
+        real={str(metric): found.value.mean() for metric, found in of_oracle.groupby("metric")},
         samples=of_first_seed(read_samples, samples, frame, remedy),
         snapshots=of_first_seed(read_snapshots, snapshots, frame, remedy),
         fills=of_first_seed(read_fills, {model: path / "fills" for model, path in samples.items()}, frame, remedy),
@@ -237,7 +238,7 @@ def stopped(model: str, finished: set[int], folder: Path, remedy: str) -> Iterat
 
 
 def of_first_seed(
-    read: Callable[[Path, str], Found], folders: Mapping[str, Path], seeds: pd.DataFrame, remedy: str
+    read: Callable[[Path, str], Found | None], folders: Mapping[str, Path], seeds: pd.DataFrame, remedy: str
 ) -> dict[str, Found]:
     """What ``read`` finds of each model's first finished seed, never the best one, where it finds anything."""
     first = seeds[seeds.status == "finished"].groupby("model").seed.min()

@@ -47,6 +47,17 @@ class Duels(NamedTuple):
         return (self.excess > 0) & (self.p < LEVEL)
 
 
+class Summary(NamedTuple):
+    """A model's scores over all its runs."""
+
+    model: str
+    runs: int
+    iqm: float  # interquartile mean
+    low: float  # of its 95 % interval
+    high: float
+    mark: str
+
+
 def ranked(report: Report) -> tuple[Column, ...]:
     """The main columns with a direction that more than half of the models have a value in."""
     out = unranked(report)
@@ -71,7 +82,7 @@ def runs(report: Report) -> pd.DataFrame:
             ascending=column.direction == "lower", na_option="bottom"
         )
     found = {SCORE.name: pd.DataFrame(ways).mean(axis=1), PLACE.name: pd.DataFrame(places).mean(axis=1)}
-    return pd.DataFrame(found).rename_axis(columns="metric").stack().rename("value").reset_index()
+    return pd.DataFrame(found).rename_axis(columns="metric").stack().reset_index().rename(columns={0: "value"})
 
 
 def way(values: pd.Series, column: Column, real: float | None) -> pd.Series:
@@ -105,18 +116,19 @@ def spread(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def duel(scores: pd.DataFrame) -> Duels:
     """The paired tests of all models, from the matrix of scores."""
     pairs = {(a, b): scores[a] - scores[b] for a, b in combinations(scores.columns, 2)}
-    differences = pd.DataFrame(pairs).dropna(axis=1, how="all")
+    pairs = {pair: excess for pair, excess in pairs.items() if excess.notna().any()}
+    differences = pd.DataFrame(pairs)
     excess = pd.DataFrame(np.nan, index=scores.columns, columns=scores.columns)
     p = excess.copy()
-    for (a, b), value in zip(differences, paired_p(differences.fillna(0).to_numpy()), strict=True):
-        mean = differences[a, b].mean()
+    for (a, b), value in zip(pairs, paired_p(differences.fillna(0).to_numpy()), strict=True):
+        mean = pairs[a, b].mean()
         excess.loc[a, b], excess.loc[b, a] = mean, -mean
         p.loc[a, b] = p.loc[b, a] = value
     return Duels(excess, p, differences.shape[1], int(differences.count().max()))
 
 
-def summed_up(scores: pd.DataFrame) -> pd.DataFrame:
-    """Model, `runs`, the interquartile mean of its scores `iqm`, its 95 % interval and mark; the best first."""
+def summed_up(scores: pd.DataFrame) -> list[Summary]:
+    """Every model of the matrix of scores, the best first."""
     strata = [stratum.to_numpy() for _, stratum in scores.groupby("benchmark")]  # of (seeds, models)
     rng = np.random.default_rng(0)
     draws = [rng.integers(len(stratum), size=(RESAMPLES, len(stratum))) for stratum in strata]
@@ -124,14 +136,13 @@ def summed_up(scores: pd.DataFrame) -> pd.DataFrame:
     for place, model in enumerate(scores.columns):
         own = [(stratum[:, place], draw) for stratum, draw in zip(strata, draws, strict=True)]
         own = [(values, draw) for values, draw in own if not np.isnan(values).any()]
-        means[model] = interquartile_mean(np.concatenate([values for values, _ in own]))
+        means[model] = float(interquartile_mean(np.concatenate([values for values, _ in own])))
         resampled[model] = interquartile_mean(np.concatenate([values[draw] for values, draw in own], axis=1))
     found = best_and_tied(means, lambda model, top: bounds(resampled[model] - resampled[top]))
-    rows = [
-        (model, int(scores[model].count()), mean, *bounds(resampled[model]), found.get(model, ""))
+    return [
+        Summary(model, int(scores[model].count()), mean, *bounds(resampled[model]), found.get(model, ""))
         for model, mean in sorted(means.items(), key=lambda item: -item[1])
     ]
-    return pd.DataFrame(rows, columns=["model", "runs", "iqm", "low", "high", "mark"])
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:

@@ -48,6 +48,26 @@ class Estimate(NamedTuple):
     n: int
 
 
+class Entry(NamedTuple):
+    """A row of a comparison: one column of the table for one model."""
+
+    model: str
+    metric: str
+    label: str
+    direction: str | None
+    decimals: int
+    percent: bool
+    mean: float  # over the seeds that have a value; NaN where none has
+    sd: float
+    n: int
+    low: float  # of the mean's 95 % interval
+    high: float
+    mark: str  # BEST, TIED or nothing
+    seeds: int
+    diverged: int
+    given: str
+
+
 def interval(values: np.ndarray, against: np.ndarray | None = None) -> tuple[float, float]:
     """The 95 % interval of the mean of ``values``, or of its excess over that of ``against``; NaN: too few seeds."""
     sides = [values] if against is None else [values, against]
@@ -152,6 +172,11 @@ def compare(report: Report) -> pd.DataFrame:
         .merge(counts, left_on="model", right_index=True, how="left")
         .assign(benchmark=report.benchmark)
     )
+
+
+def entries(comparison: pd.DataFrame) -> list[Entry]:
+    """The rows of a comparison."""
+    return [Entry(*row) for row in comparison[list(Entry._fields)].itertuples(index=False, name=None)]
 
 
 def unranked(report: Report) -> set[str]:

@@ -4,17 +4,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from reports.load import ORACLE
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # of matplotlib 3.11
 
 # The first six: M. Okabe, K. Ito, "Color universal design", 2008, told apart by colour-blind readers; their yellow is
 # left out, too pale on white, and black is the oracle's. Each of the others is that colour of moderate lightness and
@@ -27,7 +31,7 @@ HUES = (
 )  # fmt: skip
 INK, FAINT = "#1f2328", "#8b949e"
 
-SHEET = {
+SHEET: "dict[RcKeyType, Any]" = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.edgecolor": FAINT,
@@ -65,7 +69,8 @@ def colour(model: str, palette: Sequence[str]) -> str:
 
 def pale(colour: str) -> str:
     """The colour thinned with white: opaque, so that a picture has few colours and keeps them in a small file."""
-    return matplotlib.colors.to_hex(1 - (1 - np.array(matplotlib.colors.to_rgb(colour))) / 3)
+    red, green, blue = (1 - (1 - part) / 3 for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def panels(count: int, across: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
@@ -93,6 +98,6 @@ def few_ticks() -> MaxNLocator:
     return MaxNLocator(nbins=3, integer=True)
 
 
-def thousands(value: float, _: int) -> str:
+def thousands(value: float, _: float = 0) -> str:
     """12000 as 12k."""
     return f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}"

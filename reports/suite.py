@@ -12,6 +12,7 @@ from reports import ranking, style, tables
 from reports.load import readable
 from reports.sections import Fragment, Picture
 from reports.sections.ranking import CAPTION, beaten, matrix
+from reports.statistics import entries
 from reports.tables import Cell, Legend, Row, Table
 
 FOLDER = "suite"  # beside the index
@@ -51,16 +52,20 @@ def standing(folders: Sequence[Path]) -> Standing | None:
     runs = pd.concat(found.values(), ignore_index=True)
     scores = ranking.spread(runs, ranking.SCORE.name)
     summary = ranking.summed_up(scores)
-    duels = ranking.duel(scores[summary.model])
+    order = [entry.model for entry in summary]
+    duels = ranking.duel(scores[order])
     single = {folder.name: tables.read(folder / "ranking.csv") for folder in found}
     table = rank_table(summary, duels, ranking.spread(runs, ranking.PLACE.name).mean(), single)
     legend = Legend((*PROTOCOL, ranking.rule(duels)), ())
     texts = tables.files(f"{FOLDER}/ranking", table, legend, "Ranking over all benchmarks")
     markdown = texts[f"{FOLDER}/ranking.md"]
-    texts |= {f"{FOLDER}/ranking.csv": summary.to_csv(index=False), f"{FOLDER}/runs.csv": runs.to_csv(index=False)}
+    texts |= {
+        f"{FOLDER}/ranking.csv": pd.DataFrame(summary).to_csv(index=False),
+        f"{FOLDER}/runs.csv": runs.to_csv(index=False),
+    }
     with style.sheet():
         drawn = {
-            Picture(f"{FOLDER}/profile.png", PROFILE): profile(scores, list(summary.model), tuple(runs.model.unique())),
+            Picture(f"{FOLDER}/profile.png", PROFILE): profile(scores, order, tuple(runs.model.unique())),
             Picture(f"{FOLDER}/duels.png", CAPTION): matrix(duels),
         }
         pictures = {picture.file: png(figure) for picture, figure in drawn.items()}
@@ -78,23 +83,22 @@ def read_runs(path: Path) -> pd.DataFrame:
 
 
 def rank_table(
-    summary: pd.DataFrame, duels: ranking.Duels, places: pd.Series, single: dict[str, pd.DataFrame]
+    summary: list[ranking.Summary], duels: ranking.Duels, places: pd.Series, single: dict[str, pd.DataFrame]
 ) -> Table:
     """A row a model, the best interquartile mean first; ``single``: each benchmark's own ranking."""
-    beats = beaten(duels)
+    beats, others = beaten(duels), duels.p.count(axis=1)
     scores = {
-        name: {entry.model: tables.cell(entry) for entry in frame[frame.metric == "score"].itertuples()}
+        name: {entry.model: tables.cell(entry) for entry in entries(frame[frame.metric == "score"])}
         for name, frame in single.items()
     }
-    given = {entry.model: entry.given for frame in single.values() for entry in frame.itertuples()}
+    given = {entry.model: entry.given for frame in single.values() for entry in entries(frame)}
     rows = []
-    for entry in summary.itertuples():
+    for entry in summary:
         iqm = f"{entry.iqm:.3f} ({entry.low:.3f} to {entry.high:.3f})"
-        others = int(duels.p.loc[entry.model].count())
         cells = [
             Cell(iqm, entry.mark, f"{entry.runs} runs"),
             Cell(f"{places[entry.model]:.2f}", "", f"{entry.runs} runs"),
-            Cell(f"{beats[entry.model]} of {others}", "", "models"),
+            Cell(f"{beats[entry.model]} of {others[entry.model]}", "", "models"),
             *(found.get(entry.model, Cell(tables.UNAVAILABLE, "", "")) for found in scores.values()),
         ]
         rows.append(Row(entry.model, tables.TOLD.get(given[entry.model], ""), tuple(cells)))

@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from reports.load import ORACLE, Column, Report, readable
-from reports.statistics import BEST, TIED, rule
+from reports.load import ORACLE, Report, readable
+from reports.statistics import BEST, TIED, Entry, entries, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 UNAVAILABLE = "n/a"
@@ -21,6 +21,22 @@ TEX = {
     **{"<": "$<$", ">": "$>$", "|": "$|$", "\u00d7": r"$\times$", "·": r"$\cdot$", "\u03c3": r"$\sigma$"},
 }
 MINUS = re.compile(r"-(?=\d)")  # of a number: a hyphen in a name stays one
+
+
+class Shown(Protocol):
+    """What there is to know of a column to print its numbers."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def direction(self) -> str | None: ...
+
+    @property
+    def decimals(self) -> int: ...
+
+    @property
+    def percent(self) -> bool: ...
 
 
 class Cell(NamedTuple):
@@ -55,12 +71,13 @@ def table(comparison: pd.DataFrame) -> Table:
     """The comparison as it is printed, models in order and the oracle last."""
     columns = comparison.drop_duplicates("metric")
     rows = []
-    for model, found in comparison.groupby("model", sort=False):
-        seeds, diverged = int(found.seeds.iloc[0]), int(found.diverged.iloc[0])
-        told = TOLD.get(found.given.iloc[0], "")
+    for _, found in comparison.groupby("model", sort=False):
+        first, *_ = values = entries(found)
+        seeds, diverged = int(first.seeds), int(first.diverged)  # floats beside a model that has no seeds
+        told = TOLD.get(first.given, "")
         note = ", ".join([told] * bool(told) + [f"{diverged}/{seeds} diverged"] * bool(diverged))
-        rows.append(Row(str(model), note, tuple(cell(entry) for entry in found.itertuples())))
-    return Table(tuple(heading(entry) for entry in columns.itertuples()), tuple(rows))
+        rows.append(Row(first.model, note, tuple(map(cell, values))))
+    return Table(tuple(map(heading, entries(columns))), tuple(rows))
 
 
 def extended(content: Table, more: dict[str, dict[str, Cell]]) -> Table:
@@ -69,12 +86,12 @@ def extended(content: Table, more: dict[str, dict[str, Cell]]) -> Table:
     return Table((*content.headings, *more), tuple(rows))
 
 
-def heading(column: tuple) -> str:
+def heading(column: Shown) -> str:
     unit = " (%)" if column.percent and "%" not in column.label else ""
-    return f"{column.label}{unit} {ARROWS.get(column.direction, '')}".strip()
+    return f"{column.label}{unit} {ARROWS.get(column.direction or '', '')}".strip()
 
 
-def cell(entry: tuple) -> Cell:
+def cell(entry: Entry) -> Cell:
     if not entry.n:
         return Cell(UNAVAILABLE, "", "")
     text, hint = number(entry, entry.mean), f"{entry.n} seed{'s' * (entry.n > 1)}"
@@ -86,7 +103,7 @@ def cell(entry: tuple) -> Cell:
     return Cell(text, entry.mark, hint)
 
 
-def number(column: tuple | Column, value: float) -> str:
+def number(column: Shown, value: float) -> str:
     """``value`` with the column's decimals; far too big for them, in scientific notation."""
     value = 100 * value if column.percent else value
     return f"{value:.2e}" if abs(value) >= 1e6 else f"{value:z.{column.decimals}f}"
@@ -105,7 +122,8 @@ def legend(report: Report, comparison: pd.DataFrame) -> Legend:
 
 def stated(report: Report, key: str) -> dict[str, str]:
     """What each model states about its values, in a column of `report.seeds`, where it states anything."""
-    return report.seeds.dropna(subset=key).groupby("model", sort=False)[key].first().to_dict()
+    said = report.seeds.dropna(subset=key).groupby("model", sort=False)[key].first()
+    return {str(model): str(words) for model, words in said.items()}
 
 
 def files(stem: str, content: Table, legend: Legend, title: str) -> dict[str, str]:

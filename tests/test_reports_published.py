@@ -88,6 +88,8 @@ def test_too_little_gets_no_verdict() -> None:
     bare = found[0].published.copy()
     bare["spread"] = ""
     assert published.judged(bare, found[0].column, np.array([0.98, 0.99])) == "none (no spread)"
+    unranked = found[0].column._replace(direction=None)
+    assert published.judged(found[0].published, unranked, np.array([0.98, 0.99])) == "none (neither way is better)"
 
 
 def test_a_published_deviation_becomes_an_error_of_the_mean() -> None:

@@ -106,7 +106,8 @@ def test_walks_are_a_gallery_with_the_grids_at_its_end(images: Report, tmp_path:
     assert [picture.caption for picture in fragment.gallery] == ["filler", "half", "half, grid of codes"]
     assert all((tmp_path / picture.file).exists() for picture in fragment.gallery)
     assert "grid" in fragment.text
-    sheet = latents.lines(images.walks["half"])
+    walks = images.walks["half"]
+    sheet = latents.lines(walks.walk, walks.ends, walks.levels)
     assert (
         sheet.shape == (5 * 9 - 1, 12 * 9 - 1, 3) and (sheet[:, 9:17] == 255).all() and (sheet[:, -17:-9] == 255).all()
     )

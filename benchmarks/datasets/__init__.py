@@ -6,14 +6,20 @@ files. What they share is in ``common``.
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.datasets.common.splits import Split, Splits, Truth
 
 __all__ = ["Split", "Splits", "Truth", "check", "load", "names"]
+
+
+class DataSet(Protocol):
+    """What a data set's file defines."""
+
+    load: Callable[..., Splits]
 
 
 def names() -> list[str]:
@@ -35,13 +41,13 @@ def check(name: str, settings: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, if ``settings`` do not fit the signature of the data set's ``load``."""
     from pydantic import ConfigDict, ValidationError, create_model  # here: prepared data are read without it
 
-    fields = {key: (p.annotation, p.default) for key, p in _parameters(name).items() if key != "root"}
+    fields: dict[str, Any] = {key: (p.annotation, p.default) for key, p in _parameters(name).items() if key != "root"}
     schema = create_model("Settings", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
     try:
         schema.model_validate(dict(settings))
     except ValidationError as error:
         fault = error.errors()[0]
-        key = fault["loc"][0]
+        key = str(fault["loc"][0])
         if key not in fields:
             raise ValueError(f"{name}: unknown setting {key!r}{_nearest(key, list(fields))}") from None
         reason = fault["msg"][0].lower() + fault["msg"][1:]
@@ -52,7 +58,7 @@ def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(_module(name).load, eval_str=True).parameters
 
 
-def _module(name: str) -> Any:
+def _module(name: str) -> DataSet:
     if name not in names():
         raise ValueError(f"unknown data set {name!r}{_nearest(name, names())}")
     return import_module(f"{__name__}.{name}")

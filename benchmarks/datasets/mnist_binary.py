@@ -30,4 +30,4 @@ def load(*, root: Path, draws: Annotated[int, Field(ge=1)] = 1, seed: Seed = 0) 
 
 def binarised(split: Split, draws: int, rng: Generator) -> Split:
     white = [torch.rand(split.x.shape, generator=rng) < split.x / 255 for _ in range(draws)]  # of (N, 1, H, W) each
-    return Split(torch.cat(white).to(torch.uint8), split.label.repeat(draws))
+    return Split(torch.cat(white).to(torch.uint8), split.labels.repeat(draws))

@@ -4,13 +4,12 @@ A metric file defines `COLUMNS`, and `score`, whose keywords say what evidence i
 names. Evidence that a model cannot give arrives as None, and the columns that need it are None: printed n/a, never 0.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 EVIDENCE = {
     "real": "(N, *shape) held-out data as a model sees them, float32",
@@ -48,16 +47,26 @@ EVIDENCE = {
 }
 
 
+Direction = Literal["higher", "lower"]  # which is better
+
+
 class Column(NamedTuple):
     """One number of the table and how it is shown."""
 
     name: str
     label: str
-    direction: Literal["higher", "lower"] | None  # which is better; None: neither
+    direction: Direction | None  # None: neither is better
     decimals: int
     percent: bool = False  # the value is a share, 0 to 1, and is shown times 100
     main: bool = True  # False: in the full table only
     note: str = ""  # the sentence of its protocol
+
+
+class Metric(Protocol):
+    """What a metric's file defines."""
+
+    COLUMNS: tuple[Column, ...]
+    score: Callable[..., dict[str, float | None]]
 
 
 def names() -> list[str]:
@@ -65,7 +74,7 @@ def names() -> list[str]:
     return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
 
 
-def load(name: str) -> ModuleType:
+def load(name: str) -> Metric:
     """The module benchmarks/metrics/<name>.py."""
     if name not in names():
         nearest = get_close_matches(name, names(), n=1)
@@ -86,7 +95,7 @@ def needs(chosen: Iterable[str]) -> set[str]:
 
 def evaluate(chosen: Iterable[str], evidence: Mapping[str, Any]) -> dict[str, float | None]:
     """The values of every column of the chosen metrics; each metric is passed the evidence that it names."""
-    values = {}
+    values: dict[str, float | None] = {}
     for name in chosen:
         score = load(name).score
         values |= score(**{key: evidence.get(key) for key in signature(score).parameters})

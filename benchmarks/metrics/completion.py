@@ -20,5 +20,6 @@ COLUMNS = (
 
 
 def score(*, hidden_log_prob: Tensor | None) -> dict[str, float | None]:
-    known = hidden_log_prob is not None
-    return {"hidden_nats": negative_log_likelihood(log_prob=hidden_log_prob) if known else None}
+    if hidden_log_prob is None:
+        return {"hidden_nats": None}
+    return {"hidden_nats": negative_log_likelihood(log_prob=hidden_log_prob)}

@@ -37,11 +37,12 @@ COLUMNS = (
 def score(
     *, real_features: Tensor | None, fake_features: Tensor | None, fake: Tensor | None
 ) -> dict[str, float | None]:
-    known = real_features is not None and fake_features is not None
-    return {
-        "vendi": gaussian_vendi(real=real_features, fake=fake_features) if known else None,
-        "pair_ssim": pair_ssim(fake=fake) if fake is not None and fake.ndim == 4 else None,
-    }
+    values: dict[str, float | None] = {column.name: None for column in COLUMNS}
+    if real_features is not None and fake_features is not None:
+        values["vendi"] = gaussian_vendi(real=real_features, fake=fake_features)
+    if fake is not None and fake.ndim == 4:
+        values["pair_ssim"] = pair_ssim(fake=fake)
+    return values
 
 
 def gaussian_vendi(*, real: Tensor, fake: Tensor) -> float | None:

@@ -16,6 +16,7 @@ samples are, not by where they stand.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -73,11 +74,12 @@ def score(
         "fd": (real_features, fake_features) if features_of == "coordinates" else (None, None),
         "fid": (real_inception, fake_inception),
     }
-    values = {}
+    values: dict[str, float | None] = {}
     for name, (real, fake) in pairs.items():
-        known = real is not None and fake is not None
-        values[name] = frechet_distance(real=real, fake=fake) if known else None
-        values[f"{name}_infinite"] = infinite(values[name], real=real, fake=fake) if known else None
+        values |= {name: None, f"{name}_infinite": None}
+        if real is not None and fake is not None:
+            distance = frechet_distance(real=real, fake=fake)
+            values |= {name: distance, f"{name}_infinite": infinite(distance, real=real, fake=fake)}
     return values
 
 
@@ -120,10 +122,10 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _upper(parts: Iterable[Tensor]) -> Tensor:
     """The upper triangle of x'x, which is half the work, of x in parts of its rows."""
-    product: Tensor | None = None
-    for x in parts:
-        if product is None:
-            product = x.new_zeros(x.shape[1], x.shape[1])
+    parts = iter(parts)
+    first = next(parts)
+    product = first.new_zeros(first.shape[1], first.shape[1])
+    for x in chain([first], parts):
         for start in range(0, x.shape[1], WIDTH):
             product[start : start + WIDTH, start:].addmm_(x[:, start : start + WIDTH].T, x[:, start:])
     return product

@@ -45,7 +45,7 @@ def score(
 ) -> dict[str, float | None]:
     if real_features is None or train_features is None or fake_features is None:
         return {column.name: None for column in COLUMNS}
-    return generalisation(real=real_features, train=train_features, fake=fake_features)
+    return {**generalisation(real=real_features, train=train_features, fake=fake_features)}
 
 
 def generalisation(*, real: Tensor, train: Tensor, fake: Tensor) -> dict[str, float]:

@@ -13,24 +13,26 @@ cancel; the products come from float32, whose rounding leaves about seven digits
 import torch
 from torch import Tensor
 
-from benchmarks.metrics import Column
+from benchmarks.metrics import Column, Direction
 from benchmarks.metrics.common.checks import check_pair
 from benchmarks.metrics.common.draw import draw
 from benchmarks.metrics.common.neighbours import BLOCK, Block, Cloud, blocks, clouds
 
 SUBSETS = 10
 
+_WAYS: tuple[tuple[str, str, Direction | None, str], ...] = (
+    ("", "", "lower", "Squared MMD of {} features, cubic kernel, unbiased over all pairs; below 0 half the time for "
+     "fresh data."),
+    ("_subsets", ", subsets", "lower", "Mean of the same over ten disjoint tenths of both sets, {} features; n/a with "
+     "fewer than 20 samples."),
+    ("_sd", ", s.d.", None, "Standard deviation of the same over the ten tenths, {} features."),
+)  # fmt: skip
+
 COLUMNS = tuple(
     Column(f"{name}{suffix}", f"{label}{part}", direction, 5, main=False, note=note.format(whose))
     for name, label, whose in (("kjd", "KJD", "the judge's"), ("kid", "KID", "Inception's"))
-    for suffix, part, direction, note in (
-        ("", "", "lower", "Squared MMD of {} features, cubic kernel, unbiased over all pairs; below 0 half the time "
-         "for fresh data."),
-        ("_subsets", ", subsets", "lower", "Mean of the same over ten disjoint tenths of both sets, {} features; "
-         "n/a with fewer than 20 samples."),
-        ("_sd", ", s.d.", None, "Standard deviation of the same over the ten tenths, {} features."),
-    )
-)  # fmt: skip
+    for suffix, part, direction, note in _WAYS
+)
 
 
 def score(

@@ -57,7 +57,7 @@ COLUMNS = (
 def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -> dict[str, float | None]:
     if fake is None or centres is None or sigma is None:
         return {column.name: None for column in COLUMNS}
-    values = {}
+    values: dict[str, float | None] = {}
     for suffix, points in (("", fake[:FIRST]), ("_all", fake)):
         counts = occupancy(fake=points, centres=centres, sigma=sigma)
         values |= {

@@ -70,5 +70,5 @@ def sliced(real: Tensor, fake: Tensor) -> float:
     """Sliced W2 between two sets of n samples (n, D): on a line the best plan matches sorted samples."""
     directions = torch.randn(real.shape[1], LINES, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     lines = torch.nn.functional.normalize(directions, dim=0).to(real.device)  # (D, LINES)
-    ordered = ((x.double() @ lines).sort(dim=0).values for x in (real, fake))  # (n, D) -> (n, LINES)
-    return torch.nn.functional.mse_loss(*ordered).sqrt().item()
+    left, right = ((x.double() @ lines).sort(dim=0).values for x in (real, fake))  # (n, D) -> (n, LINES)
+    return torch.nn.functional.mse_loss(left, right).sqrt().item()

@@ -10,7 +10,7 @@ from reports import style, tables
 from reports.load import ORACLE, Column, Report
 from reports.pictures import ROW, dumbbell, rows
 from reports.sections import Fragment, Picture
-from reports.statistics import compare
+from reports.statistics import compare, entries
 from reports.tables import Cell, Legend, Row, Table
 
 POSITION = 26
@@ -37,7 +37,7 @@ Pair = tuple[Column, Column]  # the critic's column and the exact one
 
 def render(report: Report, out: Path) -> Fragment | None:
     known = set(report.scores.metric)
-    pairs = [tuple(map(report.column, pair)) for pair in EXACT.items() if set(pair) <= known]
+    pairs = [(report.column(ours), report.column(exact)) for ours, exact in EXACT.items() if {ours, exact} <= known]
     if not pairs:
         return None
     table = beside(report, pairs)
@@ -56,14 +56,14 @@ def render(report: Report, out: Path) -> Fragment | None:
 def values(report: Report, column: Column) -> dict[str, np.ndarray]:
     """Over the seeds of each model that has any."""
     found = report.scores[report.scores.metric == column.name]
-    return {model: part.value.to_numpy() for model, part in found.groupby("model")}
+    return {str(model): part.value.to_numpy() for model, part in found.groupby("model")}
 
 
 def beside(report: Report, pairs: list[Pair]) -> Table:
     """A row a model and estimate: the critic's, the exact one, and that of real data."""
     shown = dict.fromkeys(column._replace(direction=None) for pair in pairs for column in pair)  # nobody is best here
     comparison = compare(replace(report, columns=tuple(shown)))
-    cells = {(entry.model, entry.metric): tables.cell(entry) for entry in comparison.itertuples()}
+    cells = {(entry.model, entry.metric): tables.cell(entry) for entry in entries(comparison)}
     notes = {row.model: row.note for row in tables.table(comparison).rows}
     found = []
     for model in report.models:

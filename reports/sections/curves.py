@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import SymmetricalLogLocator
 
 from reports import style
 from reports.load import Report
@@ -21,7 +22,7 @@ def render(report: Report, out: Path) -> Fragment:
     for axes, model in zip(panels, report.models, strict=True):
         seeds = report.seeds[(report.seeds.model == model) & (report.seeds.status == "diverged")]
         curves = report.curves[report.curves.model == model]
-        draw(axes, curves, seeds.set_index("seed").step.to_dict(), style.colour(model, report.palette))
+        draw(axes, curves, dict(zip(seeds.seed, seeds.step, strict=True)), style.colour(model, report.palette))
         axes.set_title(model, loc="left", fontweight="bold")
     figure.supxlabel("step", fontsize=9)
     figure.supylabel("loss", fontsize=9)
@@ -57,7 +58,8 @@ def scale(axes: Axes, curves: pd.DataFrame) -> None:
     low, high = np.quantile(values, [0.01, 0.99])
     if sizes.max() > APART * sizes.min() > 0:
         axes.set_yscale("symlog", linthresh=sizes.min())
-        axes.yaxis.get_major_locator().set_params(numticks=5)
+        if isinstance(ticks := axes.yaxis.get_major_locator(), SymmetricalLogLocator):
+            ticks.set_params(numticks=5)
         axes.set_ylim(low - abs(low) / 2, high + abs(high) / 2)
     else:
         margin = 0.08 * (high - low) or 1

@@ -36,15 +36,15 @@ def render(report: Report, out: Path) -> Fragment | None:
 def measured(scores: pd.DataFrame) -> dict[str, Values]:
     """By the panel's title; the held-out side is that of as many samples, not the main table's."""
     found: dict[str, Values] = {}
-    for title, pair in SIDES.items():
-        if set(pair) <= set(scores.columns):
-            both = scores[list(pair)].dropna().groupby("model")
+    for title, (full, gap) in SIDES.items():
+        if {full, gap} <= set(scores.columns):
+            both = scores[[full, gap]].dropna().groupby("model")
             found[title] = {
-                model: ((part[pair[0]] - part[pair[1]]).to_numpy(), part[pair[0]].to_numpy()) for model, part in both
+                str(model): ((part[full] - part[gap]).to_numpy(), part[full].to_numpy()) for model, part in both
             }
     if COPIES in scores.columns:
         copies = 100 * scores[COPIES].dropna()
-        found["Near copies (%)"] = {model: (part.to_numpy(),) * 2 for model, part in copies.groupby("model")}
+        found["Near copies (%)"] = {str(model): (part.to_numpy(),) * 2 for model, part in copies.groupby("model")}
     return found
 
 

@@ -49,7 +49,8 @@ def render(report: Report, out: Path) -> Fragment | None:
     if not report.scores.metric.str.startswith("fill_").any():
         return None
     protocol = (PROTOCOL, statistics.rule(int(report.seeds.seed.nunique())))
-    found, notes, files = [], [], {}
+    found, notes = [], []
+    files: dict[str, str] = {}
     for measure, heading in MEASURES.items():
         columns = [column for column in report.columns if column.name.startswith("fill_") and measure in column.label]
         found.append((heading, beside(report, columns)))

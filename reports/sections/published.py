@@ -97,6 +97,8 @@ def judged(published: pd.Series, column: Column, ours: np.ndarray) -> str:
         return f"none (n = {len(ours)})"
     if not published.spread:
         return "none (no spread)"
+    if column.direction is None:
+        return "none (neither way is better)"
     error, runs = float(published.spread), int(published.runs)
     if published.spread_kind == "s.d.":
         error /= runs**0.5

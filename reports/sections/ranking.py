@@ -70,17 +70,15 @@ def beaten(duels: ranking.Duels) -> dict[str, int]:
 
 def matrix(duels: ranking.Duels) -> Figure:
     """A row and a column a model, from the best to the worst."""
-    models = list(duels.excess)
+    models, excess, p = list(duels.excess.columns), duels.excess.to_numpy(), duels.p.to_numpy()
     side = MARGIN + CELL * len(models)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes: Axes = figure.subplots()
-    axes.imshow(duels.excess, cmap="RdBu", vmin=-1, vmax=1)
-    for row, model in enumerate(models):
-        for column, other in enumerate(models):
-            if model != other and np.isfinite(excess := duels.excess.loc[model, other]):
-                told = "*" * bool(duels.p.loc[model, other] < statistics.LEVEL)
-                hue = "white" if abs(excess) > DARK else style.INK
-                axes.text(column, row, f"{100 * excess:+.0f}{told}", ha="center", va="center", fontsize=7, color=hue)
+    axes.imshow(excess, cmap="RdBu", vmin=-1, vmax=1)
+    for row, column in np.argwhere(np.isfinite(excess)):  # NaN on the diagonal
+        way, told = excess[row, column], "*" * bool(p[row, column] < statistics.LEVEL)
+        hue = "white" if abs(way) > DARK else style.INK
+        axes.text(column, row, f"{100 * way:+.0f}{told}", ha="center", va="center", fontsize=7, color=hue)
     axes.set_xticks(range(len(models)), models, rotation=90)
     axes.set_yticks(range(len(models)), models)
     axes.xaxis.tick_top()

@@ -67,7 +67,7 @@ def draw(report: Report) -> Figure:
     curve = mean[mean.index.str.startswith(CURVE) | (mean.index == ONE)].sort_values("rate")
     axes.plot(curve.rate, curve.distortion, color=style.FAINT, linewidth=1, zorder=1)
     for model in (model for model in report.models if model in mean.index):
-        (x, y), (across, up) = mean.loc[model], spread.loc[model]
+        (x, y), (across, up) = mean.loc[model].to_numpy(), spread.loc[model].to_numpy()
         axes.errorbar(x, y, up, across, "o", color=style.colour(model, report.palette), markersize=4.5, linewidth=1)
         axes.annotate(model, (x, y), (5, 4), textcoords="offset points", fontsize=7.5, color=style.INK)
     axes.margins(0.12)
@@ -80,7 +80,7 @@ def draw(report: Report) -> Figure:
 def equal_bounds(axes: Axes) -> None:
     """Lines on which rate and distortion have the same sum, which stands at their upper end."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    sums = MaxNLocator(LINES).tick_values(left + low, right + high)
+    sums = np.array(MaxNLocator(LINES).tick_values(left + low, right + high))
     for bound in sums[(sums > left + low) & (sums < right + high)]:
         x = np.array([max(left, bound - high), min(right, bound - low)])
         axes.plot(x, bound - x, color=style.FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)

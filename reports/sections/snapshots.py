@@ -24,7 +24,7 @@ def render(report: Report, out: Path) -> Fragment | None:
         return None
     steps = doubling({step for taken in report.snapshots.values() for step in taken})
     models = [model for model in report.models if model in report.samples]
-    figure, rows = sheet(len(models), [f"{style.thousands(step, 0)} steps" for step in steps])
+    figure, rows = sheet(len(models), [f"{style.thousands(step)} steps" for step in steps])
     for row, model in zip(rows, models, strict=True):
         taken = report.snapshots.get(model, {steps[-1]: report.samples[model]})
         row[0].set_ylabel(model, color=style.colour(model, report.palette), fontweight="bold", fontsize=8)
@@ -32,8 +32,8 @@ def render(report: Report, out: Path) -> Fragment | None:
             panel(axes, report, model, taken.get(step))
             axes.set_xlabel(fact(report, model, step), fontsize=6.5, labelpad=1.5)
         if model not in report.snapshots:
-            note = {"color": style.FAINT, "fontsize": 8, "va": "center", "transform": row[0].transAxes}
-            row[0].text(0.1, 0.5, "generates only when its training is over", **note)
+            said, where = "generates only when its training is over", row[0].transAxes
+            row[0].text(0.1, 0.5, said, color=style.FAINT, fontsize=8, va="center", transform=where)
     style.save(figure, out / "snapshots.png")
     of_points = report.samples[models[0]].x.ndim == 2
     pictures = (Picture("snapshots.png", caption(report, of_points)),)
@@ -87,7 +87,7 @@ def fact(report: Report, model: str, step: int) -> str:
     """What was measured first of the panel's samples, if anything was."""
     found = report.progress[(report.progress.model == model) & (report.progress.step == step)]
     for row in found[found.seed == report.samples[model].seed].head(1).itertuples():
-        return f"{report.column(row.metric).label} {row.value:g}"
+        return f"{report.column(str(row.metric)).label} {row.value:g}"
     return ""
 
 

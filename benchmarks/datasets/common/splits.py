@@ -13,6 +13,13 @@ class Split(NamedTuple):
     x: Tensor  # (N, D) float32 points, or (N, C, H, W) uint8 levels 0..levels-1
     label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel
 
+    @property
+    def labels(self) -> Tensor:
+        """The label, where there has to be one."""
+        if self.label is None:
+            raise ValueError("the data have no labels: choose data that have, or leave out what asks for them")
+        return self.label
+
 
 class Truth(NamedTuple):
     """A mixture of isotropic Gaussians of equal weight and equal width."""

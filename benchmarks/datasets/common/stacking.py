@@ -21,4 +21,4 @@ def stacked(source: Splits, images: int, held_out: int, seed: int) -> Splits:
 
 def _stack(split: Split, n: int, rng: Generator) -> Split:
     drawn = torch.randint(len(split.x), (n, CHANNELS), generator=rng)
-    return Split(split.x.squeeze(1)[drawn], split.label[drawn])  # (n, C, H, W), (n, C)
+    return Split(split.x.squeeze(1)[drawn], split.labels[drawn])  # (n, C, H, W), (n, C)
