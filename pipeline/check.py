@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import torch
-from torch import nn
 
 import models
 from benchmarks import datasets, metrics
-from models.common.protocol import Spec
+from models.common.protocol import Model, Spec
 from pipeline import params
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
@@ -51,7 +50,7 @@ def check_packing(benchmark: params.Benchmark, packings: dict[str, int]) -> None
             )
 
 
-def build(contestant: params.Contestant, spec: Spec, where: str) -> nn.Module:
+def build(contestant: params.Contestant, spec: Spec, where: str) -> Model:
     """Build the model without memory; a ValueError of its own gets told where it stands in the parameters."""
     architecture = models.load(contestant.model)
     settings = params.hyperparameters(architecture, contestant.settings, where)

@@ -91,8 +91,8 @@ def load(path: Path, device: torch.device | str) -> Data:
     """The prepared data, on the device. Raises FileNotFoundError or ValueError, in one line with the remedy."""
     content = read_output(path, device)
     truth = content.pop("truth")
-    splits = {name: Split(**content.pop(name)) for name in ("train", "test")}
-    return Data(**splits, **content, truth=truth and Truth(**truth))
+    train, test = (Split(**content.pop(name)) for name in ("train", "test"))
+    return Data(train, test, **content, truth=truth and Truth(**truth))
 
 
 def read_output(path: Path, device: torch.device | str) -> Any:

@@ -66,8 +66,8 @@ def _names(node: ast.AST) -> Iterator[str]:
         assert node.module and node.level == 0, "imports are absolute"
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
     elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        for child in node.orelse:
-            yield from _names(child)
+        for statement in node.orelse:
+            yield from _names(statement)
     else:
         for child in ast.iter_child_nodes(node):
             yield from _names(child)
@@ -100,9 +100,9 @@ def _written(node: object) -> str:
 
 def _meant(node: ast.AST, value: object) -> object:
     """A field's content but for docstrings, and for the empty strings that Python 3.12 sees in some f-strings."""
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-    if documented and value is node.body and ast.get_docstring(node, clean=False) is not None:
-        return node.body[1:]
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        documented = value is node.body and ast.get_docstring(node, clean=False) is not None
+        return node.body[1:] if documented else value
     if isinstance(node, ast.JoinedStr) and value is node.values:
         return [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
     return value

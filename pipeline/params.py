@@ -8,15 +8,19 @@ import inspect
 from dataclasses import MISSING, asdict, fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import ruamel.yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from pipeline.training.settings import Training
 
+if TYPE_CHECKING:  # importing torch takes seconds
+    from models.common.protocol import Model
+
 PARAMS = Path("params.yaml")
-KINDS = ("toys", "images", "stacked", "binary", "published")
+KindName = Literal["toys", "images", "stacked", "binary", "published"]
+KINDS: tuple[KindName, ...] = get_args(KindName)
 
 
 class Section(BaseModel):
@@ -32,14 +36,20 @@ BOUNDS = {  # of the fields of Training; their types are its own
     "snapshots": {"ge": 0, "le": 100},
     "snapshot_samples": {"ge": 2},
 }
-TrainingSection = create_model(
-    "TrainingSection",
-    __base__=Section,
-    **{
-        part.name: (part.type, Field(... if part.default is MISSING else part.default, **BOUNDS.get(part.name, {})))
-        for part in fields(Training)
-    },
-)
+if TYPE_CHECKING:
+
+    class TrainingSection(Section):
+        """The fields of Training, within BOUNDS."""
+
+else:
+    TrainingSection = create_model(
+        "TrainingSection",
+        __base__=Section,
+        **{
+            part.name: (part.type, Field(... if part.default is MISSING else part.default, **BOUNDS.get(part.name, {})))
+            for part in fields(Training)
+        },
+    )
 
 
 class Evaluation(Section):
@@ -102,7 +112,7 @@ class Switchboard(Section):
 class Folder(Section):
     """benchmarks/<name>/benchmark.yaml: the data, and what differs from the kind."""
 
-    kind: Literal[KINDS]
+    kind: KindName
     dataset: str
     data: dict[str, Any]
     training: dict[str, Any]
@@ -210,12 +220,12 @@ def load() -> Params:
     return Params()
 
 
-def hyperparameters(model: type, settings: dict[str, Any], where: str) -> dict[str, Any]:
+def hyperparameters(model: "type[Model]", settings: dict[str, Any], where: str) -> dict[str, Any]:
     """``settings`` checked against the signature of ``model``'s constructor: names, types, literals."""
-    arguments = {
+    arguments: dict[str, Any] = {
         name: (parameter.annotation, parameter.default)
-        for name, parameter in inspect.signature(model.__init__, eval_str=True).parameters.items()
-        if name not in ("self", "spec")
+        for name, parameter in inspect.signature(model, eval_str=True).parameters.items()
+        if name != "spec"
     }
     schema = create_model("Hyperparameters", __config__=ConfigDict(extra="forbid", strict=True), **arguments)
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
@@ -245,7 +255,7 @@ def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
     return f"{place} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def owner(schema: type[BaseModel], location: tuple) -> type[BaseModel]:
+def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]:
     """The schema of the section at ``location``."""
     for part in location:
         annotation = schema.model_fields[part].annotation

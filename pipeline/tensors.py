@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.common.protocol import Model
 from pipeline.files import atomic_write
 
 
@@ -33,6 +34,6 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
         ) from error
 
 
-def model_state(model: nn.Module) -> dict[str, torch.Tensor]:
+def model_state(model: nn.Module | Model) -> dict[str, torch.Tensor]:
     """The model's parameters and buffers on the CPU, in plain memory layout."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

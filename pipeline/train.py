@@ -77,6 +77,7 @@ def tracked(cell: Cell) -> Iterator[None]:
     try:
         yield
     finally:
+        assert follower.stdin is not None  # it was asked for
         follower.stdin.close()  # the end of its input is its sign to stop, also when this process is killed
 
 

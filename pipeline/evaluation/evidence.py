@@ -4,8 +4,17 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
+from models.common.protocol import (
+    Completes,
+    Encodes,
+    EstimatesDivergence,
+    HasLikelihood,
+    HasRate,
+    Model,
+    ScoresPixels,
+)
 from pipeline.data import Data
 from pipeline.evaluation import uses
 from pipeline.evaluation.sampling import asked, generate, packed
@@ -16,27 +25,27 @@ CHUNK = 2000  # data whose likelihoods, reconstructions or divergence are comput
 LOGITS = 2**26  # numbers in memory when a likelihood has one for every level of every pixel
 
 
-def of_model(model: nn.Module, benchmark: str, resident: Data, n: int, rng: Generator, wanted: set[str]) -> Evidence:
+def of_model(model: Model, benchmark: str, resident: Data, n: int, rng: Generator, wanted: set[str]) -> Evidence:
     """n samples of a trained model, and of its abilities what is wanted."""
     given = asked(model, resident, n, rng)
     fake = generate(model, n, given, rng)
     broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
-    evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
+    evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
     evidence["given_labels"] = given if model.given == "label" else None
     held_out = resident.as_input(resident.test.x)
-    if hasattr(model, "log_prob"):
+    if isinstance(model, HasLikelihood):
         at_once = max(1, min(CHUNK, LOGITS // (math.prod(resident.spec.shape) * max(1, resident.levels))))
         evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(at_once)])
         broken |= bool((evidence["log_prob"].isnan() | evidence["log_prob"].isposinf()).any())
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
-        if hasattr(model, "pixel_nats"):
+        if isinstance(model, ScoresPixels):
             label = resident.test.label if model.given == "label" else None
             evidence["pixels"] = of_pixels(model, held_out, label, evidence["log_prob"])
-    if hasattr(model, "reconstruct") and "reconstructed" in wanted:
+    if isinstance(model, Encodes) and "reconstructed" in wanted:
         evidence["reconstructed"] = torch.cat([model.reconstruct(chunk) for chunk in held_out.split(CHUNK)])
         broken |= not bool(evidence["reconstructed"].isfinite().all())
-    if hasattr(model, "estimate") and "estimate" in wanted:
+    if isinstance(model, EstimatesDivergence) and "estimate" in wanted:
         n = min(len(fake), len(held_out), CHUNK)
         evidence |= {"estimate": model.estimate(held_out[:n], fake[:n]).item(), "estimated": model.divergence}
     terms = of_terms(model, held_out, wanted)
@@ -48,22 +57,22 @@ def of_model(model: nn.Module, benchmark: str, resident: Data, n: int, rng: Gene
     return evidence | {"broken": broken, "walks": uses.walks(model, resident)}
 
 
-def of_terms(model: nn.Module, x: Tensor, wanted: set[str]) -> Evidence:
+def of_terms(model: Model, x: Tensor, wanted: set[str]) -> Evidence:
     """The two terms of a bound, and the likelihood of a hidden part, of held-out x where a model states them."""
     evidence: Evidence = {}
     chunks = x.split(CHUNK)
-    if hasattr(model, "rate_distortion") and "rate" in wanted:
+    if isinstance(model, HasRate) and "rate" in wanted:
         rates, distortions = zip(*(model.rate_distortion(chunk) for chunk in chunks), strict=True)
         evidence |= {"rate": torch.cat(rates), "distortion": torch.cat(distortions)}
-        if hasattr(model, "encode"):
+        if isinstance(model, Encodes):
             evidence["codes"] = torch.cat([model.encode(chunk) for chunk in chunks])
-    if hasattr(model, "conditional_log_prob") and "hidden_log_prob" in wanted:
+    if isinstance(model, Completes) and "hidden_log_prob" in wanted:
         evidence["hidden_log_prob"] = torch.cat([model.conditional_log_prob(chunk) for chunk in chunks])
         evidence["task"] = f"{model.task}, {model.conditional_estimator}"
     return evidence
 
 
-def of_pixels(model: nn.Module, x: Tensor, label: Tensor | None, log_prob: Tensor) -> dict[str, Tensor]:
+def of_pixels(model: ScoresPixels, x: Tensor, label: Tensor | None, log_prob: Tensor) -> dict[str, Tensor]:
     """The likeliest and the least likely of the images x, and the nats that each of their pixels costs, given the label
     where there is one."""
     chosen = torch.stack([log_prob.argmax(), log_prob.argmin()])
@@ -80,7 +89,7 @@ def of_oracle(resident: Data, n: int, rng: Generator) -> Evidence:
     if n > held:
         raise ValueError(f"evaluation.samples = {n}: the oracle has {held} training images to draw; ask for no more")
     drawn = torch.randperm(held, generator=rng, device=rng.device)[:n]
-    labels = resident.train.label[drawn] if resident.spec.classes else None
+    labels = resident.train.labels[drawn] if resident.spec.classes else None
     return {"fake": resident.as_input(resident.train.x[drawn]), "given_labels": labels}
 
 

@@ -23,17 +23,18 @@ def train(name: str, settings: Mapping[str, Any], images_file: Path, judge_file:
     """Train the judge of the benchmark ``name``, write it and its accuracy, and say how good it is."""
     device = data.chosen_device()
     images = data.load(images_file, device)
-    judge = (ChannelJudge if images.stacked else Judge)(images.spec.shape, images.classes).to(device)
+    kind = ChannelJudge if images.stacked else Judge
+    judge: AnyJudge = kind(images.spec.shape, images.classes).to(device)
     learnt, held_out = (
-        (images.as_input(split.x), combined(split.label, images.classes) if images.stacked else split.label)
+        (images.as_input(split.x), combined(split.labels, images.classes) if images.stacked else split.labels)
         for split in (images.train, images.test)
     )
     fit(judge, *learnt, **settings, seed=seed_for("judge", name))
     right = accuracy(judge, *held_out)
     said = f"{name}: the judge names {right:.2%} of {len(images.test.x):,} held-out images rightly"
     record = {"accuracy": round(right, 4), "train_images": len(images.train.x), "test_images": len(images.test.x)}
-    if images.stacked:
-        alone = accuracy(judge.judge, by_channel(held_out[0]), images.test.label.flatten())
+    if isinstance(judge, ChannelJudge):
+        alone = accuracy(judge.judge, by_channel(held_out[0]), images.test.labels.flatten())
         said += f", and {alone:.2%} of their channels"
         record["channel_accuracy"] = round(alone, 4)
     save_judge(judge, judge_file)
@@ -43,7 +44,7 @@ def train(name: str, settings: Mapping[str, Any], images_file: Path, judge_file:
 
 def save_judge(judge: AnyJudge, path: Path) -> None:
     stacked = isinstance(judge, ChannelJudge)
-    classes = judge.judge.classes if stacked else judge.classes
+    classes = judge.judge.classes if isinstance(judge, ChannelJudge) else judge.classes
     content = {"shape": judge.shape, "classes": classes, "stacked": stacked, "state": model_state(judge)}
     save_tensors(path, content)
 

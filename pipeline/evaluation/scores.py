@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.files import atomic_write
 
@@ -35,12 +35,12 @@ def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
     print(f"{cell.name}: {', '.join(shown)}", flush=True)
 
 
-def summary(column: dict, found: list[float]) -> str:
+def summary(column: dict[str, Any], found: list[float]) -> str:
     """A column's mean as the table shows it."""
     return f"{mean(found) * (100 if column['percent'] else 1):.{column['decimals']}f}" if found else "n/a"
 
 
-def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict]) -> list[str]:
+def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> list[str]:
     """The sentences under a table that the cell stands in."""
     training = benchmark.training
     lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]

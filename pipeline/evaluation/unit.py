@@ -12,11 +12,12 @@ from torch import Generator, Tensor
 
 import models
 from benchmarks import metrics
+from models.common.protocol import Model
 from pipeline import data
 from pipeline.data import Data
 from pipeline.evaluation import evidence, uses
 from pipeline.evaluation.progress import progress, taken
-from pipeline.evaluation.view import View
+from pipeline.evaluation.view import Evidence, View
 from pipeline.files import atomic_write, file_digest
 from pipeline.seeds import seed_for
 from pipeline.tensors import load_tensors
@@ -52,14 +53,12 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     return {"row": row, "columns": columns, "of": of, "made": made, "seconds": round(time.thread_time() - began, 2)}
 
 
-def scored(
-    unit: Unit, resident: Data, rng: Generator, weights: Path | None
-) -> tuple[dict[str, Any], evidence.Evidence, View]:
+def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> tuple[dict[str, Any], Evidence, View]:
     """The row, the evidence for it, and the eyes it was seen with."""
     chosen, n = unit.settings["evaluation"]["metrics"], unit.settings["evaluation"]["samples"]
     wanted = metrics.needs(chosen)
     row: dict[str, Any] = {"seed": unit.seed, "status": "finished"}
-    found: evidence.Evidence = {}
+    found: Evidence = {}
     if weights is None:
         found = evidence.of_oracle(resident, n, rng)
     else:
@@ -81,7 +80,7 @@ def scored(
     return row, found, view
 
 
-def built(unit: Unit, state: dict[str, Tensor], resident: Data) -> torch.nn.Module:
+def built(unit: Unit, state: dict[str, Tensor], resident: Data) -> Model:
     """The trained model, on the data's device."""
     model = models.build(unit.settings["model"], resident.spec, unit.settings["hyperparameters"])
     model.to(resident.train.x.device)

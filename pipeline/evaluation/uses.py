@@ -10,14 +10,14 @@ held-out data's codes: the standard normal's where codes are distributed as such
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from benchmarks.metrics.common.damage import DAMAGE, DRAWS, HIT, IMAGES
-from models.common.protocol import Encodes, Inpaints
+from models.common.protocol import Encodes, Inpaints, Model
 from models.common.repair import alternate
 from pipeline.data import Data
 from pipeline.evaluation.sampling import packed
@@ -45,8 +45,8 @@ def damaged(benchmark: str, resident: Data) -> Damaged:
     """Every kind of damage in `benchmarks.metrics.inpainting`, by chance from the benchmark's name alone."""
     whole = resident.as_input(resident.test.x[:IMAGES])
     rng = Generator().manual_seed(seed_for("damage", benchmark))  # on the CPU, so that a GPU sees the same holes
-    size = (len(whole), *whole.shape[2:])
-    masks = [MASKS[kind](*size, rng).expand(size) for kind in DAMAGE]
+    n, _, height, width = whole.shape
+    masks = [MASKS[kind](n, height, width, rng).expand(n, height, width) for kind in DAMAGE]
     hidden = torch.stack(masks).unsqueeze(2).to(whole.device)  # (T, n, 1, H, W)
     put = torch.zeros(hidden.shape)
     salt = list(DAMAGE).index("salt_pepper")
@@ -84,7 +84,7 @@ def salt_pepper(n: int, height: int, width: int, rng: Generator) -> Tensor:
 MASKS = {"centre": centre, "lower_half": lower_half, "rectangle": rectangle, "salt_pepper": salt_pepper}
 
 
-def fills(model: nn.Module, damage: Damaged, rng: Generator) -> Tensor | None:
+def fills(model: Model, damage: Damaged, rng: Generator) -> Tensor | None:
     """(T, DRAWS, n, C, H, W), NaN where a model does not fill such holes; None where it fills none at all."""
     if isinstance(model, Inpaints):
         fill = model.inpaint
@@ -107,7 +107,7 @@ def drawn(fill: Callable[[Tensor, Tensor, Generator], Tensor], x: Tensor, hidden
     return filled.unflatten(0, (DRAWS, -1))
 
 
-def inpainted(model: nn.Module, benchmark: str, resident: Data, rng: Generator) -> Evidence:
+def inpainted(model: Model, benchmark: str, resident: Data, rng: Generator) -> Evidence:
     """Evidence of `inpainting`, and the damaged images; nothing for points and for models that fill no holes."""
     if len(resident.spec.shape) != 3:
         return {}
@@ -116,7 +116,7 @@ def inpainted(model: nn.Module, benchmark: str, resident: Data, rng: Generator) 
     return {} if filled is None else {**damage._asdict(), "filled": filled}
 
 
-def walks(model: nn.Module, resident: Data) -> dict[str, Tensor]:
+def walks(model: Model, resident: Data) -> dict[str, Tensor]:
     """What the pictures of a model's codes show; nothing where it has none, or none that can be drawn.
 
     Images: `ends` (WALKS, 2, C, H, W), `walk` (WALKS, STEPS, C, H, W) and, of codes of two numbers, `grid` (CELLS,
@@ -141,7 +141,7 @@ def walks(model: nn.Module, resident: Data) -> dict[str, Tensor]:
     return {name: resident.to_levels(images) for name, images in found.items()}
 
 
-def decoded(model: nn.Module, z: Tensor) -> Tensor:
+def decoded(model: Encodes, z: Tensor) -> Tensor:
     """(..., latent) -> (..., *shape)"""
     return model.decode(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
@@ -175,7 +175,7 @@ def save(samples: Path, seed: int, resident: Data, evidence: Evidence) -> None:
             "mean": filled.mean(1),  # (T, k, C, H, W)
             "draw": filled[:, 0],  # (T, k, C, H, W)
         }
-        content = {name: resident.to_levels(x) for name, x in arrays.items()}
+        content: dict[str, Any] = {name: resident.to_levels(x) for name, x in arrays.items()}
         fits = ~filled.isnan().flatten(1).all(1)  # (T,)
         names = [name for name, _ in DAMAGE.values()]
         content |= {"fits": fits, "damage": np.array(names), "levels": resident.levels}

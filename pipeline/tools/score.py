@@ -79,7 +79,7 @@ def score(paths: dict[str, Path], extractor: str, chosen: list[str]) -> Result:
     except ValueError as error:
         named = ", ".join(f"{what} is {path}" for what, path in paths.items())
         raise ValueError(f"{error} ({named})") from error
-    found = [(column, values[column.name]) for column in columns if values[column.name] is not None]
+    found = [(column, value) for column in columns if (value := values[column.name]) is not None]
     if not found:
         raise ValueError(f"nothing of {', '.join(chosen)} can be computed from these sets; leave --metrics out for all")
     return Result({what: list(samples.x.shape) for what, samples in sets.items()}, used.name, found)

@@ -247,8 +247,8 @@ def fill(client: "MlflowClient", cell: Cell, run: "Run", result: Result) -> None
     from mlflow.entities import Metric, Param, RunTag
 
     ended = max(int(1000 * result.ended), run.info.start_time)
-    tags = {"stale": "false", **result.tags}
-    tags = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
+    wanted = {"stale": "false", **result.tags}
+    tags = [RunTag(key, value) for key, value in wanted.items() if run.data.tags.get(key) != value]
     parameters = [] if run.data.params else [Param(key, value) for key, value in settings(cell).items()]
     if tags or parameters:
         client.log_batch(run.info.run_id, tags=tags, params=parameters)

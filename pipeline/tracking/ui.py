@@ -54,7 +54,7 @@ def claim(port: int) -> None:
             raise OSError(f"port {port} cannot be used ({error.strerror}); try `make ui PORT={other}`") from None
 
 
-def wait_for(server: subprocess.Popen, port: int) -> None:
+def wait_for(server: subprocess.Popen[bytes], port: int) -> None:
     """Return once the server listens."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def wait_for(server: subprocess.Popen, port: int) -> None:
     raise OSError(f"mlflow ui was not up after {START:.0f} s; see {LOG}")
 
 
-def stop(server: subprocess.Popen) -> None:
+def stop(server: subprocess.Popen[bytes]) -> None:
     """End the server and all its children."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

@@ -51,7 +51,7 @@ class Chance:
         finally:
             self.own = torch.get_rng_state()
             torch.set_rng_state(outside)
-            if gpu:
+            if gpu and outside_of_gpu:
                 self.own_of_gpu = gpu.graphsafe_get_state()
                 gpu.graphsafe_set_state(outside_of_gpu)
 

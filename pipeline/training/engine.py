@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.common.protocol import Batch
+from models.common.protocol import Batch, Finishes, Model
 from pipeline.data import Data
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.files import atomic_write
@@ -51,7 +51,7 @@ def checkpoint_every() -> float:
 class Run:
     """One seed of one cell in training, and all that a checkpoint must hold to continue it exactly."""
 
-    model: nn.Module
+    model: Model
     data: Data
     settings: Training
     seed: int  # of the minibatches, and of the noise that every snapshot is drawn from
@@ -73,7 +73,7 @@ class Run:
         self.clock = Clock(self.device)
         self.chance = Chance(self.device, self.noise)
         self.stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
-        self.due = set() if hasattr(self.model, "finish") else self.snapshot_steps()
+        self.due = set() if isinstance(self.model, Finishes) else self.snapshot_steps()
 
     @property
     def seconds(self) -> float:
@@ -127,7 +127,7 @@ class Run:
             self.average.install()
         self.model.eval()
         self.check_weights()
-        if hasattr(self.model, "finish"):
+        if isinstance(self.model, Finishes):
             with torch.no_grad():
                 self.model.finish(batches_once(self.data, self.settings.batch))
             self.check_weights()
@@ -235,7 +235,7 @@ class Resident(Streamed):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         settings = run.settings
-        self.batches = Shuffle(run.data, settings.batch, run.seed, settings.channels_last)
+        self.shuffle = Shuffle(run.data, settings.batch, run.seed, settings.channels_last)
         self.at = torch.tensor(run.step, device=run.device)
         self.go = self.whole
         if captured.wanted(run.device):
@@ -243,11 +243,11 @@ class Resident(Streamed):
             self.go = captured.Captured(self.whole, self.changing, run.players.forget, run.device, name)
 
     def __call__(self, moves: Pattern) -> None:
-        self.batches.fill(self.run.step)
+        self.shuffle.fill(self.run.step)
         self.go(moves)
 
     def whole(self, moves: Pattern) -> None:
-        self.take(moves, self.batches.batch(self.at), self.at)
+        self.take(moves, self.shuffle.batch(self.at), self.at)
         self.at += 1
 
     def changing(self) -> Sequence[Tensor]:

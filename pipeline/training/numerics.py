@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
 
-def autocast(precision: str, device: torch.device, *, recorded: bool) -> AbstractContextManager:
+def autocast(precision: str, device: torch.device, *, recorded: bool) -> AbstractContextManager[object]:
     """Where layers run in bf16, if they do. What is recorded must cast its weights anew in every replay."""
     if precision != "bf16":
         return nullcontext()
@@ -20,7 +21,7 @@ def products(precision: str, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)  # unlike, but for this switch
     before = [place.allow_tf32 for place in places]
     for place in places:
         place.allow_tf32 = precision == "tf32"
@@ -39,27 +40,25 @@ class Clock:
 
     def __init__(self, device: torch.device) -> None:
         self.unit, self.seconds = "gpu" if device.type == "cuda" else "cpu", 0.0
-        self.began, self.ended = self.now(), self.now()
-
-    def now(self) -> float | torch.cuda.Event:
-        return torch.cuda.Event(enable_timing=True) if self.unit == "gpu" else time.process_time()
+        self.began = self.ended = 0.0
+        self.events = [torch.cuda.Event(enable_timing=True) for _ in range(2)] if self.unit == "gpu" else []
 
     def start(self) -> None:
-        self.began = self.marked()
+        self.began = self.marked(0)
 
     def stop(self) -> None:
-        self.ended = self.marked()
+        self.ended = self.marked(1)
 
-    def marked(self) -> float | torch.cuda.Event:
-        moment = self.now()
-        if self.unit == "gpu":
-            moment.record()
-        return moment
+    def marked(self, end: int) -> float:
+        if self.events:
+            self.events[end].record()
+        return time.process_time()
 
     def add(self) -> None:
         """Count what lay between, after the device has been waited for."""
-        if self.unit == "gpu":
-            self.ended.synchronize()
-            self.seconds += self.began.elapsed_time(self.ended) / 1000  # it says milliseconds
+        if self.events:
+            began, ended = self.events
+            ended.synchronize()
+            self.seconds += began.elapsed_time(ended) / 1000  # it says milliseconds
         else:
             self.seconds += self.ended - self.began

@@ -3,19 +3,19 @@
 Learning rates and decays follow the number of the step, which is a plain number on a CPU and a tensor on a GPU.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.common.protocol import Losses
+from models.common.protocol import Constrains, Losses, Model
 
 
 class Players:
     """The players of a model: their optimizers, and the parameters that each owns."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Model) -> None:
         self.optimizers = model.optimizers()
         self.parameters = {
             player: [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -23,7 +23,7 @@ class Players:
         }
         groups = [group for optimizer in self.optimizers.values() for group in optimizer.param_groups]
         self.rates = [rate.clone() if isinstance(rate := group["lr"], Tensor) else rate for group in groups]
-        self.constrain: Callable[[], None] | None = getattr(model, "constrain", None)
+        self.constrain = model.constrain if isinstance(model, Constrains) else None
 
     def slow_down(self, share: float | Tensor) -> None:
         """Set every learning rate to ``share`` of the model's own."""
@@ -61,7 +61,7 @@ class Players:
 class Average:
     """Exponential moving average of the weights (buffers are copied), evaluated instead of the last ones."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: Model, decay: float) -> None:
         self.decay = decay
         self.live = [parameter.detach() for parameter in model.parameters()]
         self.mean = [parameter.clone() for parameter in self.live]

@@ -1,6 +1,7 @@
 """Units as tasks of a Ray cluster, whose nodes need share no disk: what a unit reads travels with it, and so does what
 it makes. A lost node's units are tried again elsewhere, from their beginning."""
 
+import logging
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +42,7 @@ def connect(address: str) -> None:
             raise ValueError(f"--ray {address}: no Ray answers there ({error}); start one with `ray start`") from None
     try:
         here = {"working_dir": ".", "excludes": LEFT_HERE}
-        ray.init(address, runtime_env=here, log_to_driver=False, logging_level="error", include_dashboard=False)
+        ray.init(address, runtime_env=here, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"--ray {address}: no Ray answers there ({reason}); start one with `ray start`") from None

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ class Display:
         self.began: dict[Unit, float] = {}
         self.done: dict[Unit, int] = {}
         self.shown = 0.0
-        self.bar: tqdm | None = None
+        self.bar: tqdm[Any] | None = None
 
     def begin(self, units: Collection[Unit]) -> None:
         if self.bar is None:  # not before: to find that all is there takes no bar
@@ -46,7 +47,7 @@ class Display:
         self.shown = time.monotonic()
         over = [unit for unit in self.cost if unit in records or unit in failures]
         begun = sum(self.cost[unit] * min(1.0, done / unit.steps) for unit, done in self.done.items())
-        self.bar.n = min(self.bar.total, sum(self.cost[unit] for unit in over) + begun)
+        self.bar.n = min(sum(self.cost.values()), sum(self.cost[unit] for unit in over) + begun)
         self.bar.set_description_str(f"{self.label}: {len(over)}/{len(self.cost)} units", refresh=False)
         self.bar.set_postfix_str("; ".join(map(self.speed, self.began)), refresh=True)
 
