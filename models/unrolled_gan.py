@@ -54,7 +54,7 @@ class Model(nn.Module):
         self.latent, self.unrolling, self.loss = latent, unrolling, loss
         self.lr, self.critic_lr, self.betas = lr, critic_lr, (beta1, beta2)
         self.generator = decoder(spec, latent, width=width, depth=depth)
-        self.critic = scorer(spec, width=width, depth=depth)
+        self.critic = scorer(spec, width=width, depth=depth, gradient_in_loss=True)
         self.critic_adam: Adam | None = None
 
     def optimizers(self) -> dict[str, Optimizer]:
