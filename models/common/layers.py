@@ -24,7 +24,7 @@ class PiecewiseLinear(nn.Module):
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * x.detach().sign().clamp_(min=self.slope)
+        return x * x.detach().sign().clamp(min=self.slope)
 
 
 class ToPixels(nn.Module):
@@ -53,7 +53,10 @@ class Halve(nn.Conv2d):
         super().__init__(wide, narrow, 4, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_cpu and x.requires_grad and x.shape[1] < FEW:
+        if not x.is_cpu:
+            return super().forward(x)
+        x = channels_last(x)
+        if x.requires_grad and x.shape[1] < FEW:
             return _Halve.apply(*cast(x, self.weight, self.bias))
         return super().forward(x)
 
@@ -107,6 +110,7 @@ class _Double(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
+        grad = channels_last(grad)
         return (
             F.conv2d(grad, weight, stride=2, padding=1) if of_x else None,
             conv2d_weight(grad, weight.shape, x, stride=2, padding=1) if of_weight else None,
@@ -122,6 +126,12 @@ def transposed(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     patches = x.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)  # (B, H * W, wide * 16)
     y = F.fold(patches.transpose(1, 2), (2 * height, 2 * breadth), 4, stride=2, padding=1)
     return y if bias is None else y + bias[:, None, None]
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The strides that say so. An image of one channel lies both ways; PyTorch takes it for channels first, and gives
+    that order to all that it computes from it."""
+    return x.squeeze(1).unsqueeze(3).permute(0, 3, 1, 2) if x.shape[1] == 1 else x
 
 
 def cast(*tensors: Tensor) -> list[Tensor]:

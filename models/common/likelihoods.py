@@ -118,8 +118,8 @@ class DiscretisedGaussian(Discretised):
 
 
 class _LogMass(torch.autograd.Function):
-    """log(F(middle + reach) - F(middle - reach)) of the normal distribution function F, whose logarithm PyTorch computes
-    number by number on a CPU, and its gradient once more."""
+    """log(F(middle + reach) - F(middle - reach)) of the normal distribution function F. PyTorch computes log F, and its
+    gradient, number by number on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, middle: Tensor, reach: Tensor, top: Tensor, bottom: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def encoder(
 ) -> nn.Module:
     """(B, *shape) -> (B, out); `dense` nets are `depth` layers of `width` tanhs, for images, too.
 
-    `gradient_in_loss` is for a net whose gradient stands in a loss, as in a gradient penalty: the same net, faster there.
+    `gradient_in_loss` is for a net whose gradient stands in a loss, as in a gradient penalty: the same net, faster.
     """
     check.at_least(1, width=width, depth=depth)
     check.one_of(get_args(Form), nets=nets)
