@@ -46,7 +46,7 @@ class Model(nn.Module):
         check.decay(beta1=beta1, beta2=beta2)
         self.latent, self.gamma, self.lr, self.betas = latent, gamma, lr, (beta1, beta2)
         self.generator = decoder(spec, latent, width=width, depth=depth)
-        self.critic = scorer(spec, width=width, depth=depth)
+        self.critic = scorer(spec, width=width, depth=depth, gradient_in_loss=True)
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}

@@ -56,7 +56,7 @@ class Model(nn.Module):
         self.latent, self.unrolling, self.loss = latent, unrolling, loss
         self.lr, self.critic_lr, self.betas = lr, critic_lr, (beta1, beta2)
         self.generator = decoder(spec, latent, width=width, depth=depth)
-        self.critic = scorer(spec, width=width, depth=depth)
+        self.critic = scorer(spec, width=width, depth=depth, gradient_in_loss=True)
         self.critic_adam: Optimizer | None = None  # that moved the critic last
 
     def optimizers(self) -> dict[str, Optimizer]:

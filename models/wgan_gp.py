@@ -46,7 +46,7 @@ class Model(nn.Module):
         check.decay(beta1=beta1, beta2=beta2)
         self.latent, self.penalty, self.critic_steps = latent, penalty, critic_steps
         self.lr, self.betas = lr, (beta1, beta2)
-        self.generator, self.critic = pair(spec, latent, nets=nets, width=width, depth=depth)
+        self.generator, self.critic = pair(spec, latent, nets=nets, width=width, depth=depth, gradient_in_loss=True)
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}

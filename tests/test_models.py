@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import pytest
 import torch
 from torch import Generator, nn
@@ -57,14 +58,6 @@ def test_labels_enter_one_hot(shape: tuple[int, ...]) -> None:
     assert torch.equal(labelled[:, : shape[1]], x)
     one_hot = nn.functional.one_hot(torch.tensor([0, 3, 1]), 4).float().view(3, 4, *[1] * (len(shape) - 2))
     assert torch.equal(labelled[:, shape[1] :], one_hot.expand(3, 4, *shape[2:]))
-
-
-@pytest.mark.parametrize("slope", [0.0, 0.2])
-def test_our_leaky_relu_is_leaky_relu_to_second_order(slope: float) -> None:
-    x = torch.randn(5, 3, dtype=DOUBLE, requires_grad=True)
-    assert torch.equal(nets.LeakyReLU(slope)(x), nn.functional.leaky_relu(x, slope))
-    assert torch.autograd.gradcheck(nets.LeakyReLU(slope), x)
-    assert torch.autograd.gradgradcheck(nets.LeakyReLU(slope), x)
 
 
 def test_gan_losses_are_the_papers_formulas() -> None:
@@ -182,6 +175,60 @@ def test_levels_sum_to_one_and_far_ones_have_gradients(name: str, out: float, lo
     assert nats.isfinite().all() and slope.isfinite().all()
     near = likelihood.log_prob(grid, torch.full_like(grid, out + 1e-6)) - nats
     assert torch.allclose(slope.flatten(), near.detach() / 1e-6, rtol=1e-3, atol=1e-3)
+
+
+def exact_log_mass(law: str, lower: float, upper: float) -> mpmath.mpf:
+    """log(F(upper) - F(lower)) to fifty digits, by the half in which F is small."""
+    with mpmath.workdps(50):
+        cdf = mpmath.ncdf if law == "gaussian" else lambda z: 1 / (1 + mpmath.exp(-z))
+        low, high = (-upper, -lower) if lower + upper > 0 else (lower, upper)
+        return mpmath.log(cdf(high) - (0 if low == -math.inf else cdf(low)))
+
+
+@pytest.mark.parametrize("law", ["logistic", "gaussian"])
+@pytest.mark.parametrize("log_scale", [-7.0, -4.0, -1.0, 0.0, 3.0])
+def test_discretised_likelihoods_to_fifty_digits(law: str, log_scale: float) -> None:
+    """Inner and outermost bins, at the mean and far from it, where only a logarithm can hold the mass."""
+    levels, scale = 256, mpmath.exp(mpmath.mpf(log_scale))
+    likelihood = likelihoods.of(Spec((1, 1, 1), levels=levels), law).double()
+    likelihood.log_scale.data.fill_(log_scale)
+    for level in (0, 1, 100, 254, 255):
+        for out in (-1.7, -1.0, -0.217, 0.0, 0.99, 1.3):
+            x = from_levels(torch.tensor(level), levels, like=torch.zeros((), dtype=DOUBLE)).view(1, 1, 1, 1)
+            found = likelihood.log_prob(x, torch.full_like(x, out)).item()
+            with mpmath.workdps(50):
+                away = mpmath.mpf(x.item()) - mpmath.mpf(out)
+                lower = -math.inf if level == 0 else (away - mpmath.mpf(1) / 255) / scale
+                upper = math.inf if level == 255 else (away + mpmath.mpf(1) / 255) / scale
+            expected = exact_log_mass(law, lower, upper)
+            assert abs(found - expected) < 1e-12 * max(1, abs(expected)), (level, out)
+
+
+@pytest.mark.parametrize("law", ["logistic", "gaussian"])
+@pytest.mark.parametrize("log_scale", [-3.0, -1.0, 1.0])
+def test_gradients_of_discretised_likelihoods(law: str, log_scale: float) -> None:
+    likelihood = likelihoods.of(Spec((3, 2, 2), levels=9), law).double()
+    x = from_levels(torch.randint(9, (4, 3, 2, 2)), 9, like=torch.zeros((), dtype=DOUBLE))
+    x[0], x[1] = 1.0, -1.0
+    out = torch.randn(x.shape, dtype=DOUBLE, requires_grad=True)
+
+    def log_prob(out: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(likelihood, {"log_scale": log_scale}, (x, out))
+
+    likelihood.forward = likelihood.log_prob
+    assert torch.autograd.gradcheck(log_prob, (out, torch.tensor(log_scale, dtype=DOUBLE, requires_grad=True)))
+
+
+def test_a_far_gradient_of_the_discretised_gaussian_is_the_distance_over_the_variance() -> None:
+    """In float32, too: a thousand scales away the mass is that of the near edge alone, whose slope is its distance."""
+    likelihood = likelihoods.DiscretisedGaussian(256)
+    likelihood.log_scale.data.fill_(math.log(1e-3))
+    out = torch.zeros(1, 1, 1, 1, requires_grad=True)
+    nats = likelihood.log_prob(torch.ones_like(out) - 2 / 255, out)
+    (slope,) = torch.autograd.grad(nats.sum(), out)
+    edge = 1 - 3 / 255
+    assert slope.item() == pytest.approx(edge / 1e-6, rel=1e-4)
+    assert nats.item() == pytest.approx(-0.5 * (edge / 1e-3) ** 2, rel=1e-4)
 
 
 def test_a_likelihood_follows_the_levels_and_refuses_what_does_not_fit() -> None:

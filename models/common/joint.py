@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.common.nets import LeakyReLU, Net, encoder, mlp
+from models.common.nets import Net, encoder, mlp
 from models.common.protocol import Spec
 
 
@@ -21,7 +21,7 @@ class JointCritic(nn.Module):
         if len(spec.shape) == 1:
             self.features, size = nn.Identity(), spec.shape[0]
         else:
-            self.features, size = Net(encoder(spec, width, width=width, depth=depth), LeakyReLU(0.2)), width
+            self.features, size = Net(encoder(spec, width, width=width, depth=depth), nn.LeakyReLU(0.2)), width
         self.scores = Net(mlp(size + latent, 1, width, depth), nn.Flatten(0))
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from models.common import check
 from models.common.pixels import from_levels, to_levels
@@ -77,9 +78,7 @@ class Discretised(Independent):
     def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
         """(B, *shape) on the levels -> (B, *shape) nats of the discrete pixels"""
         half, precision = 1 / (self.levels - 1), (-self.log_scale).exp()
-        upper = torch.where(x > 1 - half, torch.inf, (x - out + half) * precision)
-        lower = torch.where(x < half - 1, -torch.inf, (x - out - half) * precision)
-        return self.log_mass(lower, upper)
+        return self.log_mass((x - out) * precision, half * precision, x > 1 - half, x < half - 1)
 
     def mean(self, out: Tensor) -> Tensor:
         """The mean before discretisation, on the range of the levels."""
@@ -94,9 +93,11 @@ class Logistic(Discretised):
     """The logistic law (Kingma et al., 2016, arXiv:1606.04934)."""
 
     @staticmethod
-    def log_mass(lower: Tensor, upper: Tensor) -> Tensor:
+    def log_mass(middle: Tensor, reach: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
         # log(s(upper) - s(lower)) without the difference of two numbers that may both round to 1
-        return F.logsigmoid(upper) + F.logsigmoid(-lower) + (-torch.expm1(lower - upper)).log()
+        within = (-torch.expm1(-2 * reach)).log().expand_as(middle).masked_fill(top | bottom, 0.0)
+        below = F.logsigmoid(middle + reach).masked_fill(top, 0.0)
+        return within + below + F.logsigmoid(reach - middle).masked_fill(bottom, 0.0)
 
     @staticmethod
     def noise(out: Tensor, rng: Generator) -> Tensor:
@@ -108,17 +109,52 @@ class DiscretisedGaussian(Discretised):
     """The normal law."""
 
     @staticmethod
-    def log_mass(lower: Tensor, upper: Tensor) -> Tensor:
-        # Mirrored to where the distribution function is small, and its logarithm exact.
-        mirrored = lower + upper > 0
-        low, high = torch.where(mirrored, -upper, lower), torch.where(mirrored, -lower, upper)
-        # Where an edge is at infinity its gradient would be 0 * inf: a far edge has no mass beyond it either.
-        low, high = (torch.special.log_ndtr(edge.clamp(-1e4, 1e4)) for edge in (low, high))
-        return high + torch.log(-torch.expm1((low - high).clamp(max=-1e-12)))
+    def log_mass(middle: Tensor, reach: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
+        return _LogMass.apply(middle, reach, top, bottom)
 
     @staticmethod
     def noise(out: Tensor, rng: Generator) -> Tensor:
         return torch.randn(out.shape, generator=rng, dtype=out.dtype, device=rng.device)
+
+
+class _LogMass(torch.autograd.Function):
+    """log(F(middle + reach) - F(middle - reach)) of the normal distribution function F. PyTorch computes log F, and its
+    gradient, number by number on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, middle: Tensor, reach: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
+        # Mirrored to where F is small, and its logarithm exact. A bin at an end has no edge on the far side, hence low.
+        side = middle.sign().masked_fill_(top, 1.0).masked_fill_(bottom, -1.0)
+        away = middle * side
+        low, high = (-reach - away).masked_fill_(top | bottom, -torch.inf), reach - away
+        beyond, _ = log_ndtr(low)
+        upto, excess = log_ndtr(high)
+        share = (beyond - upto).clamp_(max=-1e-12).expm1_().neg_().log_()
+        ctx.save_for_backward(side, low, high, excess.add_(share))
+        return upto.add_(share)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        side, low, high, excess = ctx.saved_tensors
+        at_high = (excess + 0.5 * math.log(2 * math.pi)).neg_().exp_().mul_(grad)  # density over mass
+        at_low = (low - high).mul_(low + high).mul_(-0.5).exp_().mul_(at_high)
+        return (at_low - at_high).mul_(side), (at_low + at_high).sum(), None, None
+
+
+def log_ndtr(z: Tensor) -> tuple[Tensor, Tensor]:
+    """log F(z) of the normal distribution function F, and log F(z) + z^2 / 2, which stays small where F vanishes."""
+    cut = 12 if z.dtype == torch.float32 else 25  # erfc has not vanished there, and the series is exact from there
+    square = z.square()
+    near = torch.erfc(z * -math.sqrt(0.5)).mul_(0.5).log_()
+    # Abramowitz, Stegun, "Handbook of Mathematical Functions", 1964, equation 26.2.12
+    far = square.clamp(min=cut**2)
+    inverse, series = far.reciprocal(), torch.full_like(far, 10395)
+    for coefficient in (-945, 105, -15, 3, -1, 1):
+        series = series.mul_(inverse).add_(coefficient)
+    far = series.mul_(far.rsqrt_()).log_().sub_(0.5 * math.log(2 * math.pi))
+    vanishing, half = z < -cut, square.mul_(0.5)
+    return torch.where(vanishing, far - half, near), torch.where(vanishing, far, near + half)
 
 
 def of(spec: Spec, name: Likelihood = "fitting") -> nn.Module:

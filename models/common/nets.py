@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from models.common import check
+from models.common.layers import Double, FromPixels, Halve, PiecewiseLinear, ToPixels
 from models.common.protocol import Spec
 
 
@@ -28,66 +29,26 @@ class Net(nn.Sequential):
         return super().forward(x).to(x.dtype)
 
 
-class _LeakyReLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
-        y = F.leaky_relu(x, slope)
-        ctx.slope = slope
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (y,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(grad, y.detach(), ctx.slope, True), None
-
-
-class LeakyReLU(nn.Module):
-    """PyTorch's own answers its zero second derivative with tensors of zeros, which a gradient penalty then carries
-    back through the whole net; this one ends the path, and saves a sixth of a WGAN-GP critic's step."""
-
-    def __init__(self, slope: float = 0.0) -> None:
-        super().__init__()
-        self.slope = slope
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _LeakyReLU.apply(x, self.slope)
-
-
-class ToPixels(nn.Module):
-    """(B, H * W * C) -> (B, C, H, W) without moving a number: in memory the channels stay last, where CPUs and GPUs
-    convolve faster, and where gradients then need no rearranging either."""
-
-    def __init__(self, channels: int, height: int, breadth: int) -> None:
-        super().__init__()
-        self.size = (height, breadth, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, self.size).permute(0, 3, 1, 2)
-
-
-class FromPixels(nn.Module):
-    """(B, C, H, W) -> (B, H * W * C), the way back."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1).flatten(1)
-
-
 Form = Literal["house", "dense"]
 
 
-def encoder(spec: Spec, out: int, *, width: int, depth: int, nets: Form = "house") -> nn.Module:
-    """(B, *shape) -> (B, out); `dense` nets are `depth` layers of `width` tanhs, for images, too."""
+def encoder(
+    spec: Spec, out: int, *, width: int, depth: int, nets: Form = "house", gradient_in_loss: bool = False
+) -> nn.Module:
+    """(B, *shape) -> (B, out); `dense` nets are `depth` layers of `width` tanhs, for images, too.
+
+    `gradient_in_loss` is for a net whose gradient stands in a loss, as in a gradient penalty: the same net, faster.
+    """
     check.at_least(1, width=width, depth=depth)
     check.one_of(get_args(Form), nets=nets)
     if nets == "dense":
         return Net(nn.Flatten(), *tanhs(math.prod(spec.shape), width, depth), nn.Linear(width, out))
     if len(spec.shape) == 1:
-        return mlp(spec.shape[0], out, width, depth)
+        return mlp(spec.shape[0], out, width, depth, gradient_in_loss=gradient_in_loss)
     channels, (height, breadth) = pyramid(spec, width)
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(channels):
-        layers += [nn.Conv2d(wide, narrow, 4, stride=2, padding=1), LeakyReLU(0.2)]
+        layers += [Halve(wide, narrow), rectifier(0.2, gradient_in_loss)]
     return Net(*layers, FromPixels(), nn.Linear(channels[-1] * height * breadth, out))
 
 
@@ -105,20 +66,27 @@ def decoder(spec: Spec, size: int, *, width: int, depth: int, nets: Form = "hous
     first = (channels[-1], *low)
     layers = [nn.Linear(size, first[0] * first[1] * first[2]), ToPixels(*first)]
     for narrow, wide in pairwise(reversed(channels)):
-        layers += [nn.BatchNorm2d(narrow), nn.ReLU(), nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1)]
+        layers += [nn.BatchNorm2d(narrow), nn.ReLU(), Double(narrow, wide)]
     return Net(*layers, *last)
 
 
-def scorer(spec: Spec, *, width: int, depth: int) -> nn.Module:
-    """(B, *shape) -> (B,) unbounded scores"""
-    return Net(encoder(spec, 1, width=width, depth=depth), nn.Flatten(0))
+def scorer(spec: Spec, *, width: int, depth: int, gradient_in_loss: bool = False) -> nn.Module:
+    """(B, *shape) -> (B,) unbounded scores; `gradient_in_loss` as for `encoder`"""
+    return Net(encoder(spec, 1, width=width, depth=depth, gradient_in_loss=gradient_in_loss), nn.Flatten(0))
 
 
 Nets = Literal["house", "pacgan"]
 
 
 def pair(
-    spec: Spec, latent: int, *, nets: Nets, width: int, depth: int, packing: int = 1
+    spec: Spec,
+    latent: int,
+    *,
+    nets: Nets,
+    width: int,
+    depth: int,
+    packing: int = 1,
+    gradient_in_loss: bool = False,
 ) -> tuple[nn.Module, nn.Module]:
     """A generator (B, latent) -> (B, *shape) and a critic of `packing` data side by side, (B, *packed shape) -> (B,).
 
@@ -129,7 +97,8 @@ def pair(
     check.one_of(get_args(Nets), nets=nets)
     seen = spec._replace(shape=(packing * spec.shape[0], *spec.shape[1:]))
     if nets == "house":
-        return decoder(spec, latent, width=width, depth=depth), scorer(seen, width=width, depth=depth)
+        critic = scorer(seen, width=width, depth=depth, gradient_in_loss=gradient_in_loss)
+        return decoder(spec, latent, width=width, depth=depth), critic
     if len(spec.shape) != 1:
         raise ValueError(f"nets = pacgan is for points, the data are images of shape {spec.shape}: choose nets = house")
     layers: list[nn.Module] = []
@@ -155,15 +124,22 @@ class Maxout(nn.Linear):
         return super().forward(x).unflatten(1, (-1, self.pieces)).amax(2)
 
 
-def mlp(size: int, out: int, width: int, depth: int) -> nn.Module:
+def mlp(size: int, out: int, width: int, depth: int, *, gradient_in_loss: bool = False) -> nn.Module:
     """(B, size) -> (B, out)"""
     layers: list[nn.Module] = []
     for wide, narrow in pairwise([size, *[width] * depth]):
-        layers += [nn.Linear(wide, narrow), LeakyReLU()]
+        layers += [nn.Linear(wide, narrow), rectifier(0.0, gradient_in_loss)]
     first = layers[0]
     # Stored column by column: the other way, gradients through the few columns of a point cost MKL five times as much.
     first.weight = nn.Parameter(first.weight.detach().t().contiguous().t())
     return Net(*layers, nn.Linear(width, out))
+
+
+def rectifier(slope: float, gradient_in_loss: bool) -> nn.Module:
+    """A ReLU, leaky if the slope says so."""
+    if gradient_in_loss:
+        return PiecewiseLinear(slope)
+    return nn.LeakyReLU(slope) if slope else nn.ReLU()
 
 
 def tanhs(size: int, width: int, depth: int) -> list[nn.Module]:
