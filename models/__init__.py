@@ -7,9 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from models.common.protocol import Spec
+from models.common.protocol import Model, Spec
 
 
 def names() -> list[str]:
@@ -17,16 +15,17 @@ def names() -> list[str]:
     return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
 
 
-def load(name: str) -> type[nn.Module]:
+def load(name: str) -> type[Model]:
     """The class `Model` of models/<name>.py."""
     if name not in names():
         nearest = get_close_matches(name, names(), n=1)
         remedy = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names())}"
         raise ValueError(f"no model is called {name!r}: {remedy}")
-    return import_module(f"{__name__}.{name}").Model
+    architecture: type[Model] = import_module(f"{__name__}.{name}").Model
+    return architecture
 
 
-def build(name: str, spec: Spec, settings: dict[str, Any]) -> nn.Module:
+def build(name: str, spec: Spec, settings: dict[str, Any]) -> Model:
     """The model ``name`` for data of ``spec``; a list among its settings is a tuple of its constructor's."""
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     return load(name)(spec, **given)

@@ -111,7 +111,7 @@ class Model(nn.Module):
 
     def score(self, code: Tensor, label: Tensor | None) -> Tensor:
         """How much a code looks like the prior's to the critic: (B, latent), (B,) -> (B,)"""
-        return self.critic(with_label(code, label, self.components) if self.given == "label" else code)
+        return self.critic(with_label(code, check.told(label), self.components) if self.given == "label" else code)
 
     def encode(self, x: Tensor) -> Tensor:
         """The code without chance: the Gaussian's mean, the universal approximator's code at eta = 0."""

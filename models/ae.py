@@ -46,9 +46,9 @@ class Model(nn.Module):
         self.encoder = encoder(spec, latent, width=width, depth=depth)
         self.decoder = decoder(spec, latent, width=width, depth=depth)
         self.components = components if density == "mixture" else 1
-        self.register_buffer("code_share", torch.full((self.components,), 1 / self.components))
-        self.register_buffer("code_mean", torch.zeros(self.components, latent))
-        self.register_buffer("code_factor", torch.eye(latent).repeat(self.components, 1, 1))
+        self.code_share = nn.Buffer(torch.full((self.components,), 1 / self.components))
+        self.code_mean = nn.Buffer(torch.zeros(self.components, latent))
+        self.code_factor = nn.Buffer(torch.eye(latent).repeat(self.components, 1, 1))
 
     @property
     def codes(self) -> Mixture:

@@ -70,8 +70,8 @@ class Model(GaussianVAE):
         check.at_least(1, eps=eps, bases=bases, critic_steps=critic_steps)
         check.positive(critic_lr=critic_lr)
         check.decay(beta1=beta1, beta2=beta2)
-        shared = {"latent": latent, "width": width, "depth": depth, "likelihood": likelihood}
-        super().__init__(spec, importance=importance, sample_mean=sample_mean, lr=lr, **shared)
+        super().__init__(spec, latent=latent, importance=importance, likelihood=likelihood, sample_mean=sample_mean,
+                         lr=lr, width=width, depth=depth)  # fmt: skip
         self.noises, self.adaptive_contrast = (bases, eps), adaptive_contrast
         self.critic_steps, self.critic_lr, self.betas = critic_steps, critic_lr, (beta1, beta2)
         self.encoder = encoder(spec, (1 + bases) * latent, width=width, depth=depth)  # z_0, a_1, a_2, ...
@@ -109,7 +109,7 @@ class Model(GaussianVAE):
     def scores(self, x: Tensor, z: Tensor, r: Code) -> tuple[Tensor, Tensor]:
         """T of codes z, and of as many drawn from r, all normalised by r: (B,), (B,)"""
         normal = (z - r.mean) * (-0.5 * r.log_variance).exp()  # (B, latent)
-        drawn = noise(*z.shape, z)  # (B, latent)
+        drawn = noise(len(z), self.latent, z)  # (B, latent)
         codes = torch.cat([normal, drawn])
         # The net is left with log q: beyond its data a net is linear, and log r, a parabola, would reward far codes.
         on_q, on_r = (self.critic(torch.cat([x, x]), codes) - standard_normal(codes)).chunk(2)  # one pass: (2B,)

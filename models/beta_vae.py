@@ -59,7 +59,7 @@ class Model(GaussianVAE):
         return [self.bound_move]
 
     def bound_move(self, batch: Batch) -> Losses:
-        beta = self.risen(batch.step.to(batch.x.dtype)) if self.annealing else self.beta
+        beta = self.risen(check.told(batch.step, "step").to(batch.x.dtype)) if self.annealing else self.beta
         distortion, rate = self.terms(batch.x, self.posterior(batch.x))  # (B,), (B,)
         self.watched = {"reconstruction": distortion.mean(), "KL": rate.mean()}
         return {"model": (distortion + beta * rate).mean()}

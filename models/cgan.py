@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, losses
-from models.common.nets import Net, decoder, encoder, scorer, with_classes, with_label
+from models.common.nets import Net, cut, decoder, encoder, scorer, with_classes, with_label
 from models.common.noise import noise
 from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
@@ -42,8 +42,8 @@ class Projection(nn.Module):
 
     def __init__(self, spec: Spec, *, width: int, depth: int) -> None:
         super().__init__()
-        *body, head = encoder(spec, 1, width=width, depth=depth)
-        self.phi, self.psi = Net(*body), Net(head, nn.Flatten(0))
+        self.phi, head = cut(encoder(spec, 1, width=width, depth=depth))
+        self.psi = Net(head, nn.Flatten(0))
         self.vectors = nn.Embedding(spec.classes, head.in_features)
         nn.init.xavier_uniform_(self.vectors.weight)
 
@@ -86,15 +86,17 @@ class Model(nn.Module):
         return [self.critic_move, self.generator_move]
 
     def critic_move(self, batch: Batch) -> Losses:
+        label = check.told(batch.label)
         with torch.no_grad():
-            fake = self.generate(noise(len(batch.x), self.latent, batch.x), batch.label)
-        both = self.critic(torch.cat([batch.x, fake]), batch.label.repeat(2))  # one pass: (2B, *shape), (2B,) -> (2B,)
+            fake = self.generate(noise(len(batch.x), self.latent, batch.x), label)
+        both = self.critic(torch.cat([batch.x, fake]), label.repeat(2))  # one pass: (2B, *shape), (2B,) -> (2B,)
         on_real, on_fake = both.chunk(2)
         return {"critic": losses.classification(on_real, on_fake)}
 
     def generator_move(self, batch: Batch) -> Losses:
-        fake = self.generate(noise(len(batch.x), self.latent, batch.x), batch.label)
-        return {"generator": losses.non_saturating(self.critic(fake, batch.label))}
+        label = check.told(batch.label)
+        fake = self.generate(noise(len(batch.x), self.latent, batch.x), label)
+        return {"generator": losses.non_saturating(self.critic(fake, label))}
 
     def generate(self, z: Tensor, label: Tensor) -> Tensor:
         return self.generator(with_label(z, label, self.classes))  # (B, latent), (B,) -> (B, *shape)

@@ -69,8 +69,9 @@ class Model(nn.Module):
         return [self.bound_move]
 
     def bound_move(self, batch: Batch) -> Losses:
-        code = self.posterior(batch.x, batch.label)
-        out = self.decoder(with_label(code.draw(), batch.label, self.classes))  # (B, latent) -> (B, *shape)
+        label = check.told(batch.label)
+        code = self.posterior(batch.x, label)
+        out = self.decoder(with_label(code.draw(), label, self.classes))  # (B, latent) -> (B, *shape)
         distortion, rate = -self.likelihood.log_prob(batch.x, out).mean(), code.kl().mean()
         self.watched = {"reconstruction": distortion, "KL": rate}
         return {"model": distortion + rate}

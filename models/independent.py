@@ -35,7 +35,7 @@ class Model(nn.Module):
         check.images(spec, model="independent")
         self.shape, self.levels = spec.shape, spec.levels
         pixels = math.prod(spec.shape)
-        self.register_buffer("share", torch.full((pixels, spec.levels), 1 / spec.levels))  # of each level, P pixels
+        self.share = nn.Buffer(torch.full((pixels, spec.levels), 1 / spec.levels))  # of each level, P pixels
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {}

@@ -40,7 +40,11 @@ class Model(nn.Module):
         super().__init__()
         self.levels = spec.levels
         self.kernel = likelihoods.of(spec, "gaussian").requires_grad_(False)
-        self.register_buffer("data", torch.zeros(1, *spec.shape), persistent=False)  # (M, *shape), M unknown so far
+        self.data: Tensor = nn.Buffer(torch.zeros(1, *spec.shape), persistent=False)  # (M, *shape), M unknown so far
+
+    @property
+    def log_scale(self) -> Tensor:
+        return self.kernel.get_parameter("log_scale")  # ()
 
     def get_extra_state(self) -> Tensor:
         return self.data
@@ -61,9 +65,9 @@ class Model(nn.Module):
         self.data = x[left_out:]
         tried = {}
         for log_scale in (BANDWIDTHS * x.std().cpu()).log():
-            self.kernel.log_scale.copy_(log_scale)
+            self.log_scale.copy_(log_scale)
             tried[log_scale] = self.log_prob(x[:left_out]).mean().item()
-        self.kernel.log_scale.copy_(max(tried, key=tried.__getitem__))
+        self.log_scale.copy_(max(tried, key=tried.__getitem__))
         self.data = x
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -74,9 +78,8 @@ class Model(nn.Module):
 
     def log_kernel_of_points(self, x: Tensor) -> Tensor:
         """(B, D) -> (B, M)"""
-        log_scale = self.kernel.log_scale
-        distance = torch.cdist(x, self.data, compute_mode="donot_use_mm_for_euclid_dist") / log_scale.exp()
-        return -0.5 * distance.square() - x.shape[1] * (log_scale + 0.5 * math.log(2 * math.pi))
+        distance = torch.cdist(x, self.data, compute_mode="donot_use_mm_for_euclid_dist") / self.log_scale.exp()
+        return -0.5 * distance.square() - x.shape[1] * (self.log_scale + 0.5 * math.log(2 * math.pi))
 
     def log_kernel_of_pixels(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, M). A pixel's nats depend on two levels: they are computed once for each two levels, and

@@ -43,7 +43,7 @@ def gate(x: Tensor) -> Tensor:
     return signal.tanh() * share.sigmoid()
 
 
-class Vertical(nn.Module):
+class Vertical(raster.Rows):
     """What each of `depth` horizontal layers is told about the rows above and the label, (B, 2p, H, W) each."""
 
     def __init__(self, colours: int, width: int, depth: int, classes: int) -> None:
@@ -57,18 +57,16 @@ class Vertical(nn.Module):
         return self.down(F.pad(x, (0, 0, 1, -1)), label)  # a row is told of the row above it and those further up
 
     def down(self, above: Tensor, label: Tensor | None) -> list[Tensor]:
-        v, told, biases = self.first(above), [], [None] * len(self.layers)
+        v, told = self.first(above), []
+        biases: Sequence[Tensor | None] = [None] * len(self.layers)
         if self.label is not None:
-            one_hot = F.one_hot(label, self.label.in_features).to(v.dtype)
+            one_hot = F.one_hot(check.told(label), self.label.in_features).to(v.dtype)
             biases = self.label(one_hot)[:, :, None, None].chunk(len(self.layers), 1)  # depth times (B, 2p, 1, 1)
         for layer, across, bias in zip(self.layers, self.across, biases, strict=True):
             both = layer(v) if bias is None else layer(v) + bias
             told.append(across(both))
             v = gate(both)
         return told
-
-    def walking(self, place: raster.Place) -> nn.Module:
-        return raster.WalkingRows(self, place)
 
 
 class Gated(nn.Module):
@@ -88,7 +86,7 @@ class Gated(nn.Module):
         return h
 
 
-class Model(nn.Module):
+class Model(raster.Autoregressive):
     given = "nothing"
     bound = False
     estimator = "exact"
@@ -117,7 +115,7 @@ class Model(nn.Module):
         self.shape, self.lr, self.levels = spec.shape, lr, spec.levels
         self.labels = range(spec.classes) if conditional else (None,)
         if gated:
-            self.body = Gated(colours, width, depth, spec.classes * conditional)
+            self.body: nn.Module = Gated(colours, width, depth, spec.classes * conditional)
         else:
             residuals = (Residual(colours, width) for _ in range(depth))
             self.body = nn.Sequential(MaskedConv("A", colours, colours, width, (7, 7)), *residuals)

@@ -96,7 +96,7 @@ class WalkingDiagonal(WalkingRow):
         return h
 
 
-class Model(nn.Module):
+class Model(raster.Autoregressive):
     given = "nothing"
     bound = False
     estimator = "exact"

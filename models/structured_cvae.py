@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -47,7 +48,7 @@ class Generation(nn.Module):
         self.sight = encoder(spec, width, width=width, depth=depth, nets=nets)
         self.decoder = decoder(spec, width + latent, width=width, depth=depth, nets=nets, bounded=False)
         self.likelihood = likelihoods.of(spec)
-        self.register_buffer("hidden", (~seen).flatten().nonzero().squeeze(1), persistent=False)  # (P,) indices
+        self.hidden = nn.Buffer((~seen).flatten().nonzero().squeeze(1), persistent=False)  # (P,) indices
 
     def log_prob(self, image: Tensor, features: Tensor, *z: Tensor) -> Tensor:
         """(B, C, H, W), (B, width), (B, latent) -> (B,) nats of the image's hidden pixels"""
@@ -80,12 +81,11 @@ class Model(nn.Module):
         check.positive(lr=lr)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha = {alpha}: must lie in [0, 1], the share of the CVAE's bound in the objective")
-        seen, form = seen_quadrants(spec, quadrants), {"width": width, "depth": depth, "nets": nets}
-        self.register_buffer("seen", seen, persistent=False)  # (H, W)
-        self.recognition = encoder(spec, 2 * latent, **form)
-        self.prior = encoder(spec, 2 * latent, **form)
-        self.generation = Generation(spec, seen, latent, **form)
-        self.baseline = Generation(spec, seen, 0, **form) if recurrent else None
+        self.seen = nn.Buffer(seen_quadrants(spec, quadrants), persistent=False)  # (H, W)
+        coder = partial(encoder, spec, 2 * latent, width=width, depth=depth, nets=nets)
+        generation = partial(Generation, spec, self.seen, width=width, depth=depth, nets=nets)
+        self.recognition, self.prior = coder(), coder()
+        self.generation, self.baseline = generation(latent), generation(0) if recurrent else None
         self.alpha, self.importance, self.lr = alpha, importance, lr
         self.task = f"{quadrants} of 4 quadrants seen"
         self.conditional_estimator = f"{'importance sampling' if alpha else 'Monte Carlo'}, {importance} draws"
@@ -99,22 +99,22 @@ class Model(nn.Module):
         return [self.baseline_move, self.hybrid_move] if self.baseline else [self.hybrid_move]
 
     def baseline_move(self, batch: Batch) -> Losses:
+        assert self.baseline  # or it would not move
         self.watched = {}
         features = self.baseline.sight(torch.where(self.seen, batch.x, 0.0))
         return {"baseline": -self.baseline.log_prob(batch.x, features).mean()}
 
     def hybrid_move(self, batch: Batch) -> Losses:
         features, prior = self.condition(batch.x)
-        self.watched, objective = {}, 0.0
+        self.watched, bound, gsnn = {}, *features.new_zeros(2)  # () nats each
         if self.alpha > 0:
             code = self.posterior(batch.x, prior)
             distortion, rate = self.distortion(batch.x, features, code), divergence(code, prior).mean()
             self.watched |= {"reconstruction": distortion, "KL": rate}
-            objective += self.alpha * (distortion + rate)
+            bound = distortion + rate
         if self.alpha < 1:
-            self.watched["GSNN"] = self.distortion(batch.x, features, prior)
-            objective += (1 - self.alpha) * self.watched["GSNN"]
-        return {"model": objective}
+            self.watched["GSNN"] = gsnn = self.distortion(batch.x, features, prior)
+        return {"model": self.alpha * bound + (1 - self.alpha) * gsnn}
 
     def condition(self, image: Tensor) -> tuple[Tensor, Code]:
         """What follows from the seen pixels alone: (B, C, H, W) -> features (B, width), p(z | x) (B, latent) each"""

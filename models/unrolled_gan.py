@@ -89,7 +89,7 @@ class Model(nn.Module):
 
     def unrolled(self, real: Tensor, fake: Tensor) -> Weights:
         """The critic's weights after `unrolling` steps of Adam, as functions of fake."""
-        weights = dict(self.critic.named_parameters())
+        weights: Weights = dict(self.critic.named_parameters())
         states = [self.critic_adam.state[weight] for weight in weights.values()] if self.critic_adam else []
         flat = joined(weights.values())  # one vector of all: ten small operations a step and not ten a layer
         first, second = (joined(s[key] for s in states) if states else torch.zeros_like(flat) for key in MOMENTS)

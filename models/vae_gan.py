@@ -27,7 +27,7 @@ from torch.optim import Optimizer
 
 from models.common import check, losses
 from models.common.codes import Code
-from models.common.nets import Net, decoder, encoder
+from models.common.nets import Net, cut, decoder, encoder
 from models.common.noise import noise
 from models.common.optimizers import rmsprop
 from models.common.protocol import Batch, Losses, Move, Spec
@@ -38,7 +38,7 @@ class Critic(nn.Module):
 
     def __init__(self, spec: Spec, *, width: int, depth: int) -> None:
         super().__init__()
-        *hidden, last = encoder(spec, 1, width=width, depth=depth)
+        hidden, last = cut(encoder(spec, 1, width=width, depth=depth))
         norm = nn.BatchNorm1d(last.in_features, affine=False, track_running_stats=False)
         self.features, self.score = Net(*hidden, norm), Net(last, nn.Flatten(0))
 

@@ -106,7 +106,7 @@ class Model(nn.Module):
         return self.prior_nats(index), -self.likelihood.log_prob(x, self.decoder(self.embedded(index)))
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return -sum(self.rate_distortion(x))  # (B, *shape) -> (B,)
+        return -torch.add(*self.rate_distortion(x))  # (B, *shape) -> (B,)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.embedded(self.nearest(self.encoder(x))).flatten(1)  # (B, *shape) -> (B, latent)

@@ -73,7 +73,7 @@ class Model(nn.Module):
     def transport_move(self, batch: Batch) -> Losses:
         code = self.encode(batch.x)  # (B, *shape) -> (B, latent)
         cost = (self.decode(code) - batch.x).square().flatten(1).sum(1).mean()
-        discrepancy = mmd(code, noise(*code.shape, code))
+        discrepancy = mmd(code, noise(len(code), self.latent, code))
         self.watched = {"cost": cost, "MMD": discrepancy}
         return {"model": cost + self.penalty * discrepancy}
 

@@ -7,7 +7,7 @@ import argparse
 
 import torch
 
-from pipeline import params
+from pipeline import arithmetic, params
 from pipeline.cell import data_file, judge_file, scores_dir
 from pipeline.evaluation import judging
 from pipeline.stage import run_stage
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the judge of a benchmark.")
     parser.add_argument("benchmark")
     torch.set_num_threads(1)  # as in the workers: the result is the same on any number of cores
-    torch.set_flush_denormal(True)
+    arithmetic.hasten()
     train(params.load().benchmark(parser.parse_args().benchmark))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from torch import Tensor
+
 from models.common.protocol import Spec
 
 
-def at_least(low: int, **values: int) -> None:
+def at_least(low: int, **values: float) -> None:
     for name, value in values.items():
         if not value >= low:
             raise ValueError(f"{name} = {value}: must be {low} or more")
@@ -37,3 +39,10 @@ def images(spec: Spec, *, model: str) -> None:
     if len(spec.shape) != 3 or spec.levels < 2:
         data = "points" if len(spec.shape) == 1 else f"of {spec.levels} levels and"
         raise ValueError(f"{model} needs images with grey levels, the data are {data} of shape {spec.shape}")
+
+
+def told(value: Tensor | None, what: str = "label") -> Tensor:
+    """What not every batch has, and this model needs."""
+    if value is None:
+        raise ValueError(f"{what} = None: this model needs the {what} of every batch")
+    return value

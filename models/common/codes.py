@@ -21,7 +21,7 @@ class Code(NamedTuple):
 
     def draw(self, rng: Generator | None = None) -> Tensor:
         """(B, latent), reparametrised; from torch's global generator unless told."""
-        return self.mean + (0.5 * self.log_variance).exp() * noise(*self.mean.shape, self.mean, rng)
+        return self.mean + (0.5 * self.log_variance).exp() * noise(len(self.mean), self.mean.shape[1], self.mean, rng)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """(B, latent) -> (B,) nats"""

@@ -18,9 +18,9 @@ class JointCritic(nn.Module):
 
     def __init__(self, spec: Spec, latent: int, *, width: int, depth: int) -> None:
         super().__init__()
-        if len(spec.shape) == 1:
-            self.features, size = nn.Identity(), spec.shape[0]
-        else:
+        self.features: nn.Module = nn.Identity()
+        size = spec.shape[0]
+        if len(spec.shape) > 1:
             self.features, size = Net(encoder(spec, width, width=width, depth=depth), nn.LeakyReLU(0.2)), width
         self.scores = Net(mlp(size + latent, 1, width, depth), nn.Flatten(0))
 

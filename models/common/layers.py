@@ -49,6 +49,8 @@ class FromPixels(nn.Module):
 class Halve(nn.Conv2d):
     """DCGAN's convolution, 4x4 with stride 2: (B, wide, 2H, 2W) -> (B, narrow, H, W)."""
 
+    bias: Tensor  # it always has one
+
     def __init__(self, wide: int, narrow: int) -> None:
         super().__init__(wide, narrow, 4, stride=2, padding=1)
 
@@ -64,10 +66,12 @@ class Halve(nn.Conv2d):
 class Double(nn.ConvTranspose2d):
     """Its transpose: (B, narrow, H, W) -> (B, wide, 2H, 2W)."""
 
+    bias: Tensor
+
     def __init__(self, narrow: int, wide: int) -> None:
         super().__init__(narrow, wide, 4, stride=2, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # its one size is not asked for
         return _Double.apply(*cast(x, self.weight, self.bias)) if x.is_cpu else super().forward(x)
 
 

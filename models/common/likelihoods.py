@@ -7,6 +7,8 @@ density of continuous data, a probability of discrete pixels.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -22,8 +24,20 @@ from models.common.protocol import Spec
 Likelihood = Literal["fitting", "gaussian", "bernoulli", "logistic"]
 
 
-class Independent(nn.Module):
-    """Given out, the numbers of a datum are independent: their nats, `pixel_log_prob`, add up."""
+class Independent(nn.Module, ABC):
+    """Given out, the numbers of a datum are independent: their nats add up."""
+
+    @abstractmethod
+    def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
+        """(B, *shape) -> (B, *shape) nats: of a density, or of the discrete pixels"""
+
+    @abstractmethod
+    def mean(self, out: Tensor) -> Tensor:
+        """(B, *shape)"""
+
+    @abstractmethod
+    def draw(self, out: Tensor, rng: Generator) -> Tensor:
+        """(B, *shape)"""
 
     def log_prob(self, x: Tensor, out: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats: of a density, or of the discrete pixels"""
@@ -39,7 +53,6 @@ class Gaussian(Independent):
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
-        """(B, *shape) -> (B, *shape) nats of a density"""
         constant = self.log_scale + 0.5 * math.log(2 * math.pi)
         return -0.5 * (x - out).square() * (-2 * self.log_scale).exp() - constant
 
@@ -55,7 +68,6 @@ class Bernoulli(Independent):
     """Pixels of two levels, -1 and 1; out is the log odds of 1."""
 
     def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
-        """(B, *shape) -> (B, *shape) nats of the discrete pixels"""
         return F.logsigmoid(x * out)
 
     def mean(self, out: Tensor) -> Tensor:
@@ -75,8 +87,18 @@ class Discretised(Independent):
         self.levels = levels
         self.log_scale = nn.Parameter(torch.zeros(()))
 
+    @staticmethod
+    @abstractmethod
+    def log_mass(middle: Tensor, reach: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
+        """The log of the law's mass in middle - reach to middle + reach, in units of its scale; above that, too, at the
+        top, and below at the bottom."""
+
+    @staticmethod
+    @abstractmethod
+    def noise(out: Tensor, rng: Generator) -> Tensor:
+        """Draws of the law of mean 0 and scale 1, of the shape of out."""
+
     def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
-        """(B, *shape) on the levels -> (B, *shape) nats of the discrete pixels"""
         half, precision = 1 / (self.levels - 1), (-self.log_scale).exp()
         return self.log_mass((x - out) * precision, half * precision, x > 1 - half, x < half - 1)
 
@@ -157,18 +179,15 @@ def log_ndtr(z: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(vanishing, far - half, near), torch.where(vanishing, far, near + half)
 
 
-def of(spec: Spec, name: Likelihood = "fitting") -> nn.Module:
+def of(spec: Spec, name: Likelihood = "fitting") -> Independent:
     """What is named, for data of `spec`; `fitting` is the first that fits. Raises ValueError for one that does not."""
     check.one_of(get_args(Likelihood), likelihood=name)
-    if spec.levels == 0:
-        fit = {"gaussian": Gaussian}
-    else:
-        binary = {"bernoulli": Bernoulli} if spec.levels == 2 else {}
-        laws = {"logistic": Logistic, "gaussian": DiscretisedGaussian}
-        fit = binary | {law: partial(kind, spec.levels) for law, kind in laws.items()}
-    if name == "fitting":
-        name = next(iter(fit))
-    if name not in fit:
+    fit: dict[str, Callable[[], Independent]] = {"gaussian": Gaussian}
+    if spec.levels:
+        fit = {"bernoulli": Bernoulli} if spec.levels == 2 else {}
+        fit |= {"logistic": partial(Logistic, spec.levels), "gaussian": partial(DiscretisedGaussian, spec.levels)}
+    chosen = next(iter(fit)) if name == "fitting" else name
+    if chosen not in fit:
         data = f"data of {spec.levels} levels" if spec.levels else "continuous data"
         raise ValueError(f"likelihood = {name} does not fit {data} of shape {spec.shape}: choose {' or '.join(fit)}")
-    return fit[name]()
+    return fit[chosen]()

@@ -34,7 +34,7 @@ Form = Literal["house", "dense"]
 
 def encoder(
     spec: Spec, out: int, *, width: int, depth: int, nets: Form = "house", gradient_in_loss: bool = False
-) -> nn.Module:
+) -> Net:
     """(B, *shape) -> (B, out); `dense` nets are `depth` layers of `width` tanhs, for images, too.
 
     `gradient_in_loss` is for a net whose gradient stands in a loss, as in a gradient penalty: the same net, faster.
@@ -52,7 +52,7 @@ def encoder(
     return Net(*layers, FromPixels(), nn.Linear(channels[-1] * height * breadth, out))
 
 
-def decoder(spec: Spec, size: int, *, width: int, depth: int, nets: Form = "house", bounded: bool = True) -> nn.Module:
+def decoder(spec: Spec, size: int, *, width: int, depth: int, nets: Form = "house", bounded: bool = True) -> Net:
     """(B, size) -> (B, *shape); images end in tanh if bounded. `nets` as for `encoder`."""
     check.at_least(1, width=width, depth=depth)
     check.one_of(get_args(Form), nets=nets)
@@ -70,7 +70,7 @@ def decoder(spec: Spec, size: int, *, width: int, depth: int, nets: Form = "hous
     return Net(*layers, *last)
 
 
-def scorer(spec: Spec, *, width: int, depth: int, gradient_in_loss: bool = False) -> nn.Module:
+def scorer(spec: Spec, *, width: int, depth: int, gradient_in_loss: bool = False) -> Net:
     """(B, *shape) -> (B,) unbounded scores; `gradient_in_loss` as for `encoder`"""
     return Net(encoder(spec, 1, width=width, depth=depth, gradient_in_loss=gradient_in_loss), nn.Flatten(0))
 
@@ -87,7 +87,7 @@ def pair(
     depth: int,
     packing: int = 1,
     gradient_in_loss: bool = False,
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[Net, Net]:
     """A generator (B, latent) -> (B, *shape) and a critic of `packing` data side by side, (B, *packed shape) -> (B,).
 
     `pacgan`, for points only, has the nets of Lin et al., "PacGAN", 2017, arXiv:1712.04086, section 4.1, whatever the
@@ -124,15 +124,21 @@ class Maxout(nn.Linear):
         return super().forward(x).unflatten(1, (-1, self.pieces)).amax(2)
 
 
-def mlp(size: int, out: int, width: int, depth: int, *, gradient_in_loss: bool = False) -> nn.Module:
+def mlp(size: int, out: int, width: int, depth: int, *, gradient_in_loss: bool = False) -> Net:
     """(B, size) -> (B, out)"""
-    layers: list[nn.Module] = []
-    for wide, narrow in pairwise([size, *[width] * depth]):
-        layers += [nn.Linear(wide, narrow), rectifier(0.0, gradient_in_loss)]
-    first = layers[0]
+    linear = [nn.Linear(wide, narrow) for wide, narrow in pairwise([size, *[width] * depth])]
+    first = linear[0]
     # Stored column by column: the other way, gradients through the few columns of a point cost MKL five times as much.
     first.weight = nn.Parameter(first.weight.detach().t().contiguous().t())
-    return Net(*layers, nn.Linear(width, out))
+    hidden = (part for layer in linear for part in (layer, rectifier(0.0, gradient_in_loss)))
+    return Net(*hidden, nn.Linear(width, out))
+
+
+def cut(net: Net) -> tuple[Net, nn.Linear]:
+    """An encoder before its last layer, and that layer."""
+    *body, head = net
+    assert isinstance(head, nn.Linear)
+    return Net(*body), head
 
 
 def rectifier(slope: float, gradient_in_loss: bool) -> nn.Module:

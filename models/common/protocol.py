@@ -7,10 +7,11 @@ no moves runs in eval mode without gradients, on as many data at once as its cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
-from torch import Generator, Tensor
+import torch
+from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 
@@ -36,12 +37,13 @@ Move = Callable[[Batch], Losses]
 
 
 class Variant(Protocol):
-    """What every model has.
-
-    `__init__(self, spec, *, name: type = default, ...)` raises ValueError for data or values that do not fit it.
-    """
+    """What every model has."""
 
     given: Literal["nothing", "label", "image"]  # what sample() is conditioned on
+
+    def __init__(self, spec: Spec, **settings: Any) -> None:
+        """Settings are `*, name: type = default, ...`. Raises ValueError for data or values that do not fit it."""
+        ...
 
     def optimizers(self) -> dict[str, Optimizer]:
         """One optimizer a player, over this player's parameters, made by `models.common.optimizers` once the model is
@@ -60,6 +62,24 @@ class Variant(Protocol):
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         """(n, *shape) draws, images in [-1, 1], all chance from rng. given: (n,) labels or (n, *shape) images."""
         ...
+
+
+class Model(Variant, Protocol):
+    """A variant, and what of its being an `nn.Module` the engine and the evaluator call."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def buffers(self) -> Iterator[Tensor]: ...
+
+    def to(self, device: torch.device, *, memory_format: torch.memory_format = ...) -> Self: ...
+
+    def train(self) -> Self: ...
+
+    def eval(self) -> Self: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> object: ...
 
 
 @runtime_checkable
@@ -94,6 +114,15 @@ class HasLikelihood(Protocol):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats, summed over the dimensions of one datum; the same x gives the same answer."""
+        ...
+
+
+@runtime_checkable
+class ScoresPixels(Protocol):
+    """Says of a likelihood what each pixel adds to it, given those before it."""
+
+    def pixel_nats(self, x: Tensor, *label: Tensor) -> Tensor:
+        """(B, C, H, W), and where `given` is "label" (B,) labels -> (B, C, H, W) nats"""
         ...
 
 

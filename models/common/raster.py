@@ -8,9 +8,10 @@ one pixel after the other with all that earlier pixels gave rise to kept, so tha
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
-from typing import Literal
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -19,11 +20,24 @@ from torch import Generator, Tensor, nn
 from models.common.pixels import check_levels, from_levels, to_levels
 from models.common.repair import check_mask
 
+Walked = TypeVar("Walked", bound=nn.Module)
+
+
+class Autoregressive(nn.Module):
+    """What the functions below ask of a model, whose logits (B, C, L, H, W) are of images and labels or None."""
+
+    given: str
+    shape: tuple[int, ...]
+    levels: int
+    labels: Sequence[int | None]  # equally likely
+
 
 class MaskedConv(nn.Conv2d):
     """A convolution that sees the rows above and the pixels to the left. Channels fall into as many groups as the
     image has colours, in order; at the centre a group sees the groups before it, and itself if the mask is B. With
     the mask called rows it sees all of its own row. The outputs are `parts` such lists of channels, one by one."""
+
+    bias: Tensor  # it always has one
 
     def __init__(
         self, mask: Literal["A", "B", "rows"], colours: int, inp: int, out: int, size: tuple[int, int], parts: int = 1
@@ -39,7 +53,7 @@ class MaskedConv(nn.Conv2d):
         if mask == "rows":
             seen[:, :, self.above] = 1
         self.first = mask == "A"  # only what sees the image itself needs a mask A
-        self.register_buffer("mask", seen)
+        self.mask = nn.Buffer(seen)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
@@ -88,22 +102,39 @@ class WalkingConv(nn.Module):
         return F.conv2d(window, self.weight, self.bias)
 
 
+@runtime_checkable
+class Walks(Protocol):
+    """A layer that looks at other pixels."""
+
+    def walking(self, place: Place) -> nn.Module: ...
+
+
 def walking(net: nn.Module, place: Place) -> nn.Module:
     """The net with every layer that looks at other pixels replaced by one that keeps them; the weights are shared."""
-    return net.walking(place) if hasattr(net, "walking") else with_walking_children(net, place)
+    return net.walking(place) if isinstance(net, Walks) else with_walking_children(net, place)
 
 
-def with_walking_children(net: nn.Module, place: Place) -> nn.Module:
+def with_walking_children(net: Walked, place: Place) -> Walked:
     walker = copy(net)
     walker._modules = {name: walking(child, place) for name, child in net.named_children()}
     return walker
 
 
-class WalkingRows(nn.Module):
-    """A net whose `down` maps the image above (B, C, H, W) to several (B, F, H, W), walked a row at a time: what it
-    says of a row's pixels is computed at the first of them."""
+class Rows(nn.Module, ABC):
+    """A net that is walked a row at a time."""
 
-    def __init__(self, net: nn.Module, place: Place) -> None:
+    @abstractmethod
+    def down(self, above: Tensor, label: Tensor | None) -> list[Tensor]:
+        """The image above, (B, C, H, W) -> several (B, F, H, W)"""
+
+    def walking(self, place: Place) -> nn.Module:
+        return WalkingRows(self, place)
+
+
+class WalkingRows(nn.Module):
+    """The same, pixel by pixel: what the net says of a row's pixels is computed at the first of them."""
+
+    def __init__(self, net: Rows, place: Place) -> None:
         super().__init__()
         self.place, self.net = place, with_walking_children(net, place)
 
@@ -132,7 +163,7 @@ def pixel_log_prob(logits: Tensor, x: Tensor) -> Tensor:
     return -F.cross_entropy(logits.transpose(1, 2).to(x.dtype), to_levels(x, levels), reduction="none")
 
 
-def log_prob_by_label(model: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+def log_prob_by_label(model: Autoregressive, x: Tensor, mask: Tensor) -> Tensor:
     """(B, K) nats of what the mask (B, 1, H, W), a prefix, shows of x under each of `model.labels`."""
     nats = []
     for label in model.labels:
@@ -141,12 +172,12 @@ def log_prob_by_label(model: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
     return torch.stack(nats, 1)
 
 
-def log_prob(model: nn.Module, x: Tensor) -> Tensor:
+def log_prob(model: Autoregressive, x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B,) nats, the marginal over equally likely labels"""
     return log_prob_by_label(model, x, torch.ones_like(x[:, :1])).logsumexp(1) - math.log(len(model.labels))
 
 
-def sample(model: nn.Module, n: int, label: Tensor | None, rng: Generator) -> tuple[Tensor, Tensor]:
+def sample(model: Autoregressive, n: int, label: Tensor | None, rng: Generator) -> tuple[Tensor, Tensor]:
     """n images (n, C, H, W) and their log-probabilities (n,)"""
     if model.given == "label" and (label is None or len(label) != n):
         raise ValueError(f"{n} samples need {n} labels, given are {label if label is None else len(label)}")
@@ -155,7 +186,7 @@ def sample(model: nn.Module, n: int, label: Tensor | None, rng: Generator) -> tu
 
 
 @torch.no_grad()
-def inpaint(model: nn.Module, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+def inpaint(model: Autoregressive, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
     """x (B, C, H, W) with the pixels hidden by the mask (B, 1, H, W) drawn given those it shows, a prefix in raster
     order: exact, and with labels a label is drawn first, from what it is given the pixels shown."""
     x = observed(x, mask, model.levels)
@@ -181,7 +212,7 @@ def observed(x: Tensor, mask: Tensor, levels: int) -> Tensor:
 
 @torch.no_grad()
 def draw(
-    model: nn.Module, x: Tensor, mask: Tensor, rng: Generator, label: Tensor | None = None
+    model: Autoregressive, x: Tensor, mask: Tensor, rng: Generator, label: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Images (B, C, H, W) equal to x where the mask (B, 1, H, W) says so, the pixels hidden drawn one after the other,
     and their log-probability given those observed, (B,). Levels come from uniforms through the inverse of their

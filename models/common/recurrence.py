@@ -12,7 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.ops import aten
+
+aten = torch.ops.aten
 
 Path = tuple[int, tuple[int, ...], list[tuple[int, int, int, int]], Tensor]  # see path
 

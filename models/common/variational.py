@@ -76,15 +76,19 @@ class GaussianVAE(nn.Module):
     def moves(self, step: int) -> Sequence[Move]:
         return [self.bias_move if self.starting(step) else self.bound_move]
 
+    def bound_move(self, batch: Batch) -> Losses:
+        """What the model's own paper has it lessen."""
+        raise NotImplementedError
+
     def starting(self, step: int) -> bool:
         """Whether dense nets are still to be given the mean image, as the authors of the IWAE do (`models.vae`)."""
         return step < START and isinstance(self.decoder[-1], nn.Unflatten) and isinstance(self.likelihood, Bernoulli)
 
     def bias_move(self, batch: Batch) -> Losses:
         """No loss: the last bias goes to the log odds of the mean image of the minibatches up to this one."""
-        bias = self.decoder[-2].bias.detach()  # (pixels,)
+        bias = self.decoder[-2].get_parameter("bias").detach()  # (pixels,)
         white = (batch.x > 0).flatten(1).to(bias.dtype).mean(0)
-        bias.copy_(bias.sigmoid().lerp(white, 1 / (1 + batch.step.to(bias.dtype))).logit(eps=1e-3))
+        bias.copy_(bias.sigmoid().lerp(white, 1 / (1 + check.told(batch.step, "step").to(bias.dtype))).logit(eps=1e-3))
         return {}
 
     def posterior(self, x: Tensor) -> Code:
