@@ -33,7 +33,13 @@ class Column(NamedTuple):
     note: str = ""
 
 
-SECONDS = Column("seconds", "s/seed", None, 1, note="Wall-clock seconds of training per seed, several seeds at a time.")
+SECONDS = Column(
+    "seconds",
+    "s/seed",
+    None,
+    1,
+    note="Seconds of computing per trained seed: of the processor, or of the GPU where one trained it.",
+)
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
 
 

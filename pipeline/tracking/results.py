@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, origin
-from pipeline.work.units import WORK
+from pipeline.work.units import WORK, published
 
 
 class Result(NamedTuple):
@@ -32,8 +32,8 @@ class Result(NamedTuple):
 
 def current(cell: Cell, began: float) -> list[Result]:
     """The seeds of the cell as its code and parameters now are: in training since ``began``, or just trained."""
-    found = running(cell, began) or (trained(cell) if cell.training.exists() else [])
-    return [result for result in found if result.fingerprint == cell.fingerprint]
+    there = published("train", cell.benchmark, cell.model, cell.fingerprint)
+    return running(cell, began) or (trained(cell) if there else [])
 
 
 def in_training() -> list[Cell]:
@@ -70,14 +70,14 @@ def trained(cell: Cell) -> list[Result]:
         result = Result(
             seed=row["seed"],
             fingerprint=record["cell"][0]["fingerprint"],
-            commit=row["made"]["commit"],
+            commit=row.get("made", {}).get("commit"),
             status="FAILED" if diverged else "FINISHED",
             ended=ended,
             step=row["step"],
             seconds=row["seconds"],
             curves=curves(cell.curves / f"{row['seed']}.csv"),
             metrics={"training_seconds": row["seconds"], **speed},
-            tags={key: str(value) for key, value in row["made"].items()}
+            tags={key: str(value) for key, value in row.get("made", {}).items()}
             | ({"diverged_step": str(row["step"]), "diverged_player": row["player"]} if diverged else {}),
         )
         found.append(result)

@@ -197,8 +197,8 @@ def worker_count(units: int, devices: list[str]) -> int:
     if devices[0].startswith("cuda"):
         return ON_A_CARD * len(devices)
     # Three seeds on two cores: all at once take 1.5 times as long as one, two and then one twice as long.
-    rest = units % cores()
-    return min(units, cores() + rest if rest <= cores() / 2 else cores())
+    rest = units - cores()
+    return min(units, cores() + rest if 0 < rest <= cores() / 2 else cores())
 
 
 def whole_number(text: str, name: str) -> int:
