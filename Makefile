@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 NAME ?= ring
+SECONDS ?= 300
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 
 .PHONY: reproduce test benchmark ui lint format speed gpu-check lock clean
@@ -39,8 +40,9 @@ format: $(READY)
 speed: $(READY)  ## timings against the usual training loop, as ratios
 	$(BIN)/python -m pytest tests/speed -s -o addopts="" --timeout 3600
 
-gpu-check:  ## training on a GPU, checked and timed; a bare machine will do: torch, numpy, scipy, scikit-learn, psutil, tqdm, pytest
+gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar.gz for SECONDS; needs torch, numpy, scipy, scikit-learn, psutil, tqdm, pytest
 	$(PYTHON) -m pytest tests/gpu -s -o addopts="" -p no:cacheprovider
+	$(if $(PACK),$(PYTHON) -m pipeline.launch --work $(PACK) --limit $(SECONDS))
 
 # The locked versions, with hashes. uv is used where it is there, because it is faster; pip does the same.
 $(READY): requirements.lock

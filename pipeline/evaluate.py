@@ -4,14 +4,13 @@ MODEL may be `oracle`: fresh real samples in a generator's place, which is what 
 """
 
 import argparse
-import shutil
 
 from pipeline import params
 from pipeline.cell import ORACLE, Cell
 from pipeline.evaluation.scores import write
 from pipeline.files import file_digest
 from pipeline.stage import run_stage
-from pipeline.work.units import Unit, locked, publish
+from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
 
 
@@ -35,7 +34,7 @@ def evaluate(cell: Cell, benchmark: params.Benchmark) -> None:
         cell.unchanged("evaluate")
         publish(units)
         write(cell, benchmark, records)
-        shutil.rmtree(units[0].work)
+        forget_work(cell.benchmark, cell.model, "evaluate")
 
 
 def forget_others(unit: Unit) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from pipeline.stage import run_stage
 from pipeline.work.display import Display
+from pipeline.work.schedule import Outcome
 from pipeline.work.units import Unit
-from pipeline.work.workers import Outcome, run_units, whole_number
+from pipeline.work.workers import run_units, whole_number
 
 
 def main() -> None:

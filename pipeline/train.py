@@ -7,7 +7,6 @@ there do the stage's outputs appear.
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pipeline import params
 from pipeline.cell import Cell
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.work.units import Unit, locked, publish
+from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
 
 
@@ -62,7 +61,7 @@ def write(cell: Cell, units: list[Unit], records: list[dict[str, Any]]) -> None:
         "cell": [{"fingerprint": cell.fingerprint}],  # in a list, which `dvc metrics` passes over
     }
     atomic_write(cell.training, json.dumps(training, indent=1) + "\n")
-    shutil.rmtree(cell.work)
+    forget_work(cell.benchmark, cell.model, "train")
 
 
 def mean(values: list[float]) -> float | None:

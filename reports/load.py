@@ -33,13 +33,8 @@ class Column(NamedTuple):
     note: str = ""
 
 
-SECONDS = Column(
-    "seconds",
-    "s/seed",
-    None,
-    1,
-    note="Seconds of computing per trained seed: of the processor, or of the GPU where one trained it.",
-)
+SPENT = "Seconds of computing per trained seed: of the processor, or of the GPU where one trained it."
+SECONDS = Column("seconds", "s/seed", None, 1, note=SPENT)
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
 
 

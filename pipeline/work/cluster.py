@@ -11,8 +11,9 @@ import ray
 
 from pipeline.files import atomic_write, file_digest
 from pipeline.work.display import REFRESH, Display
+from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
-from pipeline.work.workers import ON_A_CARD, Outcome
+from pipeline.work.workers import ON_A_CARD
 
 RETRIES = 3  # of a unit whose node is lost
 LEFT_HERE = [".git", ".venv", "artifacts", "reports/scores", "reports/rendered", "docs", "tests", "**/__pycache__"]
@@ -51,7 +52,7 @@ def connect(address: str) -> None:
 class _Tasks:
     def __init__(self, units: list[Unit], jobs: int | None, display: Display) -> None:
         self.outcome = Outcome({unit: record for unit in units if (record := unit.record()) is not None})
-        self.waiting = [unit for unit in units if unit not in self.outcome.records]
+        self.schedule = Schedule(units, self.outcome)
         self.jobs, self.display = jobs or len(units), display
         self.sent: dict[str, Any] = {}  # path -> where the cluster has its content
         self.running: dict[Any, Unit] = {}
@@ -76,12 +77,8 @@ class _Tasks:
 
     def start(self) -> None:
         """Hand over what waits for no training; Ray says where and when it runs."""
-        lost = {unit.key for unit in self.outcome.failures}
-        self.waiting = [unit for unit in self.waiting if unit.after not in lost]
-        unmade = {unit.key for unit in [*self.waiting, *self.running.values()]}
-        ready = [unit for unit in self.waiting if unit.after not in unmade]
-        for unit in ready[: self.jobs - len(self.running)]:
-            self.waiting.remove(unit)
+        while len(self.running) < self.jobs and (units := self.schedule.take(self.running.values())):
+            (unit,) = units
             self.running[self.task.remote(unit.as_json(), self.inputs(unit))] = unit
             self.display.begin([unit])
 

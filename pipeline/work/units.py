@@ -179,3 +179,9 @@ def publish(units: list[Unit]) -> None:
         for file in unit.files():
             place, *rest = file.relative_to(unit.work).parts
             atomic_write(folders[place].joinpath(*rest), file.read_bytes())
+
+
+def forget_work(benchmark: str, contestant: str, task: Task) -> None:
+    """Drop the work folders of a cell whose outputs are there, those of older code and parameters included."""
+    for folder in (WORK / benchmark / contestant).glob(f"{task}-*"):
+        shutil.rmtree(folder, ignore_errors=True)

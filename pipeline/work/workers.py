@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,19 +21,12 @@ from typing import Any
 from pipeline.stage import describe
 from pipeline.work.display import REFRESH, Display
 from pipeline.work.making import run
+from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
 
 TELL = 0.2  # seconds between two words of a worker about how far it is
 ON_A_CARD = 4  # processes that share a GPU, until its memory runs out
 TOGETHER = 8  # seeds of one cell that a process trains side by side on a GPU
-
-
-@dataclass
-class Outcome:
-    """What has become of units: records of those that are finished, a line for each that failed."""
-
-    records: dict[Unit, Record] = field(default_factory=dict)
-    failures: dict[Unit, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -91,15 +84,15 @@ class _Pool:
         deadline: float | None,
         finished: Callable[[Unit, Record], None],
     ) -> None:
-        self.waiting = [unit for unit in units if unit not in outcome.records]
         self.outcome, self.display, self.finished = outcome, display, finished
         self.keep_on, self.deadline = keep_on, deadline
         self.running: dict[Connection, Job] = {}
-        self.context = _context(imports(self.waiting))
+        self.context = _context(imports(units))
         devices = _devices(self.context)
-        self.limit = jobs or worker_count(len(self.waiting), devices)
-        self.on_gpu = devices[0].startswith("cuda")
-        self.room = dict.fromkeys(devices, min(self.limit, ON_A_CARD) if self.on_gpu else self.limit)
+        on_gpu = devices[0].startswith("cuda")
+        self.schedule = Schedule(units, outcome, TOGETHER if on_gpu else 1)
+        self.limit = jobs or worker_count(len(self.schedule.waiting), devices)
+        self.room = dict.fromkeys(devices, min(self.limit, ON_A_CARD) if on_gpu else self.limit)
 
     def run(self) -> None:
         try:
@@ -119,8 +112,9 @@ class _Pool:
 
     def start(self) -> None:
         """Fill the free places."""
-        while len(self.running) < self.limit and (device := self.free()) and (units := self.next()):
-            self.waiting = [unit for unit in self.waiting if unit not in units]
+        while (
+            len(self.running) < self.limit and (device := self.free()) and (units := self.schedule.take(self.begun()))
+        ):
             ours, theirs = self.context.Pipe(duplex=False)
             process = self.context.Process(target=_work, args=(units, device, theirs), name=units[0].name)
             process.start()
@@ -128,22 +122,14 @@ class _Pool:
             self.running[ours] = Job(units, process, device)
             self.display.begin(units)
 
+    def begun(self) -> list[Unit]:
+        return [unit for job in self.running.values() for unit in job.units if unit not in self.outcome.records]
+
     def free(self) -> str | None:
         """The device with the most room left."""
         used = [job.device for job in self.running.values()]
         device = max(self.room, key=lambda name: self.room[name] - used.count(name))
         return device if used.count(device) < self.room[device] else None
-
-    def next(self) -> list[Unit]:
-        """The first unit that waits for no other, on a GPU with other seeds of its cell. Evaluations of a training that
-        failed are given up."""
-        lost = {unit.key for unit in self.outcome.failures}
-        self.waiting = [unit for unit in self.waiting if unit.after not in lost]
-        unmade = {unit.key for unit in self.waiting} | {unit.key for job in self.running.values() for unit in job.units}
-        ready = [unit for unit in self.waiting if unit.after not in unmade]
-        if not (ready and self.on_gpu and ready[0].task == "train"):
-            return ready[:1]
-        return [unit for unit in ready if unit.work == ready[0].work][:TOGETHER]
 
     def hear(self, connection: Connection) -> None:
         job = self.running[connection]
@@ -171,7 +157,7 @@ class _Pool:
         if "out of memory" in job.said and job.device.startswith("cuda") and self.room[job.device] > 1:
             # As many as fit: these go on from their checkpoints once there is room.
             self.room[job.device] = max(1, sum(other.device == job.device for other in self.running.values()))
-            self.waiting = left + self.waiting
+            self.schedule.put_back(left)
             return
         for unit in left:
             killed = f"its process was killed (code {job.process.exitcode}; out of memory?)"
