@@ -3,16 +3,20 @@ on a Ray cluster whose nodes share no folder."""
 
 import contextlib
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from clones import copy, edit_params, processes_in, run, succeed, variables, wait_for
+from clones import copy, edit_params, run, succeed, variables, wait_for
 
 pytestmark = pytest.mark.timeout(6000)
 LAUNCH = (sys.executable, "-m", "pipeline.launch")
@@ -174,46 +178,61 @@ def test_a_damaged_package_is_refused_and_what_is_whole_of_results_is_kept(home:
     assert done.returncode == 1 and f"{cut} is damaged" in done.stderr and done.stderr.count("\n") == 1
 
 
-@contextlib.contextmanager
-def cluster() -> Iterator[str]:
+class Cluster(NamedTuple):
+    address: str
+    second: subprocess.Popen[bytes]
+
+    def lose(self) -> None:
+        """The second node is gone at once, with all that runs on it."""
+        os.killpg(self.second.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
     """Two Ray nodes of one core on this machine, the second with a view of its own of the folder that Ray works in."""
+    pytest.importorskip("ray")
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("only root may hide a folder from a node")
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # a socket's path must be short
-    own = folder / "own"
-    own.mkdir()
+    for name in ("own", "ray", "cwd"):
+        (folder / name).mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--node-ip-address=127.0.0.1", "--num-cpus=1"]
     ray += ["--disable-usage-stats", "--block"]
-    head = [*ray, "--head", "--port=6399", f"--temp-dir={folder}/ray", "--include-dashboard=false"]
+    head = [*ray, "--head", f"--port={port}", f"--temp-dir={folder}/ray", "--include-dashboard=false"]
     second = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh"]
-    second += [str(own), f"{folder}/ray", *ray, "--address=127.0.0.1:6399"]
-    place = folder / "cwd"
-    place.mkdir()
+    second += [f"{folder}/own", f"{folder}/ray", *ray, f"--address=127.0.0.1:{port}"]
     started = []
     try:
-        for command, place_of_ray in ((head, folder / "ray"), (second, own)):
+        for command, place in ((head, folder / "ray"), (second, folder / "own")):
             log = (folder / "log").open("a")
-            started.append(subprocess.Popen(command, cwd=place, stdout=log, stderr=log, env=variables()))
-            wait_for((place_of_ray / "session_latest/sockets/raylet").exists)
-        yield "127.0.0.1:6399"
+            calm = {"cwd": folder / "cwd", "stdout": log, "stderr": log, "env": variables(), "start_new_session": True}
+            started.append(subprocess.Popen(command, **calm))
+            wait_for((place / "session_latest/sockets/raylet").exists)
+        yield Cluster(f"127.0.0.1:{port}", started[1])
     finally:
         for process in started:
             process.terminate()
         for process in started:
             process.wait()
-        wait_for(lambda: not processes_in(place))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def may_mount() -> bool:
-    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
-    return done.returncode == 0
-
-
-@pytest.mark.skipif(not may_mount(), reason="only root may hide a folder from a node")
-def test_a_ray_cluster_without_a_shared_folder_gives_the_bits_of_repro(
-    home: Path, reproduced: tuple[Path, dict[str, object]]
+def test_a_cluster_without_a_shared_folder_gives_the_bits_of_repro(
+    home: Path, reproduced: tuple[Path, dict[str, object]], cluster: Cluster
 ) -> None:
-    pytest.importorskip("ray")
-    with cluster() as address:
-        said = succeed(home, *LAUNCH, "--ray", address)
-    assert "16 of 16 units made" in said
+    assert "16 of 16 units made" in succeed(home, *LAUNCH, "--ray", cluster.address)
     adopted_as_reproduced(home, reproduced[1])
+
+
+def test_the_units_of_a_lost_node_are_made_elsewhere(home: Path, cluster: Cluster) -> None:
+    command = [*LAUNCH, "ring", "--ray", cluster.address]
+    process = subprocess.Popen(command, cwd=home, env=variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_for(lambda: list((home / "artifacts/work").glob("*/*/*/*.json")))
+    cluster.lose()
+    said, _ = process.communicate()
+    assert process.returncode == 0 and b"10 of 10 units made" in said, said[-3000:]

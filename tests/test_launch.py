@@ -126,6 +126,16 @@ def test_what_is_made_is_not_made_again_and_what_is_taken_over_is_not_stale(clon
     subprocess.run(["rm", "-rf", "artifacts/ring/a"], cwd=clone, check=True)
 
 
+def test_an_old_work_folder_is_not_taken_up_and_goes(clone: Path) -> None:
+    old = clone / "artifacts/work/ring/a/train-0123456789abcdef"
+    old.mkdir(parents=True)
+    (old / "0.json").write_text('{"seed": 0, "seconds": 7.0, "files": {}}')
+    succeed(clone, sys.executable, "-m", "pipeline.train", "ring", "a")
+    record = json.loads((clone / "reports/scores/ring/a/training.json").read_text())
+    assert [seed["seconds"] for seed in record["seeds"]] == [1.0, 1.0] and not old.exists()
+    subprocess.run(["rm", "-rf", "artifacts/ring/a"], cwd=clone, check=True)
+
+
 @pytest.mark.parametrize(
     ("what", "line"),
     [

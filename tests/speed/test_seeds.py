@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from test_training import points, usual_wgan_gp
+from test_training import points, usual_gan, wasserstein
 
+import models
 from models.common.protocol import Spec
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def seconds(project: Path, seeds: int) -> float:
     board = yaml.safe_load((project / "params.yaml").read_text())
     board["seeds"] = seeds
     board["toys"]["training"]["steps"] = STEPS
-    board["toys"]["models"]["wgan_gp"] = {"latent": 2}
+    board["toys"]["models"]["wgan_gp"] = {"model": "wgan_gp", "latent": 2}
     (project / "params.yaml").write_text(yaml.safe_dump(board))
     began = time.perf_counter()
     subprocess.run([sys.executable, "-m", "pipeline.train", "ring", "wgan_gp"], cwd=project, check=True)
@@ -44,7 +45,8 @@ def test_eight_seeds(ring: Path) -> None:
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, cores)  # the processes started from here inherit it
     torch.set_num_threads(len(cores))
-    loop = usual_wgan_gp(Spec((2,)), points(), 256, latent=2, width=128, depth=3)
+    nets = models.load("wgan_gp")(Spec((2,)), latent=2)
+    loop = usual_gan(nets, points(), 256, 1e-4, (0.0, 0.9), wasserstein, critics=5)
     ratios, gains = [], []
     for _ in range(3):
         one, eight = seconds(ring, 1), seconds(ring, 8)
