@@ -22,7 +22,7 @@ import models
 from benchmarks.datasets import Split
 from models.common import likelihoods
 from models.common.protocol import Spec
-from pipeline import arithmetic, data, engine
+from pipeline import arithmetic, data, engine, params
 from pipeline.params import Training
 
 CPU = torch.device("cpu")
@@ -89,7 +89,13 @@ Penalised = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 def usual_gan(
-    nets: nn.Module, x: Tensor, batch: int, lr: float, betas: tuple[float, float], critic_loss: Penalised, critics: int = 1
+    nets: nn.Module,
+    x: Tensor,
+    batch: int,
+    lr: float,
+    betas: tuple[float, float],
+    critic_loss: Penalised,
+    critics: int = 1,
 ) -> Callable[[int], None]:
     """The generator moves in every `critics`-th step, by Goodfellow's loss, which costs as much as the others."""
     generator, critic = plain(nets.generator), plain(nets.critic)
@@ -158,11 +164,12 @@ def test_ring_wgan_gp(tmp_path: Path, width: int, depth: int, steps: int, target
 
 
 @pytest.mark.parametrize(
-    ("name", "loss", "target"), [("gan", classification, 1.5), ("wgan_gp", wasserstein, 1.5), ("r3gan", relativistic, 1.5)]
+    ("name", "loss", "target"),
+    [("gan", classification, 1.5), ("wgan_gp", wasserstein, 1.5), ("r3gan", relativistic, 1.5)],
 )
 def test_ring_as_the_suite_has_it(tmp_path: Path, name: str, loss: Penalised, target: float) -> None:
-    settings = load_params().kinds["toys"].models[name]
-    x, model = points(), models.load(name)(Spec((2,)), **settings.settings)
+    settings = params.load().board.toys.models[name].settings
+    x, model = points(), models.load(name)(Spec((2,)), **settings)
     usual = usual_gan(model, x, 256, model.lr, model.betas, loss)
     compare(f"ring {name}", usual, our_loop(model, x, tmp_path, 256, lr_decay="linear"), 200, target)
 
