@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.stage import run_stage
+from pipeline.work.devices import whole_number
 from pipeline.work.display import Display
 from pipeline.work.schedule import Outcome
 from pipeline.work.units import Unit
-from pipeline.work.workers import run_units, whole_number
+from pipeline.work.workers import run_units
 
 
 def main() -> None:

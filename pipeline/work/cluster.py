@@ -10,10 +10,10 @@ from typing import Any
 import ray
 
 from pipeline.files import atomic_write, file_digest
+from pipeline.work.devices import ON_A_CARD
 from pipeline.work.display import REFRESH, Display
 from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
-from pipeline.work.workers import ON_A_CARD
 
 RETRIES = 3  # of a unit whose node is lost
 LEFT_HERE = [".git", ".venv", "artifacts", "reports/scores", "reports/rendered", "docs", "tests", "**/__pycache__"]

@@ -121,7 +121,8 @@ class Unit:
 
     def files(self) -> list[Path]:
         """What a finished unit has made: a file or more in folders named as the outputs of its stage."""
-        return sorted(file for file in self.work.glob(f"*/**/{self.seed}.*") if not file.name.startswith("."))
+        folders = [self.work / name for name in outputs(self.task, self.benchmark, self.contestant)]
+        return sorted(file for folder in folders for file in folder.rglob(f"{self.seed}.*"))
 
     def record(self) -> Record | None:
         """What a finished unit says of itself, provided that all its files are there; None if it is not finished."""

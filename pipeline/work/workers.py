@@ -19,13 +19,13 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from pipeline.stage import describe
+from pipeline.work.devices import ON_A_CARD, devices_seen, worker_count
 from pipeline.work.display import REFRESH, Display
 from pipeline.work.making import run
 from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
 
 TELL = 0.2  # seconds between two words of a worker about how far it is
-ON_A_CARD = 4  # processes that share a GPU, until its memory runs out
 TOGETHER = 8  # seeds of one cell that a process trains side by side on a GPU
 
 
@@ -88,7 +88,7 @@ class _Pool:
         self.keep_on, self.deadline = keep_on, deadline
         self.running: dict[Connection, Job] = {}
         self.context = _context(imports(units))
-        devices = _devices(self.context)
+        devices = devices_seen(self.context)
         on_gpu = devices[0].startswith("cuda")
         self.schedule = Schedule(units, outcome, TOGETHER if on_gpu else 1)
         self.limit = jobs or worker_count(len(self.schedule.waiting), devices)
@@ -175,29 +175,6 @@ class _Pool:
         self.running.clear()
 
 
-def worker_count(units: int, devices: list[str]) -> int:
-    """How many processes run at once: BENCHMARK_WORKERS, or about one a core, or what share the GPUs."""
-    asked = os.environ.get("BENCHMARK_WORKERS")
-    if asked is not None:
-        return min(units, whole_number(asked, "BENCHMARK_WORKERS"))
-    if devices[0].startswith("cuda"):
-        return ON_A_CARD * len(devices)
-    # Three seeds on two cores: all at once take 1.5 times as long as one, two and then one twice as long.
-    rest = units - cores()
-    return min(units, cores() + rest if 0 < rest <= cores() / 2 else cores())
-
-
-def whole_number(text: str, name: str) -> int:
-    """Raises ValueError, one line, for what is no number of processes."""
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"{name} = {text!r}: a whole number from 1 is wanted")
-    return int(text)
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def imports(units: list[Unit]) -> list[str]:
     """The modules that the units run, for the server to import once."""
     found = {"torch", "torch._dynamo"}  # an optimizer imports the latter, which takes seconds, too
@@ -220,39 +197,6 @@ def _context(modules: list[str]) -> Any:
     forkserver.ensure_running()
     signal.signal(signal.SIGINT, handler)
     return context
-
-
-def _devices(context: Any) -> list[str]:
-    """What there is to compute on, as a process says that has torch. Raises ValueError for a BENCHMARK_DEVICE that is
-    not there."""
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell_devices, args=(theirs,))
-    process.start()
-    theirs.close()
-    try:
-        fault, found = ours.recv()
-    except EOFError:
-        raise OSError("no worker process could be started; what it said stands above") from None
-    finally:
-        process.join()
-    if fault:
-        raise ValueError(fault)
-    return found
-
-
-def _tell_devices(connection: Connection) -> None:
-    import torch
-
-    from pipeline.data import chosen_device
-
-    try:
-        device = chosen_device()
-    except ValueError as error:
-        connection.send((str(error), []))
-        return
-    every = device.type == "cuda" and device.index is None
-    count = torch.cuda.device_count() if every else 0
-    connection.send(("", [f"cuda:{index}" for index in range(count)] or [str(device)]))
 
 
 def _work(units: list[Unit], device: str, connection: Connection) -> None:

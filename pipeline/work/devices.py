@@ -1,0 +1,63 @@
+"""What there is to compute on, and how many processes at once."""
+
+import os
+from multiprocessing.connection import Connection
+from typing import Any
+
+ON_A_CARD = 4  # processes that share a GPU, until its memory runs out
+
+
+def worker_count(units: int, devices: list[str]) -> int:
+    """How many processes run at once: BENCHMARK_WORKERS, or about one a core, or what share the GPUs."""
+    asked = os.environ.get("BENCHMARK_WORKERS")
+    if asked is not None:
+        return min(units, whole_number(asked, "BENCHMARK_WORKERS"))
+    if devices[0].startswith("cuda"):
+        return ON_A_CARD * len(devices)
+    # Three seeds on two cores: all at once take 1.5 times as long as one, two and then one twice as long.
+    rest = units - cores()
+    return min(units, cores() + rest if 0 < rest <= cores() / 2 else cores())
+
+
+def whole_number(text: str, name: str) -> int:
+    """Raises ValueError, one line, for what is no number of processes."""
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"{name} = {text!r}: a whole number from 1 is wanted")
+    return int(text)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices_seen(context: Any) -> list[str]:
+    """What there is to compute on, as a process says that has torch. Raises ValueError for a BENCHMARK_DEVICE that is
+    not there."""
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_devices, args=(theirs,))
+    process.start()
+    theirs.close()
+    try:
+        fault, found = ours.recv()
+    except EOFError:
+        raise OSError("no worker process could be started; what it said stands above") from None
+    finally:
+        process.join()
+    if fault:
+        raise ValueError(fault)
+    return found
+
+
+def _tell_devices(connection: Connection) -> None:
+    import torch
+
+    from pipeline.data import chosen_device
+
+    try:
+        device = chosen_device()
+    except ValueError as error:
+        connection.send((str(error), []))
+        return
+    every = device.type == "cuda" and device.index is None
+    count = torch.cuda.device_count() if every else 0
+    connection.send(("", [f"cuda:{index}" for index in range(count)] or [str(device)]))
