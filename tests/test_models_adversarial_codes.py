@@ -96,6 +96,7 @@ def test_contrast_and_critic_add_up_to_the_divergence_of_what_is_no_gaussian() -
     assert (estimated_kl(model, x) - exact).abs().max() < 0.1
 
 
+@pytest.mark.usefixtures("float64")
 def test_the_contrast_has_the_moments_of_q_and_no_gradient() -> None:
     torch.manual_seed(0)
     model = models.load("avb")(Spec((2,)), latent=3, bases=4, width=16)
@@ -122,6 +123,7 @@ class Grey(nn.Module):
         return z.new_zeros(len(z), *self.shape)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["aae", "avb"])
 def test_reconstruction_is_summed_over_pixels_and_averaged_over_the_batch(name: str) -> None:
     x, found = from_levels(torch.randint(17, (6, 1, 8, 8)), 17, like=torch.empty(0)), []
@@ -265,6 +267,7 @@ def test_three_moves_of_an_aae_and_their_players() -> None:
     assert [set(move(batch)) for move in model.moves(7)] == [{"encoder", "decoder"}, {"critic"}, {"encoder"}]
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("posterior", POSTERIORS)
 @pytest.mark.parametrize("spec", [Spec((2,)), IMAGES])
 def test_codes_of_an_aae_vary_as_their_posterior_says(posterior: str, spec: Spec) -> None:

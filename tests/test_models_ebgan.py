@@ -11,6 +11,8 @@ import models
 from models.common.protocol import Batch, Spec
 from models.ebgan import likeness
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 
 class Shift(nn.Module):
     """x -> x + shift"""

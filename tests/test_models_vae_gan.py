@@ -12,6 +12,7 @@ from models.common.protocol import Batch, Spec
 
 GAMMA = 0.3
 PLAYERS = ["encoder", "decoder", "critic"]
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 class Linear(nn.Module):
