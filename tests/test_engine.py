@@ -1,5 +1,6 @@
 """The training loop: who moves, what is averaged, what diverges, and that a resumed run is the same run."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 import models
 from benchmarks import datasets
-from models.common.protocol import Batch, Losses
+from models.common.protocol import Batch, Losses, Spec
 from pipeline import data, engine
 from pipeline.params import Training
 
@@ -36,9 +37,16 @@ def training(**changes: object) -> Training:
     return Training(**{**settings, **changes})
 
 
+def small(name: str, spec: Spec) -> nn.Module:
+    """A model of few weights that does all that a large one does."""
+    constructor, sizes = models.load(name), {"width": 16, "prior_epochs": 1}
+    known = inspect.signature(constructor).parameters
+    return constructor(spec, **{key: value for key, value in sizes.items() if key in known})
+
+
 def new_run(model: str | nn.Module, data: data.Data, folder: Path, settings: Training, init: int = 0) -> engine.Run:
     torch.manual_seed(init)
-    built = models.load(model)(data.spec) if isinstance(model, str) else model
+    built = small(model, data.spec) if isinstance(model, str) else model
     return engine.Run(built, data, settings, 0, CPU, folder / "0")
 
 
