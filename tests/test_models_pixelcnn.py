@@ -157,9 +157,8 @@ def test_a_prefix_may_end_within_a_row_and_differ_between_images(variant: str) -
 def test_training_reaches_the_entropy_of_the_data(variant: str) -> None:
     torch.manual_seed(0)
     name, hyper = VARIANTS[variant]
-    model = models.load(name)(
-        Spec((1, 2, 2), CLASSES, 2), **hyper, width=32, depth=1, lr=0.01
-    )  # of fewer, some are born dead
+    hyper = hyper | {"width": 32, "depth": 1, "lr": 0.01}  # of few units, too many are born dead
+    model = models.load(name)(Spec((1, 2, 2), CLASSES, 2), **hyper)
     (optimizer,) = model.optimizers().values()
     x = torch.tensor([[1, 1, -1, -1], [1, -1, -1, 1], [-1, -1, 1, -1], [-1, -1, -1, -1.0]]).view(4, 1, 2, 2)
     chance = torch.tensor([4, 2, 1, 1])
