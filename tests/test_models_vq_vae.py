@@ -193,8 +193,8 @@ def test_it_learns_a_few_points_by_heart() -> None:
     corners = torch.tensor([[2.0, 2.0], [-2.0, 2.0], [2.0, -2.0], [-2.0, -2.0]])
     model = models.load("vq_vae")(Spec((2,)), codes=16, size=4, slots=1, width=32, depth=2, prior_epochs=30)
     optimizer = model.optimizers()["model"]
-    for step in range(600):
-        optimizer.param_groups[0]["lr"] = 0.02 * (1 - step / 600)  # what noise is left in the weights goes with it
+    for step in range(800):
+        optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / 800)  # what noise is left in the weights goes with it
         x = corners[torch.randint(4, (64,))] + 0.1 * torch.randn(64, 2)
         loss = model.bound_move(Batch(x))["model"]
         optimizer.zero_grad()
