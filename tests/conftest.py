@@ -1,5 +1,28 @@
-"""One thread a test: the nets are small, and two threads that wait for one another on a busy machine are slower."""
+"""What every test has: one thread, and chance of its own; and float64 for those that ask for it."""
 
+from collections.abc import Iterator
+
+import pytest
 import torch
 
-torch.set_num_threads(1)
+torch.set_num_threads(1)  # the nets are small, and two threads that wait for one another on a busy machine are slower
+
+
+@pytest.fixture(autouse=True)
+def own_chance() -> None:
+    """A test draws the same alone, in any order and in any process."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Nets, data and draws are of float64, for tests that work a number out in two ways.
+
+    Processors sum in different orders, and one may sum two products of unlike shapes in two. In float64 such sums
+    differ by some 1e-16 of their terms, and differences of terms as they occur here by 1e-12 of what is left: far
+    within 1e-7, the tolerance of `torch.testing.assert_close`, and 1e-5, that of `torch.isclose`.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)

@@ -83,9 +83,11 @@ def test_outliers_raise_density_and_not_the_clipped_one() -> None:
 
 def test_a_collapsed_generator_covers_nothing() -> None:
     real = draw(400, 4, 0)
-    density, coverage = clipped(real=real, fake=real[:1].expand(400, 4))
-    assert coverage < 0.05
-    assert density in (0, pytest.approx(1))
+    order = real.norm(dim=1).argsort()
+    for place, dense in ((0, True), (-1, False)):  # onto a sample in the middle of the others, and the outermost
+        density, coverage = clipped(real=real, fake=real[order[place]].expand(400, 4))
+        assert coverage < 0.05
+        assert density == 1 if dense else density < 0.5
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ CASES = {
     "plain": lambda: (draw(300, 8, 0), draw(250, 8, 1) * 0.9),
     "far from the origin": lambda: (30 + 0.01 * draw(300, 64, 0), 30 + 0.009 * draw(300, 64, 1)),
     "ties on a lattice": lambda: ((draw(200, 3, 0) * 2).round(), (draw(220, 3, 1) * 2).round()),
-    "clumps": lambda: (clumps(200, 16, 1e-6, 1), clumps(240, 16, 1e-6, 2)),
+    "clumps": lambda: (clumps(200, 16, 1e-7, 1), clumps(240, 16, 1e-7, 2)),
     "clumps among spread": lambda: (draw(200, 16, 1), clumps(200, 16, 1e-5, 2).float()),
     "collapsed": lambda: (draw(200, 8, 0), draw(200, 8, 0)[:1].expand(150, 8)),
     "outlier": lambda: (draw(200, 8, 0), torch.cat([draw(200, 8, 1), torch.full((1, 8), 1e6)])),
@@ -68,7 +68,7 @@ def test_clumps_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     slow = neighbours._nearest_by_differences
     monkeypatch.setattr(neighbours, "_nearest_by_differences", lambda *found: taken.append(1) or slow(*found))
-    neighbours.nearest(clumps(200, 16, 1e-6, 1), 3)
+    neighbours.nearest(clumps(200, 16, 1e-7, 1), 3)
     assert taken
     taken.clear()
     neighbours.nearest(draw(300, 64, 0), 5)

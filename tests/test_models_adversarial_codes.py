@@ -96,6 +96,7 @@ def test_contrast_and_critic_add_up_to_the_divergence_of_what_is_no_gaussian() -
     assert (estimated_kl(model, x) - exact).abs().max() < 0.1
 
 
+@pytest.mark.usefixtures("float64")
 def test_the_contrast_has_the_moments_of_q_and_no_gradient() -> None:
     torch.manual_seed(0)
     model = models.load("avb")(Spec((2,)), latent=3, bases=4, width=16)
@@ -122,6 +123,7 @@ class Grey(nn.Module):
         return z.new_zeros(len(z), *self.shape)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["aae", "avb"])
 def test_reconstruction_is_summed_over_pixels_and_averaged_over_the_batch(name: str) -> None:
     x, found = from_levels(torch.randint(17, (6, 1, 8, 8)), 17, like=torch.empty(0)), []
@@ -176,53 +178,44 @@ def test_the_model_of_avb_moves_with_its_critic_in_every_step_or_fewer() -> None
 
 
 def energy(distance: Tensor, first: Tensor) -> Tensor:
-    """The energy distance of those in `first`, a mask, to the others: (n, n), (n,) -> ()"""
+    """The energy distance (Szekely, Rizzo, 2004) of those in `first`, a mask, to the others: (n, n), (n,) -> ()"""
     one, other = first.to(distance), (~first).to(distance)
     share = torch.stack([one / one.sum(), -other / other.sum()])
     return -(share.sum(0) @ distance @ share.sum(0))
 
 
-def p_value(one: Tensor, other: Tensor, permutations: int = 199) -> float:
-    """Of the permutation test of equal distributions (Szekely, Rizzo, 2004) by energy distance."""
-    both = torch.cat([one, other])
-    distance = torch.cdist(both, both)
-    first = torch.arange(len(both)) < len(one)
-    found = energy(distance, first)
-    others = [energy(distance, first[torch.randperm(len(both))]) for _ in range(permutations)]
-    return (1 + sum(int(value >= found) for value in others)) / (1 + permutations)
-
-
-def agreement(model: nn.Module, x: Tensor) -> float:
-    """The p-value of equal distributions of 200 codes and as many draws of the prior."""
-    with torch.no_grad():
-        code = model.code(x[:200])
-        return p_value(code, model.prior(200, code))
+@torch.no_grad()
+def from_prior(model: nn.Module, x: Tensor, n: int = 1000) -> float:
+    """The energy distance of n codes from as many draws of the prior."""
+    code = model.code(x[:n])
+    both = torch.cat([code, model.prior(n, code)])
+    return energy(torch.cdist(both, both), torch.arange(2 * n) < n).item()
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
 def test_codes_of_an_aae_match_its_prior(posterior: str) -> None:
-    """A test at level 0.01 refuses the codes before training, and not after it."""
+    """Training takes more than nine tenths of their distance; whatever the chance, it takes 0.97 and more."""
     torch.manual_seed(0)
     x = torch.randn(4000, 2) @ torch.tensor([[1.5, 0.5], [0.0, 0.4]]) + torch.tensor([1.0, -1.0])
-    model = models.load("aae")(Spec((2,)), latent=2, posterior=posterior, lr=2e-3, width=48, depth=2)
-    nn.init.ones_(model.encoder[-1].bias)  # away from the prior, whatever the posterior
-    assert agreement(model, x) < 0.01
+    model = models.load("aae")(Spec((2,)), latent=2, posterior=posterior, lr=8e-3, width=48, depth=2)
+    model.encoder[-1].bias.data[:2] = 1.5  # away from the prior, whatever the posterior
+    before = from_prior(model, x)
     train(model, MOVES, Batch(x), 700)
-    assert agreement(model, x) > 0.01
+    assert from_prior(model, x) < before / 10
     assert (model.reconstruct(x) - x).square().sum(1).mean() < 0.05
 
 
 def test_codes_of_a_supervised_aae_match_the_mixture_and_their_own_component() -> None:
-    """Level 0.01 as before; each of ten classes is nearest to its own component's centre."""
+    """As before; and each of ten classes is nearest to its own component's centre."""
     torch.manual_seed(1)
     label = torch.arange(4000) % 10
     angle = 2 * math.pi * (label * 3 % 10) / 10  # the data's order around the circle is not the prior's
     x = torch.stack([angle.cos(), angle.sin()], 1) + 0.1 * torch.randn(4000, 2)
-    hyper = {"posterior": "universal", "lr": 2e-3, "width": 48, "depth": 2}
+    hyper = {"posterior": "universal", "lr": 4e-3, "width": 48, "depth": 2}
     model = models.load("aae")(Spec((2,), classes=10), **SUPERVISED, **hyper)
-    assert agreement(model, x) < 0.01
+    before = from_prior(model, x)
     train(model, MOVES, Batch(x, label), 600)
-    assert agreement(model, x) > 0.01
+    assert from_prior(model, x) < before / 10
     with torch.no_grad():
         centres = torch.stack([model.code(x[label == k]).mean(0) for k in range(10)])
         aim = torch.stack([model.prior(5000, x, label=torch.full((5000,), k)).mean(0) for k in range(10)])
@@ -265,6 +258,7 @@ def test_three_moves_of_an_aae_and_their_players() -> None:
     assert [set(move(batch)) for move in model.moves(7)] == [{"encoder", "decoder"}, {"critic"}, {"encoder"}]
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("posterior", POSTERIORS)
 @pytest.mark.parametrize("spec", [Spec((2,)), IMAGES])
 def test_codes_of_an_aae_vary_as_their_posterior_says(posterior: str, spec: Spec) -> None:

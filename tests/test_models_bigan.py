@@ -1,5 +1,6 @@
 """The bidirectional GAN: what it shows the critic, and who follows which gradient."""
 
+import pytest
 import torch
 from made import Affine
 from torch import Tensor, nn
@@ -7,6 +8,8 @@ from torch import Tensor, nn
 import models
 from models.common import losses
 from models.common.protocol import Batch, Spec
+
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 class Product(nn.Module):

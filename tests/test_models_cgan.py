@@ -9,6 +9,7 @@ from models.common.protocol import Batch, Spec
 
 CRITICS = ["concatenation", "projection"]
 SPECS = [Spec((2,), classes=3), Spec((1, 8, 8), classes=3)]
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=["points", "images"])

@@ -171,10 +171,13 @@ def test_the_bound_lies_below_importance_sampling_and_that_below_the_likelihood(
     features, prior = model.condition(many)
     code = model.posterior(many, prior)
     elbo = -model.distortion(many, features, code) - divergence(code, prior).mean()
-    single, five, fifty = (model.importance_bound(many[: 8000 // k], k, rng).mean() for k in (1, 5, 50))
-    assert torch.allclose(elbo, single, atol=0.05)  # the same bound, with its KL in closed form
+    draws = model.importance_bound(many, 1, rng)
+    five, fifty = (model.importance_bound(many[: 8000 // k], k, rng).mean() for k in (5, 50))
+    off = 5 * draws.std() / repeats**0.5  # both are means of as many draws
+    assert torch.allclose(elbo, draws.mean(), rtol=0, atol=off)  # the same bound, with its KL in closed form
     assert elbo + 0.2 < five < fifty - 0.02 < exact(model, image)
-    assert torch.allclose(model.importance_bound(image, 20000, rng), exact(model, image), atol=0.01)
+    model.recognition[-1].bias.data += torch.tensor([-1.5, 1.5])  # q is wider than the posterior: no weight is large
+    assert torch.allclose(model.importance_bound(image, 20000, rng), exact(model, image), atol=0.05)
 
 
 def test_probabilities_of_all_completions_sum_to_one() -> None:

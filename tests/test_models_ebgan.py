@@ -11,6 +11,8 @@ import models
 from models.common.protocol import Batch, Spec
 from models.ebgan import likeness
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 
 class Shift(nn.Module):
     """x -> x + shift"""
@@ -105,7 +107,7 @@ def test_pretraining_is_decided_by_the_step() -> None:
 
 def test_pretraining_teaches_the_critic_to_reconstruct() -> None:
     torch.manual_seed(0)
-    model, x = models.load("ebgan")(Spec((2,)), width=16, pretrain=100), torch.randn(64, 2)
+    model, x = models.load("ebgan")(Spec((2,)), width=32, pretrain=100, lr=1e-2), torch.randn(64, 2)
     optimizers, before = model.optimizers(), model.energy(x)[0].mean().item()
     for step in range(100):
         (move,) = model.moves(step)

@@ -127,6 +127,7 @@ class Shift(nn.Module):
         return x + 0.7
 
 
+@pytest.mark.usefixtures("float64")
 def test_the_moves_are_the_bound_from_both_sides(divergence: str) -> None:
     batch, row = Batch(torch.randn(6, 2)), DIVERGENCES[divergence]
     for side, raised in (("minimax", row.conjugate), ("alternative", row.activation)):

@@ -12,6 +12,8 @@ import models
 from models.common import losses
 from models.common.protocol import Batch, Spec
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 
 class Shift(nn.Module):
     """x -> x + shift, as a generator of points made to be computed by hand."""

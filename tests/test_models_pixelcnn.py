@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 import models
 from models.common import raster
-from models.common.pixels import from_levels
+from models.common.pixels import from_levels, to_levels
 from models.common.protocol import Batch, Spec
 
 VARIANTS = {
@@ -22,6 +22,9 @@ VARIANTS = {
 CASES = {"binary 3x3": ((1, 3, 3), 2), "3-level 2x2": ((1, 2, 2), 3), "colour 2x2": ((3, 2, 2), 2)}
 CLASSES = 3
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
+every_size = pytest.mark.parametrize(
+    ("shape", "levels"), [((1, 6, 5), 3), ((3, 3, 4), 4), ((1, 5, 1), 2), ((1, 1, 5), 2)]
+)
 
 
 def build(variant: str, shape: tuple[int, ...], levels: int, **sizes: int) -> nn.Module:
@@ -93,15 +96,30 @@ def test_no_logit_depends_on_what_comes_later(variant: str, colours: int) -> Non
 
 
 @every_variant
-@pytest.mark.parametrize(("shape", "levels"), [((1, 6, 5), 3), ((3, 3, 4), 4), ((1, 5, 1), 2), ((1, 1, 5), 2)])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_kept_or_computed_anew_the_image_is_the_same(
-    variant: str, shape: tuple[int, ...], levels: int, dtype: torch.dtype
-) -> None:
-    model = build(variant, shape, levels).to(dtype)
+@every_size
+def test_kept_or_computed_anew_the_image_is_the_same(variant: str, shape: tuple[int, ...], levels: int) -> None:
+    """In float64: of a few hundred uniforms none lies within rounding, 1e-15, of where a level's share ends."""
+    model = build(variant, shape, levels)
     drawn = model.sample(16, labels(model, 16), Generator().manual_seed(1))
     assert torch.equal(drawn, plain_loop(model, 16, Generator().manual_seed(1)))
-    assert drawn.dtype == dtype and drawn.std() > 0.3
+    assert drawn.dtype == torch.float64 and drawn.std() > 0.3
+
+
+@every_variant
+@every_size
+def test_in_float32_the_uniform_lies_in_the_share_of_the_level_drawn(
+    variant: str, shape: tuple[int, ...], levels: int
+) -> None:
+    """To 1e-5: a share comes of sums of a hundred products and more, each rounded to 1e-7."""
+    model = build(variant, shape, levels).float()
+    drawn = model.sample(16, labels(model, 16), Generator().manual_seed(1))
+    chance = torch.rand(drawn.shape, generator=Generator().manual_seed(1))
+    share = model(drawn, labels(model, 16)).softmax(2)  # (B, C, L, H, W)
+    level = to_levels(drawn, levels).unsqueeze(2)
+    end = share.cumsum(2).gather(2, level).squeeze(2)  # (B, C, H, W)
+    start = end - share.gather(2, level).squeeze(2)
+    assert (start - 1e-5 < chance).all() and (chance < end + 1e-5).all()
+    assert drawn.dtype == torch.float32 and drawn.std() > 0.3
 
 
 @every_variant
@@ -139,12 +157,13 @@ def test_a_prefix_may_end_within_a_row_and_differ_between_images(variant: str) -
 def test_training_reaches_the_entropy_of_the_data(variant: str) -> None:
     torch.manual_seed(0)
     name, hyper = VARIANTS[variant]
-    model = models.load(name)(Spec((1, 2, 2), CLASSES, 2), **hyper, width=8, depth=1, lr=0.01)
+    hyper = hyper | {"width": 32, "depth": 1, "lr": 0.01}  # of few units, too many are born dead
+    model = models.load(name)(Spec((1, 2, 2), CLASSES, 2), **hyper)
     (optimizer,) = model.optimizers().values()
     x = torch.tensor([[1, 1, -1, -1], [1, -1, -1, 1], [-1, -1, 1, -1], [-1, -1, -1, -1.0]]).view(4, 1, 2, 2)
     chance = torch.tensor([4, 2, 1, 1])
     batch = Batch(x.repeat_interleave(chance, 0), torch.zeros(8, dtype=torch.int64))
-    for step in range(150):
+    for step in range(100):
         (move,) = model.moves(step)
         optimizer.zero_grad()
         loss = move(batch)["model"]

@@ -11,6 +11,7 @@ import models
 from models.common.protocol import Batch, Spec
 
 GAMMA = 0.6
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 class Bowl(nn.Module):

@@ -22,7 +22,7 @@ def build(spec: Spec = IMAGES, **hyper: object) -> nn.Module:
     model = models.load("vq_vae")(spec, **{"codes": 3, "size": 4, "width": 8, "depth": 2} | hyper).double()
     nn.init.normal_(model.codebook)
     for weight in model.prior.parameters():
-        nn.init.normal_(weight, std=0.5)
+        nn.init.normal_(weight, std=1.0)
     return model.eval()
 
 
@@ -191,9 +191,10 @@ def test_the_codes_in_use_are_counted() -> None:
 def test_it_learns_a_few_points_by_heart() -> None:
     torch.manual_seed(0)
     corners = torch.tensor([[2.0, 2.0], [-2.0, 2.0], [2.0, -2.0], [-2.0, -2.0]])
-    model = models.load("vq_vae")(Spec((2,)), codes=16, size=4, slots=1, lr=5e-3, width=32, depth=2, prior_epochs=30)
+    model = models.load("vq_vae")(Spec((2,)), codes=16, size=4, slots=1, width=32, depth=2, prior_epochs=30)
     optimizer = model.optimizers()["model"]
-    for _ in range(600):
+    for step in range(800):
+        optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / 800)  # what noise is left in the weights goes with it
         x = corners[torch.randint(4, (64,))] + 0.1 * torch.randn(64, 2)
         loss = model.bound_move(Batch(x))["model"]
         optimizer.zero_grad()
