@@ -192,6 +192,7 @@ def test_it_learns_a_few_points_by_heart() -> None:
     torch.manual_seed(0)
     corners = torch.tensor([[2.0, 2.0], [-2.0, 2.0], [2.0, -2.0], [-2.0, -2.0]])
     model = models.load("vq_vae")(Spec((2,)), codes=16, size=4, slots=1, width=32, depth=2, prior_epochs=30)
+    model.codebook.data.mul_(4)  # as far apart as the encoder's first answers, so that corners do not share a code
     optimizer = model.optimizers()["model"]
     for step in range(800):
         optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / 800)  # what noise is left in the weights goes with it
