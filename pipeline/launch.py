@@ -8,14 +8,13 @@ such as a borrowed GPU, gets them in a file: ``--pack FILE`` here, ``--work FILE
 """
 
 import argparse
-import subprocess
-import sys
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.stage import run_stage
+from pipeline.tracking.following import following
 from pipeline.work.devices import whole_number
 from pipeline.work.display import Display
 from pipeline.work.schedule import Outcome
@@ -69,7 +68,7 @@ def launch(arguments: argparse.Namespace) -> None:
         print(f"{len(units)} units: {arguments.pack}; there, `python -m pipeline.launch --work {arguments.pack.name}`")
         return
     display, began = Display("launch", units, plan.cost(units)), time.monotonic()
-    with tracked(units):
+    with following() if any(unit.task == "train" for unit in units) else nullcontext():
         if arguments.ray:
             outcome = on_ray(units, arguments.ray, arguments.jobs, display)
         else:
@@ -104,21 +103,6 @@ def summary(units: Collection[Unit], outcome: Outcome, seconds: float, then: str
         print(f"{made} of {len(units)} units made in {minutes} min {rest} s; {then}", flush=True)
     else:
         print("no unit is stale", flush=True)
-
-
-@contextmanager
-def tracked(units: Collection[Unit]) -> Iterator[None]:
-    """Have a process beside this one bring live curves into MLflow; it can neither delay nor fail anything."""
-    if not any(unit.task == "train" for unit in units):
-        yield
-        return
-    command = [sys.executable, "-m", "pipeline.tracking", "--follow"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as follower:
-        assert follower.stdin is not None
-        try:
-            yield
-        finally:
-            follower.stdin.close()  # the end of its input is its sign to stop, also when this process is killed
 
 
 def on_ray(units: list[Unit], address: str, jobs: int | None, display: Display) -> Outcome:

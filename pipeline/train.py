@@ -7,16 +7,13 @@ there do the stage's outputs appear.
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from pipeline import params
 from pipeline.cell import Cell
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
+from pipeline.tracking.following import following
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
 
@@ -39,7 +36,7 @@ def train(cell: Cell) -> None:
         if there == len(units):
             records = made(units, "")
         else:
-            with tracked(cell):
+            with following(cell.benchmark, cell.model):
                 records = made(units, f"{cell.position}: train {cell.name}")
         cell.unchanged("train")
         write(cell, units, records)
@@ -66,18 +63,6 @@ def write(cell: Cell, units: list[Unit], records: list[dict[str, Any]]) -> None:
 
 def mean(values: list[float]) -> float | None:
     return round(sum(values) / len(values), 2) if values else None
-
-
-@contextmanager
-def tracked(cell: Cell) -> Iterator[None]:
-    """Have a process beside this one bring the live curves into MLflow; it can neither delay nor fail the training."""
-    command = [sys.executable, "-m", "pipeline.tracking", cell.benchmark, cell.model, "--follow"]
-    follower = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-    try:
-        yield
-    finally:
-        assert follower.stdin is not None  # it was asked for
-        follower.stdin.close()  # the end of its input is its sign to stop, also when this process is killed
 
 
 if __name__ == "__main__":
