@@ -103,10 +103,10 @@ def check_code(file: Path, entry: str, packed: dict[str, Any]) -> None:
         )
 
 
-def content(tar: tarfile.TarFile, name: str) -> bytes:
-    found = tar.extractfile(name)
+def content(tar: tarfile.TarFile, member: str | tarfile.TarInfo) -> bytes:
+    found = tar.extractfile(member)
     if found is None:
-        raise KeyError(name)
+        raise KeyError(member)
     return found.read()
 
 
@@ -189,7 +189,7 @@ def read(file: Path) -> list[tuple[Unit, Record | None, dict[str, bytes]]]:
         with tarfile.open(file, "r:") as tar:
             files: dict[str, bytes] = {}
             for member in tar:
-                data = content(tar, member.name)
+                data = content(tar, member)  # by its name would read to the end first
                 if len(data) != member.size:
                     break  # the machine ended while it wrote
                 files[member.name] = data
