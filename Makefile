@@ -15,8 +15,8 @@ reproduce: $(READY)  ## run what changed of the suite on every core (or JOBS=4),
 	$(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.report --summary
 
-test: $(READY)  ## every test but the timings
-	$(BIN)/python -m pytest
+test: $(READY)  ## every test but the timings, a file at a time in each of two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
 	$(BIN)/python -m pipeline.add $(NAME)

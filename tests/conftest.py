@@ -26,3 +26,8 @@ def float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The real pipeline first: with two processes all other files then fit beside it."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
