@@ -110,7 +110,7 @@ class Unit:
         if not self.trained:
             return {}
         fresh = work_folder("train", self.benchmark, self.contestant, self.trained)
-        done = (fresh / f"{self.seed}.json").exists()
+        done = (fresh / "weights" / f"{self.seed}.pt").exists()  # which is written last
         place = {} if done else outputs("train", self.benchmark, self.contestant)
         suffixes = {"weights": ".pt", "snapshots": ".npz"}
         return {name: place.get(name, fresh / name) / f"{self.seed}{suffix}" for name, suffix in suffixes.items()}
@@ -157,6 +157,14 @@ def work_folder(task: Task, benchmark: str, contestant: str, fingerprint: str) -
     return WORK / benchmark / contestant / f"{task}-{fingerprint[:16]}"
 
 
+def _is_still_there(path: Path, lock: IO[str]) -> bool:
+    """Whoever held the lock may have tidied its folder away."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[IO[str]]:
     """Hold the lock ``path``; waits while another process does. It is let go when its process ends, however it ends."""
@@ -164,10 +172,9 @@ def locked(path: Path) -> Iterator[IO[str]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with suppress(FileNotFoundError):  # whoever held it may have tidied its folder away
-                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                    yield lock
-                    return
+            if _is_still_there(path, lock):
+                yield lock
+                return
 
 
 def publish(units: list[Unit]) -> None:
