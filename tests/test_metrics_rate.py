@@ -1,6 +1,9 @@
 """Both terms of a bound and a completer's likelihood against closed forms, and how evaluation asks models for them."""
 
+import json
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,9 +12,8 @@ from torch import Tensor, nn
 import models
 from benchmarks.metrics import completion, rate
 from models.common.protocol import Spec
-from pipeline.cell import Cell
-from pipeline.evaluate import protocol
 from pipeline.evaluation.evidence import of_pixels, of_terms
+from pipeline.evaluation.scores import protocol
 from pipeline.params import Params
 
 WANTED = {"rate", "hidden_log_prob"}
@@ -77,8 +79,23 @@ def test_the_likeliest_and_the_least_likely_image_are_kept_with_what_their_pixel
     assert torch.allclose(found["nats"], -torch.log(torch.tensor([0.9, 0.1])).view(2, 1, 1, 1).expand(2, 1, 2, 2))
 
 
-def test_a_model_that_completes_images_is_named_as_such() -> None:
-    benchmark = Params().benchmark("mnist_binary")
+def lines_of(folder: Path, given: str | None, machines: list[str]) -> list[str]:
+    """The protocol of a cell whose seeds were trained on these machines."""
+    training = folder / "completer/training.json"
+    training.parent.mkdir(exist_ok=True)
+    seeds = [{"made": {"device": machine, "torch": "2.9"}} for machine in machines]
+    training.write_text(json.dumps({"seeds": seeds}))
+    cell = SimpleNamespace(model="completer", architecture="structured_cvae", training=training, scores=training)
+    return protocol(cell, Params().benchmark("mnist_binary"), [{"seed": 0, "given": given}])
+
+
+def test_a_model_that_completes_images_is_named_as_such(tmp_path: Path) -> None:
     for given, named in (("image", True), ("nothing", False), (None, False)):
-        lines = protocol(Cell("mnist_binary", "completer"), benchmark, [{"seed": 0, "given": given}])
-        assert ("completer is shown held-out images and completes their hidden part" in " ".join(lines)) == named
+        said = " ".join(lines_of(tmp_path, given, ["a card"]))
+        assert ("completer is shown held-out images and completes their hidden part" in said) == named
+
+
+def test_the_machines_that_trained_a_model_are_named(tmp_path: Path) -> None:
+    assert "Trained on a card (torch 2.9)." in lines_of(tmp_path, None, ["a card"] * 3)
+    both = lines_of(tmp_path, None, ["a card", "a processor", "a card"])
+    assert "Trained on a card (torch 2.9) and a processor (torch 2.9)." in both

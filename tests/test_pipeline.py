@@ -270,7 +270,7 @@ def test_a_dependency_edited_while_a_cell_trains_fails_the_stage(clone: Path) ->
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.train", "ring", "vae"], cwd=clone, stderr=subprocess.PIPE, text=True
     )
-    wait_for(lambda: (clone / "artifacts/work/ring/vae").exists())
+    wait_for(lambda: list((clone / "artifacts/work/ring/vae").glob("train-*")))
     with edited(clone / "models/vae.py", "class Model", "EDITED = True\n\n\nclass Model"):
         _, errors = process.communicate()
     assert process.returncode == 1

@@ -18,7 +18,8 @@ from torch import Tensor
 from benchmarks import inception, metrics
 from benchmarks.datasets import Split, Splits
 from benchmarks.extractors import ChannelJudge, Judge, describe
-from pipeline import data, judge, params
+from pipeline import data, params
+from pipeline.evaluation import judging
 from pipeline.stage import run_stage
 from pipeline.tools import export, score, sets
 
@@ -60,7 +61,7 @@ def test_equal_sets_score_best(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "channels", "classes"), [(Judge, 1, 10), (ChannelJudge, 3, 1000)])
 def test_a_judge_gives_features_labels_and_classes(kind: type, channels: int, classes: int, tmp_path: Path) -> None:
     trained, x = kind((channels, 8, 8), 10), levels(40, 0, channels)
-    judge.save_judge(trained, tmp_path / "judge.pt")
+    judging.save_judge(trained, tmp_path / "judge.pt")
     path = saved(tmp_path / "set.npz", x)
     used = score.opened(f"judge:{tmp_path / 'judge.pt'}", x)
     found = score.evidence({"real": sets.read(path), "fake": sets.read(path)}, used)
@@ -200,7 +201,7 @@ def test_unfit_pairs_are_one_line(
 
 
 def test_a_judge_of_other_images_names_both(tmp_path: Path) -> None:
-    judge.save_judge(Judge((1, 28, 28), 10), tmp_path / "judge.pt")
+    judging.save_judge(Judge((1, 28, 28), 10), tmp_path / "judge.pt")
     path = saved(tmp_path / "set.npz", levels(9, 0))
     with pytest.raises(ValueError, match=r"reads images of shape \(1, 28, 28\), not .* \(9, 1, 8, 8\) \(real is .*set"):
         values(path, path, f"judge:{tmp_path / 'judge.pt'}")

@@ -162,7 +162,7 @@ def plain(found: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str],
 
 
 def python(*arguments: str, grace: float = tracking.GRACE, **options: Any) -> subprocess.Popen:
-    code = f"from pipeline import tracking; tracking.GRACE = {grace}; tracking.main()"
+    code = f"from pipeline.tracking import importer; importer.GRACE = {grace}; importer.main()"
     command = [sys.executable, "-c", code, *arguments]
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(command, text=True, **streams, **options)

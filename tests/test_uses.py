@@ -197,7 +197,7 @@ def test_what_pictures_show_lies_beside_the_samples(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     resident, cell = data(), Cell("digits", "painter")
     evidence = uses.inpainted(Painter(0.25), "digits", resident, chance())
-    uses.save(cell, 0, resident, evidence | {"walks": uses.walks(Coder(), resident)})
+    uses.save(cell.samples, 0, resident, evidence | {"walks": uses.walks(Coder(), resident)})
     (cell.samples / "0.npz").write_bytes(packed(x=resident.test.x, levels=17))
     fills, walks = read_fills(cell.samples / "fills/0.npz", ""), read_walks(cell.samples / "walks/0.npz", "")
     assert fills.damage == ("Centre", "Lower half", "Rectangle", "Salt and pepper") and fills.levels == 17
@@ -211,6 +211,6 @@ def test_what_pictures_show_lies_beside_the_samples(tmp_path: Path, monkeypatch:
 
 def test_nothing_is_written_for_a_model_without_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    uses.save(Cell("ring", "gan"), 0, plane(), {"walks": {}})
+    uses.save(Cell("ring", "gan").samples, 0, plane(), {"walks": {}})
     assert not list(tmp_path.iterdir())
     assert read_fills(tmp_path / "0.npz", "") is None and read_walks(tmp_path / "0.npz", "") is None
