@@ -52,7 +52,7 @@ def test_a_dropped_half_is_seen_in_nearly_every_bin() -> None:
     fake = draws(2000, 1)
     found = bins(train=draws(4000, 0), fake=fake[fake[:, 0] > 0], k=20)
     assert found.ndb >= 0.8
-    assert found.bins_js > 0.1  # 0.22 were no cell on both sides of 0
+    assert found.bins_js > 0.15
 
 
 def test_order_does_not_matter_beyond_the_caps() -> None:

@@ -12,6 +12,7 @@ import ray
 from pipeline.files import atomic_write, file_digest
 from pipeline.work.devices import ON_A_CARD
 from pipeline.work.display import REFRESH, Display
+from pipeline.work.making import inputs
 from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
 
@@ -84,9 +85,7 @@ class _Tasks:
 
     def inputs(self, unit: Unit) -> dict[str, tuple[str, Any]]:
         """The digest of each file that the unit reads, and where the cluster has it."""
-        read = [path for path in (unit.data, unit.judge) if path.exists()]
-        read += unit.training_files().values()
-        return {path.as_posix(): self.send(path) for path in read}
+        return {path.as_posix(): self.send(path) for path in inputs(unit)}
 
     def send(self, path: Path) -> tuple[str, Any]:
         name, digest = path.as_posix(), file_digest(path)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 from pipeline.files import atomic_write, file_digest
 from pipeline.work.units import Record, Unit, locked
@@ -25,6 +26,11 @@ def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Rec
             if record is not None:
                 tell(unit.steps)
             yield record if record is not None else finish(unit, next(made))
+
+
+def inputs(unit: Unit) -> list[Path]:
+    """The files that a unit reads, where they are there: data, judge, and what an evaluation looks at."""
+    return [path for path in (unit.data, unit.judge, *unit.training_files().values()) if path.exists()]
 
 
 def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:

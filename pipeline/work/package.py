@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.digests import closure, digest
 from pipeline.files import atomic_write, file_digest
+from pipeline.work.making import inputs
 from pipeline.work.units import Record, Unit
 
 MANIFEST = "package.json"
@@ -25,27 +26,25 @@ def pack(units: list[Unit], file: Path) -> None:
     """Write what ``units`` need into ``file``."""
     from pipeline.entries import roots_of
 
-    trained = {unit.key for unit in units if unit.task == "train"}
-    inputs: set[Path] = set()
+    trained_there = {unit.key for unit in units if unit.task == "train"}
+    read: set[Path] = set()
     code: dict[str, Any] = {}
     for unit in units:
         entry, roots = roots_of(unit)
         if entry not in code:
             code[entry] = {"roots": [root.as_posix() for root in roots], "digest": digest(roots)}
-        inputs |= {path for path in (unit.data, unit.judge) if path.exists()}
-        if unit.trained and unit.after not in trained:
-            inputs |= set(unit.training_files().values())
-        inputs |= begun(unit)
+        older = unit.training_files().values() if unit.after in trained_there else ()
+        read |= {*inputs(unit), *begun(unit)}.difference(older)
     sources = closure([Path("pipeline/launch.py"), *(Path(root) for entry in code.values() for root in entry["roots"])])
     manifest = {
-        "units": [{**unit.as_json(), "entry": roots_of(unit)[0]} for unit in units],
+        "units": [unit.as_json() for unit in units],
         "code": code,
-        "files": {path.as_posix(): file_digest(path) for path in sorted(inputs)},
+        "files": {path.as_posix(): file_digest(path) for path in sorted(read)},
     }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as tar:
         add(tar, MANIFEST, json.dumps(manifest).encode())
-        for path in sorted(inputs | sources):
+        for path in sorted(read | sources):
             add(tar, path.as_posix(), path.read_bytes())
     atomic_write(file, buffer.getvalue())
 
@@ -119,7 +118,7 @@ def inside(name: str) -> Path:
 
 
 def restored(content: dict[str, Any]) -> Unit:
-    unit = Unit(**{key: value for key, value in content.items() if key != "entry"})
+    unit = Unit(**content)
     inside(unit.file(".json").as_posix())
     return unit
 
