@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -187,7 +188,7 @@ def test_runs_that_take_turns_are_each_as_alone(
 
     before = torch.get_rng_state()
     runs = [new_run(name, data, tmp_path / f"turns{i}", **of) for i, (name, data, of) in enumerate(cells)]
-    assert engine.together(runs) == [None] * 3
+    assert dict(engine.together(runs)) == dict.fromkeys(range(3))
     assert all(same(left(run), found) for run, found in zip(runs, alone, strict=True))
 
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY", 0.0)
@@ -195,7 +196,7 @@ def test_runs_that_take_turns_are_each_as_alone(
     for windows, run in zip((3, 9, 6), runs, strict=True):
         cut_off(run, windows)
     runs = [new_run(name, data, tmp_path / f"cut{i}", init=9, noise=9) for i, (name, data, _) in enumerate(cells)]
-    assert engine.together(runs) == [None] * 3
+    assert dict(engine.together(runs)) == dict.fromkeys(range(3))
     assert all(same(left(run), found) for run, found in zip(runs, alone, strict=True))
     torch.set_rng_state(before)
 
@@ -204,13 +205,31 @@ def test_a_run_that_diverges_leaves_the_others_alone(tmp_path: Path) -> None:
     runs = [new_run("ae", points(), tmp_path / str(i), noise=i) for i in range(3)]
     with torch.no_grad():
         next(runs[1].model.parameters()).fill_(float("nan"))
-    first, second, third = engine.together(runs)
-    assert first is None and third is None and (second.step, second.player) == (0, "model")
+    ends = dict(engine.together(runs))
+    assert ends.keys() == {0, 1, 2} and ends[0] is ends[2] is None and (ends[1].step, ends[1].player) == (0, "model")
+
+
+def test_a_run_that_fails_leaves_the_others_alone_and_short_ones_end_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [new_run("ae", points(), tmp_path / str(i), noise=i, steps=steps) for i, steps in enumerate((30, 20, 10))]
+    error = RuntimeError("no such thing")
+    monkeypatch.setattr(runs[1].model, "reconstruction_move", Mock(side_effect=error))
+    assert list(engine.together(runs)) == [(1, error), (2, None), (0, None)]
+
+
+def test_where_memory_is_short_all_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [new_run("ae", points(), tmp_path / str(i), noise=i) for i in range(2)]
+    monkeypatch.setattr(
+        runs[1].model, "reconstruction_move", Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory"))
+    )
+    with pytest.raises(torch.OutOfMemoryError):
+        list(engine.together(runs))
 
 
 def test_runs_that_take_turns_need_noise_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Run\(noise=...\)"):
-        engine.together([new_run("ae", points(), tmp_path, noise=None) for _ in range(2)])
+        list(engine.together([new_run("ae", points(), tmp_path, noise=None) for _ in range(2)]))
 
 
 def test_a_runs_chance_is_its_own() -> None:

@@ -25,7 +25,7 @@ OUTPUTS = {"weights": ".pt", "snapshots": ".npz", "curves": ".csv"}
 
 
 def train(units, advance):
-    for unit in units:
+    for place, unit in enumerate(units):
         begun = Path("begun.txt")
         with begun.open("a") as file:
             file.write(f"{unit.contestant} {unit.seed}\\n")
@@ -43,7 +43,7 @@ def train(units, advance):
             time.sleep(3000)
         for folder, suffix in OUTPUTS.items():
             atomic_write(unit.work / folder / f"{unit.seed}{suffix}", f"{unit.name}\\n")
-        yield {"status": "finished", "step": unit.steps, "player": "", "seconds": 1.0, "made": unit.origin}
+        yield place, {"status": "finished", "step": unit.steps, "player": "", "seconds": 1.0, "made": unit.origin}
 '''
 EVALUATION = '''
 """A stand-in."""

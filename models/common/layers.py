@@ -55,10 +55,9 @@ class Halve(nn.Conv2d):
         super().__init__(wide, narrow, 4, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not x.is_cpu:
-            return super().forward(x)
-        x = channels_last(x)
-        if x.requires_grad and x.shape[1] < FEW:
+        if x.is_cpu:
+            x = channels_last(x)
+        if x.requires_grad and (x.shape[1] < FEW or not x.is_cpu):
             return _Halve.apply(*cast(x, self.weight, self.bias))
         return super().forward(x)
 
@@ -76,6 +75,9 @@ class Double(nn.ConvTranspose2d):
 
 
 class _Halve(torch.autograd.Function):
+    """Where a loss holds the gradient, PyTorch's second derivative is a convolution with whole images for kernels, for
+    which cuDNN has none but slow ways; here it is that of the transposed convolution, which has fast ones."""
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -124,7 +126,7 @@ class _Double(torch.autograd.Function):
 
 def transposed(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(B, narrow, H, W) -> (B, wide, 2H, 2W): to few channels as one matrix product whose 4x4 patches are added up."""
-    if weight.shape[1] >= FEW:
+    if weight.shape[1] >= FEW or not x.is_cpu:
         return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
     height, breadth = x.shape[2:]
     patches = x.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)  # (B, H * W, wide * 16)

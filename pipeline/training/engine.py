@@ -261,21 +261,24 @@ def way(device: torch.device) -> type[Streamed]:
     return Resident if device.type == "cuda" else Streamed
 
 
-def together(runs: Sequence[Run]) -> list[Divergence | None]:
-    """Train several runs in turns, so that one computes while the host waits for another: how each of them ended.
+def together(runs: Sequence[Run]) -> Iterator[tuple[int, Exception | None]]:
+    """Train several runs in turns, so that one computes while the host waits for another: the place of each as it
+    ends, with what ended it before its last step.
 
-    Each draws from its own chance, so that its result is what it would be alone.
+    Each draws from its own chance, so that its result is what it would be alone. Without memory none goes on.
     """
     if len(runs) > 1 and any(run.noise is None for run in runs):
         raise ValueError("runs that take turns need a seed each for their noise: give Run(noise=...)")
-    ends: list[Divergence | None] = [None] * len(runs)
     waiting = {place: run.turns() for place, run in enumerate(runs)}
     while waiting:
         for place, turns in list(waiting.items()):
+            end: Exception | None = None
             try:
-                if next(turns, turns) is turns:
-                    del waiting[place]
-            except Divergence as divergence:
-                ends[place] = divergence
-                del waiting[place]
-    return ends
+                if next(turns, turns) is not turns:
+                    continue
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                end = error
+            del waiting[place]
+            yield place, end

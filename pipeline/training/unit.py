@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from pipeline.work.units import Unit
 
 
-def train(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[dict[str, Any]]:
-    """Train seeds of one cell, side by side where there are several; their records, in order."""
+def train(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
+    """Train units of one benchmark, side by side where there are several: the place of each and its record, as they
+    end; for one that failed, its error."""
     device = data.chosen_device()
     resident = data.load(units[0].data, device)
     runs = [prepared(unit, resident, device, tell) for unit, tell in zip(units, advance, strict=True)]
-    for unit, run, end in zip(units, runs, engine.together(runs), strict=True):
-        yield record(unit, run, end)
+    for place, end in engine.together(runs):
+        if end is None or isinstance(end, engine.Divergence):
+            yield place, record(units[place], runs[place], end)
+        else:
+            yield place, end
 
 
 def prepared(unit: Unit, resident: data.Data, device: torch.device, advance: Callable[[int], None]) -> engine.Run:

@@ -10,22 +10,24 @@ from pipeline.files import atomic_write, file_digest
 from pipeline.work.units import Record, Unit, locked
 
 
-def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
-    """The records of units, made or found made: of one, or of several seeds of a cell that are trained side by side.
+def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, Record | Exception]]:
+    """The places of units and their records, made or found made, as they come: of one, or of several of a benchmark
+    that are trained side by side; for one that failed, its error.
 
     For a worker process: it imports torch.
     """
     with ExitStack() as held:
-        for unit in sorted(units, key=lambda unit: unit.seed):  # in one order, so that no two wait for each other
-            held.enter_context(locked(unit.file(".lock")))
+        for lock in sorted(unit.file(".lock") for unit in units):  # in one order, so that no two wait for each other
+            held.enter_context(locked(lock))
         found = {unit: unit.record() or (unit.record() if unit.taken_up() else None) for unit in units}
         missing = [place for place, unit in enumerate(units) if found[unit] is None]
-        made = _made([units[place] for place in missing], [advance[place] for place in missing])
-        for unit, tell in zip(units, advance, strict=True):
-            record = found[unit]
-            if record is not None:
-                tell(unit.steps)
-            yield record if record is not None else finish(unit, next(made))
+        for place, unit in enumerate(units):
+            if (record := found[unit]) is not None:
+                advance[place](unit.steps)
+                yield place, record
+        for index, end in _made([units[place] for place in missing], [advance[place] for place in missing]):
+            place = missing[index]
+            yield place, end if isinstance(end, Exception) else finish(units[place], end)
 
 
 def inputs(unit: Unit) -> list[Path]:
@@ -33,8 +35,8 @@ def inputs(unit: Unit) -> list[Path]:
     return [path for path in (unit.data, unit.judge, *unit.training_files().values()) if path.exists()]
 
 
-def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[Record]:
-    """What training or evaluation says of each unit."""
+def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, Record | Exception]]:
+    """What training or evaluation says of each unit, by its place."""
     if units and units[0].task == "train":
         from pipeline.training.unit import train
 
@@ -42,7 +44,7 @@ def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[R
     elif units:
         from pipeline.evaluation.unit import evaluate
 
-        yield from (evaluate(unit, tell) for unit, tell in zip(units, advance, strict=True))
+        yield from ((place, evaluate(unit, advance[place])) for place, unit in enumerate(units))
 
 
 def finish(unit: Unit, record: Record) -> Record:

@@ -18,7 +18,7 @@ class Schedule:
     """Units in the order given, an evaluation after the training that it looks at; none of a training that failed."""
 
     def __init__(self, units: Collection[Unit], outcome: Outcome, together: int = 1) -> None:
-        """together: how many seeds of a cell are trained side by side by one process."""
+        """together: how many of a benchmark are trained side by side by one process."""
         self.waiting = [unit for unit in units if unit not in outcome.records]
         self.outcome, self.together = outcome, together
 
@@ -29,7 +29,8 @@ class Schedule:
         unmade = {unit.key for unit in (*self.waiting, *running)}
         ready = [unit for unit in self.waiting if unit.after not in unmade]
         side_by_side = self.together if ready and ready[0].task == "train" else 1
-        taken = [unit for unit in ready if unit.work == ready[0].work][:side_by_side]
+        alike = [unit for unit in ready if (unit.task, unit.benchmark) == (ready[0].task, ready[0].benchmark)]
+        taken = alike[:side_by_side]
         self.waiting = [unit for unit in self.waiting if unit not in taken]
         return taken
 

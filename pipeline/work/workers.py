@@ -12,31 +12,33 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from pipeline.stage import describe
-from pipeline.work.devices import ON_A_CARD, devices_seen, worker_count
+from pipeline.work.devices import devices_seen, worker_count
 from pipeline.work.display import REFRESH, Display
 from pipeline.work.making import run
 from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
 
+NO_MEMORY = -1  # the place of a word about all units of a process: the GPU has too little memory for them
 TELL = 0.2  # seconds between two words of a worker about how far it is
-TOGETHER = 8  # seeds of one cell that a process trains side by side on a GPU
+TOGETHER = 8  # units of one benchmark that a process trains side by side on a GPU
 
 
 @dataclass
 class Job:
-    """Units in a process: one, or on a GPU several seeds of a cell."""
+    """Units in a process: one, or on a GPU several of a benchmark."""
 
     units: list[Unit]
     process: BaseProcess
     device: str
-    said: str = ""  # its last word, if that was of failure
+    said: dict[int, str] = field(default_factory=dict)  # what it says of units that failed, by their places
 
 
 def made(units: list[Unit], label: str) -> list[Record]:
@@ -92,7 +94,7 @@ class _Pool:
         on_gpu = devices[0].startswith("cuda")
         self.schedule = Schedule(units, outcome, TOGETHER if on_gpu else 1)
         self.limit = jobs or worker_count(len(self.schedule.waiting), devices)
-        self.room = dict.fromkeys(devices, min(self.limit, ON_A_CARD) if on_gpu else self.limit)
+        self.room = dict.fromkeys(devices, -(-self.limit // len(devices)))
 
     def run(self) -> None:
         try:
@@ -141,29 +143,37 @@ class _Pool:
             job.process.join()
             self.close(job)
             return
-        unit = job.units[place]
-        if kind == "done":
-            self.display.advance(unit, said)
-        elif kind == "record":
-            self.outcome.records[unit] = said
-            self.finished(unit, said)
+        if kind == "failure":
+            job.said[place] = said
+        elif kind == "done":
+            self.display.advance(job.units[place], said)
         else:
-            job.said = said
+            self.outcome.records[job.units[place]] = said
+            self.finished(job.units[place], said)
 
     def close(self, job: Job) -> None:
         """A process has ended: what has it left undone?"""
-        left = [unit for unit in job.units if unit not in self.outcome.records]
+        left = {place: unit for place, unit in enumerate(job.units) if unit not in self.outcome.records}
         self.display.end(job.units)
-        if "out of memory" in job.said and job.device.startswith("cuda") and self.room[job.device] > 1:
-            # As many as fit: these go on from their checkpoints once there is room.
-            self.room[job.device] = max(1, sum(other.device == job.device for other in self.running.values()))
-            self.schedule.put_back(left)
+        if NO_MEMORY in job.said and self.fewer(job):
+            self.schedule.put_back(left.values())
             return
-        for unit in left:
-            killed = f"its process was killed (code {job.process.exitcode}; out of memory?)"
-            self.outcome.failures[unit] = job.said or killed
+        killed = f"its process was killed (code {job.process.exitcode}; out of memory?)"
+        for place, unit in left.items():
+            self.outcome.failures[unit] = said = job.said.get(place) or job.said.get(NO_MEMORY) or killed
             if self.keep_on:
-                self.display.say(f"{unit.name} failed: {job.said or killed} (log: {unit.log})")
+                self.display.say(f"{unit.name} failed: {said} (log: {unit.log})")
+
+    def fewer(self, job: Job) -> bool:
+        """A GPU's memory was too small: whether fewer at once can be tried. They go on from their checkpoints."""
+        others = sum(other.device == job.device for other in self.running.values())
+        if not others and len(job.units) == 1:
+            return False
+        if others:
+            self.room[job.device] = others
+        else:
+            self.schedule.together = len(job.units) // 2
+        return True
 
     def end(self) -> None:
         """End whatever runs."""
@@ -201,20 +211,33 @@ def _context(modules: list[str]) -> Any:
 
 def _work(units: list[Unit], device: str, connection: Connection) -> None:
     """The life of a worker process."""
-    units[0].work.mkdir(parents=True, exist_ok=True)
-    with units[0].log.open("a") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    for unit in units:
+        unit.work.mkdir(parents=True, exist_ok=True)
+        with unit.log.open("a") as log:
+            if unit is not units[0]:
+                log.write(f"trained side by side with {units[0].name}: see {units[0].log}\n")
+                continue
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
     os.environ["BENCHMARK_DEVICE"] = device
     begin()
     try:
         advance = [_teller(connection, place) for place in range(len(units))]
-        for place, record in enumerate(run(units, advance)):
-            connection.send(("record", place, record))
+        for place, end in run(units, advance):
+            if isinstance(end, Exception):
+                connection.send(("failure", place, told(end, units[0].log)))
+            else:
+                connection.send(("record", place, end))
     except Exception as error:
-        traceback.print_exc()
-        line = describe(error) or f"{type(error).__name__}: {error}; see {units[0].log}"
-        connection.send(("failure", 0, line))
+        short = device.startswith("cuda") and "out of memory" in str(error)
+        for place in [NO_MEMORY] if short else range(len(units)):
+            connection.send(("failure", place, told(error, units[0].log)))
+
+
+def told(error: Exception, log: Path) -> str:
+    """The error in a line; all of it goes to the log."""
+    traceback.print_exception(error)
+    return describe(error) or f"{type(error).__name__}: {error}; see {log}"
 
 
 def _teller(connection: Connection, place: int) -> Callable[[int], None]:

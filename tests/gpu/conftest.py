@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-import torch
 from on_device import GPU
 
 from pipeline.training import captured, engine
@@ -19,7 +18,6 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps are recorded; on a CPU, replays are the steps themselves."""
     monkeypatch.delenv("BENCHMARK_CAPTURE", raising=False)
-    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     if not GPU:
         monkeypatch.setattr(engine, "way", lambda device: engine.Resident)
         monkeypatch.setattr(captured, "wanted", lambda device: True)

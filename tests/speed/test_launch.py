@@ -19,11 +19,11 @@ from pipeline.files import atomic_write
 
 
 def train(units, advance):
-    for unit in units:
+    for place, unit in enumerate(units):
         time.sleep(1)
         for folder, suffix in {"weights": ".pt", "snapshots": ".npz", "curves": ".csv"}.items():
             atomic_write(unit.work / folder / f"{unit.seed}{suffix}", f"{unit.name}\\n")
-        yield {"status": "finished", "step": unit.steps, "player": "", "seconds": 1.0, "made": unit.origin}
+        yield place, {"status": "finished", "step": unit.steps, "player": "", "seconds": 1.0, "made": unit.origin}
 '''
 AT_ONCE = '''
 """A stand-in that takes no time."""
