@@ -17,6 +17,7 @@ SPECS = {  # of their kind the plainest
     "toys": POINTS,
     "published": POINTS,
     "images": Spec((1, 8, 8), classes=10, levels=17),
+    "pictures": Spec((1, 28, 28), classes=10, levels=256),
     "stacked": Spec((3, 8, 8), levels=17),
     "binary": Spec((1, 28, 28), classes=10, levels=2),
 }

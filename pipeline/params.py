@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # importing torch takes seconds
     from models.common.protocol import Model
 
 PARAMS = Path("params.yaml")
-KindName = Literal["toys", "images", "stacked", "binary", "published"]
+KindName = Literal["toys", "images", "pictures", "stacked", "binary", "published"]
 KINDS: tuple[KindName, ...] = get_args(KindName)
 
 
@@ -100,6 +100,7 @@ class Switchboard(Section):
     seeds: int = Field(ge=1)
     toys: Kind
     images: Kind
+    pictures: Kind
     stacked: Kind
     binary: Kind
     published: Kind
@@ -118,6 +119,7 @@ class Folder(Section):
     training: dict[str, Any]
     evaluation: dict[str, Any]
     judge: dict[str, Any] = {}
+    seeds: int | None = Field(default=None, ge=1)
 
 
 class Benchmark(BaseModel):
@@ -177,7 +179,7 @@ class Params:
             kind=own.kind,
             dataset=known(own.dataset, stems(self.root / "benchmarks/datasets"), f"{path}: dataset", "data set"),
             data=own.data,
-            seeds=self.board.seeds,
+            seeds=own.seeds or self.board.seeds,
             training=Training(**validated(TrainingSection, training, path, "training").model_dump()),
             evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),
             judge=validated(Judging, judge, path, "judge") if judge else None,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from statistics import mean
 
 from pipeline.cell import ORACLE, Cell
-from pipeline.params import Benchmark
+from pipeline.params import Benchmark, load
 from pipeline.tools.add import stages_file
 from pipeline.work.units import Unit, outputs, published, record_file
 
@@ -81,22 +81,28 @@ def evaluated(unit: Unit) -> bool:
 
 
 def cost(units: Iterable[Unit]) -> dict[Unit, float]:
-    """The seconds that each unit may take, by what its cell took when it was last made, or others of its benchmark."""
-    found: dict[Unit, float | None] = {}
+    """The seconds that each unit may take, by what its cell took when it was last made, or others of its benchmark;
+    where none of these was, by what its contestant took elsewhere."""
+    units = list(units)
+    found = {unit: recorded(unit, unit.benchmark) for unit in units}
     known: dict[tuple[str, str], list[float]] = {}
-    for unit in units:
-        seconds = recorded(unit)
-        found[unit] = seconds
+    for unit, seconds in found.items():
         if seconds is not None:
             known.setdefault((unit.task, unit.benchmark), []).append(seconds / unit.steps)
-    usual = {unit: known.get((unit.task, unit.benchmark), [UNKNOWN[unit.task]]) for unit in found}
-    return {unit: mean(usual[unit]) * unit.steps if seconds is None else seconds for unit, seconds in found.items()}
+    for unit, seconds in found.items():
+        if seconds is None:
+            usual = known.get((unit.task, unit.benchmark))
+            others = (
+                [] if usual else [took for name in load().benchmarks() if (took := recorded(unit, name)) is not None]
+            )
+            found[unit] = mean(usual) * unit.steps if usual else mean(others or [UNKNOWN[unit.task] * unit.steps])
+    return {unit: seconds for unit, seconds in found.items() if seconds is not None}
 
 
-def recorded(unit: Unit) -> float | None:
-    """The seconds that seeds of the cell took a step when it was last made, whatever the code, for as many steps."""
+def recorded(unit: Unit, benchmark: str) -> float | None:
+    """The seconds that its contestant's seeds on a benchmark took when last made, for as many steps, by any code."""
     with suppress(OSError, ValueError, LookupError, TypeError):
-        records = json.loads(record_file(unit.task, unit.benchmark, unit.contestant).read_text())["seeds"]
+        records = json.loads(record_file(unit.task, benchmark, unit.contestant).read_text())["seeds"]
         if unit.task == "evaluate":
             return mean(record["seconds"] for record in records)
         return mean(record["seconds"] / max(1, record["step"]) for record in records) * unit.steps
