@@ -8,7 +8,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
+
+INTERRUPTED = "interrupted; the same command carries on where this one stopped"
+
+
+def begin() -> None:
+    """What counts from the start of a command, before its imports, which take seconds: Ctrl-C, and the end of DVC."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody has asked to leave it alone
+        signal.signal(signal.SIGINT, interrupted)
+    starter = os.environ.pop("BENCHMARK_STARTER", "")
+    if "DVC_STAGE" in os.environ:
+        threading.Thread(target=follow_dvc, args=(starter,), daemon=True, name="follow-dvc").start()
+
+
+def interrupted(*_: object) -> NoReturn:
+    """Ctrl-C before there is anything to tidy."""
+    print(f"error: {INTERRUPTED}", file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def run_stage(main: Callable[[], None]) -> NoReturn:
@@ -18,11 +35,12 @@ def run_stage(main: Callable[[], None]) -> NoReturn:
     Any other exception is a defect of ours and keeps its traceback; so does every one with ``BENCHMARK_DEBUG=1``.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    watch_dvc()
+    if signal.getsignal(signal.SIGINT) is interrupted:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:
-        fail("interrupted; the same command carries on where this one stopped", 130)
+        fail(INTERRUPTED, 130)
     except Exception as error:
         if os.environ.get("BENCHMARK_DEBUG") or not (line := describe(error)):
             raise
@@ -53,22 +71,25 @@ def describe(error: Exception) -> str:
     return said if isinstance(error, OSError) else ""
 
 
-def watch_dvc(every: float = 1.0) -> None:
-    """End this process when the `dvc` that started it is gone: a killed DVC leaves its stage running otherwise."""
-    if "DVC_STAGE" not in os.environ:
-        return
+def follow_dvc(starter: str, every: float = 1.0) -> None:
+    """End this process when the `dvc` that started it is gone: a killed DVC leaves its stage running otherwise.
+
+    ``starter`` is the number of the process that had started pipeline/run when that began.
+    """
     import psutil  # here: a machine without DVC may be without it, too
 
     # DVC runs a stage through a shell, which may or may not have replaced itself by the stage.
     ancestors = psutil.Process().parents()[:2]
     dvc = next((process for process in ancestors if process.name() not in ("sh", "bash", "dash", "zsh")), None)
-    if dvc is None:
-        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while dvc is not None and dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+            if starter not in ("", str(os.getppid())) or adopts(dvc):
+                break  # gone before we looked
+            time.sleep(every)
+    os._exit(1)
 
-    def wait() -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(every)
-        os._exit(1)
 
-    threading.Thread(target=wait, daemon=True, name="watch-dvc").start()
+def adopts(process: Any) -> bool:
+    """Whether it is the one that orphans go to."""
+    name = process.name()
+    return name in ("systemd", "init") or (process.pid == 1 and not name.startswith(("dvc", "python")))

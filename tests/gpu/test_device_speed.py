@@ -11,7 +11,7 @@ from on_device import GPU, images, new_run, points
 from pipeline.data import Data
 from pipeline.training import engine
 
-STEPS = 4000 if GPU else 12
+STEPS = 2000 if GPU else 12
 
 
 def ready(run: engine.Run) -> object:
