@@ -22,7 +22,7 @@ def counted(n: int = 23, levels: int = 0) -> Data:
     """Data whose rows are told apart by their label."""
     x = torch.randint(levels, (n, 3, 4, 4), dtype=torch.uint8) if levels else torch.arange(2.0 * n).view(n, 2)
     split = Split(x, torch.arange(n))
-    return Data(split, split, classes=n, levels=levels)
+    return Data(split, split, split, classes=n, levels=levels)
 
 
 def labels(batches: itertools.islice) -> Tensor:
