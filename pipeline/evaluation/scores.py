@@ -68,6 +68,10 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
         lines.append(
             f"Judge: a classifier trained on the training images, {judge['accuracy']:.2%} right on test images."
         )
+        if "channel_accuracy" in judge:
+            lines.append(
+                "Stacks of all parts are of the same digits: the judge has seen each of a test stack, if apart."
+            )
         lines += [f"Beware: {warning}." for warning in judge.get("warnings", [])]
     return lines
 
