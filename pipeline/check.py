@@ -8,6 +8,7 @@ import models
 from benchmarks import datasets, metrics
 from models.common.protocol import Model, Spec
 from pipeline import params
+from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
@@ -34,6 +35,9 @@ def main() -> None:
         benchmark = parameters.benchmark(name)
         check_packing(benchmark, packings[benchmark.kind])
         datasets.check(benchmark.dataset, benchmark.data)
+        sizes = datasets.defaults(benchmark.dataset) | benchmark.data
+        if "test" in sizes:  # of other data sets the files say it
+            check_samples(name, benchmark.evaluation.samples, sizes["test"])
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
             params.known(column, columns, f"{benchmark.kind}.evaluation.main", "column of the chosen metrics")

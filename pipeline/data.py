@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.datasets.common.splits import Split, Splits, Truth
+from benchmarks.datasets.common.splits import PARTS, Split, Splits, Truth
 from models.common.protocol import Spec
 from pipeline.tensors import load_tensors, save_tensors
 
@@ -47,9 +47,10 @@ def processor() -> str:
 
 @dataclass(frozen=True)
 class Data:
-    """Both splits on the device, as stored: uint8 levels or float32 points."""
+    """The three parts on the device, as stored: uint8 levels or float32 points."""
 
     train: Split
+    validation: Split
     test: Split
     classes: int = 0
     levels: int = 0
@@ -80,7 +81,7 @@ class Data:
 def save(splits: Splits, path: Path) -> None:
     """Write a data set as `load` reads it: tensors and plain values."""
     content = splits._asdict()
-    for name in ("train", "test"):
+    for name in PARTS:
         # A slice, unless cloned, would take along everything that it was cut from.
         content[name] = {key: value.clone() for key, value in content[name]._asdict().items() if value is not None}
     content["truth"] = splits.truth and splits.truth._asdict()
@@ -90,17 +91,25 @@ def save(splits: Splits, path: Path) -> None:
 def load(path: Path, device: torch.device | str) -> Data:
     """The prepared data, on the device. Raises FileNotFoundError or ValueError, in one line with the remedy."""
     content = read_output(path, device)
+    if absent := [part for part in PARTS if part not in content]:
+        raise ValueError(
+            f"{path} holds no {' and no '.join(absent)} part: an older version made it; run `{remedy(path)}`"
+        )
     truth = content.pop("truth")
-    train, test = (Split(**content.pop(name)) for name in ("train", "test"))
-    return Data(train, test, **content, truth=truth and Truth(**truth))
+    train, validation, test = (Split(**content.pop(part)) for part in PARTS)
+    return Data(train, validation, test, **content, truth=truth and Truth(**truth))
 
 
 def read_output(path: Path, device: torch.device | str) -> Any:
     """Tensors that an earlier stage wrote to artifacts/<benchmark>/<stage>/."""
-    remedy = f"dvc repro benchmarks/{path.parent.parent.name}/dvc.yaml"
     try:
         return load_tensors(path, device)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing; run `{remedy}`") from None
+        raise FileNotFoundError(f"{path} is missing; run `{remedy(path)}`") from None
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} is damaged or unreadable; delete it and run `{remedy}`") from error
+        raise ValueError(f"{path} is damaged or unreadable; delete it and run `{remedy(path)}`") from error
+
+
+def remedy(path: Path) -> str:
+    """The command that makes a file in artifacts/<benchmark>/<stage>/ anew."""
+    return f"dvc repro benchmarks/{path.parent.parent.name}/dvc.yaml"

@@ -1,6 +1,6 @@
 """The judge stage: `python -m pipeline.judge BENCHMARK` makes the classifier that the image metrics look through.
 
-Its accuracy on the held-out images is printed and kept.
+Its accuracy on the images for validation and on the test images is printed and kept.
 """
 
 import argparse

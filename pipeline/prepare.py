@@ -28,7 +28,10 @@ def main() -> None:
 def summary(splits: datasets.Splits) -> str:
     size = " x ".join(map(str, splits.train.x.shape[1:]))
     what = f"images of {size} in {splits.levels} levels" if splits.levels else f"points of {size} dimensions"
-    return f"{len(splits.train.x):,} {what} for training, {len(splits.test.x):,} held out, {splits.classes} classes"
+    shares = (
+        f"{len(splits.train.x):,} for training, {len(splits.validation.x):,} for validation, {len(splits.test.x):,} to"
+    )
+    return f"{what}: {shares} test on; {splits.classes} classes"
 
 
 if __name__ == "__main__":

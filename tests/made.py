@@ -15,7 +15,7 @@ def levels(n: int, seed: int, channels: int = 1, top: int = 256) -> Tensor:
 
 def as_input(x: Tensor, top: int = 256) -> Tensor:
     """What the pipeline makes of levels."""
-    return Data(Split(x), Split(x), levels=top).as_input(x)
+    return Data(Split(x), Split(x), Split(x), levels=top).as_input(x)
 
 
 def points(n: int, seed: int, dims: int = 2) -> Tensor:

@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 def points(dtype: torch.dtype = torch.float32) -> Data:
     rng = torch.Generator().manual_seed(0)
     split = Split(torch.randn(130, 2, generator=rng, dtype=dtype), torch.randint(3, (130,), generator=rng))
-    return Data(split, split, classes=3)
+    return Data(split, split, split, classes=3)
 
 
 def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
@@ -42,7 +42,7 @@ def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
     rng = torch.Generator().manual_seed(0)
     x = torch.rand(70, channels, 8, 8, generator=rng, dtype=dtype) * 2 - 1
     split = Split(x, torch.randint(3, (70,), generator=rng))
-    return Data(split, split, classes=3)
+    return Data(split, split, split, classes=3)
 
 
 def new_run(name: str, data: Data, folder: Path, init: int = 0, **changes: object) -> engine.Run:
@@ -270,7 +270,7 @@ def test_nothing_beside_the_moves_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatc
         meters.write((print,), step, [("a", loss)], [("b", loss)])
         assert meters.tables[(print,)].values.device.type == "cuda"
         x = torch.zeros(20, 1, 8, 8, dtype=torch.uint8, device=gpu)
-        data = Data(Split(x), Split(x), levels=256)
+        data = Data(Split(x), Split(x), Split(x), levels=256)
         assert Shuffle(data, 5, 0).batch(step).x.shape == (5, 1, 8, 8)
 
 

@@ -13,6 +13,7 @@ from models.common.protocol import Spec
 from pipeline import data, params, prepare
 from pipeline.cell import data_file
 from pipeline.data import Data
+from pipeline.tensors import save_tensors
 from pipeline.training.stream import batches_once, stream
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +23,7 @@ def counted(n: int = 23, levels: int = 0) -> Data:
     """Data whose rows are told apart by their label."""
     x = torch.randint(levels, (n, 3, 4, 4), dtype=torch.uint8) if levels else torch.arange(2.0 * n).view(n, 2)
     split = Split(x, torch.arange(n))
-    return Data(split, split, classes=n, levels=levels)
+    return Data(split, split, split, classes=n, levels=levels)
 
 
 def labels(batches: itertools.islice) -> Tensor:
@@ -34,7 +35,7 @@ def test_what_is_saved_is_loaded(name: str, tmp_path: Path) -> None:
     splits = datasets.load(name, Path(), {})
     data.save(splits, tmp_path / "data.pt")
     loaded = data.load(tmp_path / "data.pt", "cpu")
-    for before, after in ((splits.train, loaded.train), (splits.test, loaded.test)):
+    for before, after in zip(splits.parts, (loaded.train, loaded.validation, loaded.test), strict=True):
         assert torch.equal(before.x, after.x)
         assert before.x.dtype == after.x.dtype
         assert torch.equal(before.label, after.label)
@@ -49,16 +50,16 @@ def test_what_is_saved_is_loaded(name: str, tmp_path: Path) -> None:
 
 def test_unlabelled_slices_are_saved_without_what_they_were_cut_from(tmp_path: Path) -> None:
     x = torch.randn(100_000, 2)
-    data.save(Splits(Split(x[:10]), Split(x[10:20])), tmp_path / "data.pt")
+    data.save(Splits(Split(x[:10]), Split(x[10:15]), Split(x[15:25])), tmp_path / "data.pt")
     assert (tmp_path / "data.pt").stat().st_size < 10_000
     loaded = data.load(tmp_path / "data.pt", "cpu")
     assert loaded.train.label is None
-    assert torch.equal(loaded.test.x, x[10:20])
+    assert torch.equal(loaded.validation.x, x[10:15]) and torch.equal(loaded.test.x, x[15:25])
 
 
 def test_the_same_data_make_the_same_file(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        data.save(datasets.load("ring", Path(), {"points": 100, "held_out": 10}), tmp_path / name)
+        data.save(datasets.load("ring", Path(), {"train": 100, "test": 10}), tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
@@ -76,6 +77,16 @@ def test_a_missing_or_damaged_file_is_named_with_the_remedy(tmp_path: Path, monk
             data.load(path, "cpu")
         expected = f"{path} is damaged or unreadable; delete it and run `dvc repro benchmarks/ring/dvc.yaml`"
         assert str(damaged.value) == expected
+
+
+def test_data_of_two_parts_are_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    x, path = torch.zeros(4, 2), data_file("ring")
+    save_tensors(path, {"train": {"x": x}, "test": {"x": x}, "classes": 0, "levels": 0, "truth": None})
+    with pytest.raises(ValueError) as old:
+        data.load(path, "cpu")
+    remedy = "an older version made it; run `dvc repro benchmarks/ring/dvc.yaml`"
+    assert str(old.value) == f"{path} holds no validation part: {remedy}"
 
 
 def test_spec_is_what_a_model_learns_about_the_data() -> None:
@@ -174,7 +185,8 @@ def test_prepare_writes_the_data_and_says_how_much(
     monkeypatch.setattr("sys.argv", ["prepare", "digits"])
     monkeypatch.chdir(tmp_path)
     prepare.main()
-    expected = "digits: 1,198 images of 1 x 8 x 8 in 17 levels for training, 599 held out, 10 classes\n"
+    parts = "900 for training, 180 for validation, 717 to test on"
+    expected = f"digits: images of 1 x 8 x 8 in 17 levels: {parts}; 10 classes\n"
     assert capsys.readouterr().out == expected
     assert data.load(data_file("digits"), "cpu").spec == Spec((1, 8, 8), classes=10, levels=17)
 

@@ -25,6 +25,7 @@ from benchmarks.datasets import cifar10, fashion_mnist, mnist
 from benchmarks.datasets.common import files
 
 IMAGES = {"train": 30, "t10k": 20}
+ASIDE = 10  # of the training images, for validation
 
 
 def md5(path: Path) -> str:
@@ -57,6 +58,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root that holds small files for every data set that reads any."""
     monkeypatch.setattr(mnist, "CHECKSUMS", idx(tmp_path / "MNIST/raw"))
     monkeypatch.setattr(fashion_mnist, "CHECKSUMS", idx(tmp_path / "FashionMNIST/raw"))
+    monkeypatch.setattr(files, "VALIDATION", ASIDE)
+    monkeypatch.setattr(cifar10, "VALIDATION", ASIDE)
     sums = cifar_batches(tmp_path / CIFAR10.base_folder)
     for batches in ("train_list", "test_list"):
         monkeypatch.setattr(CIFAR10, batches, [[name, sums[name]] for name, _ in getattr(CIFAR10, batches)])
@@ -71,6 +74,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(mnist, "CHECKSUMS", idx(folder / "raw"))
     for path in (folder / "raw").iterdir():
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    monkeypatch.setattr(files, "VALIDATION", ASIDE)
     monkeypatch.setattr(MNIST, "resources", [(name, md5(folder / name)) for name, _ in MNIST.resources])
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=partial(server.serve_forever, poll_interval=0.02), daemon=True).start()
@@ -94,7 +98,7 @@ def serve_from(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
     splits = datasets.load(name, root, {})
     shape = splits.train.x.shape[1:]
-    for x, label in (splits.train, splits.test):
+    for x, label in splits.parts:
         assert x.shape[1:] == shape
         assert x.is_contiguous()
         if splits.levels:
@@ -118,7 +122,7 @@ def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
 @pytest.mark.parametrize("name", datasets.names())
 def test_every_dataset_is_the_same_each_time(name: str, root: Path) -> None:
     first, second = datasets.load(name, root, {}), datasets.load(name, root, {})
-    for one, other in ((first.train, second.train), (first.test, second.test)):
+    for one, other in zip(first.parts, second.parts, strict=True):
         assert torch.equal(one.x, other.x)
         assert torch.equal(one.label, other.label)
 
@@ -131,12 +135,13 @@ def test_every_dataset_is_the_same_each_time(name: str, root: Path) -> None:
         ("ring", {"sigma": 0.0}, "ring: sigma = 0.0: input should be greater than 0"),
         ("ring", {"sigma": math.nan}, "ring: sigma = nan: input should be a finite number"),
         ("ring", {"radius": "two"}, "ring: radius = 'two': input should be a valid number"),
-        ("grid", {"points": 0}, "grid: points = 0: input should be greater than 0"),
-        ("grid", {"held_out": 0.5}, "grid: held_out = 0.5: input should be a valid integer"),
+        ("grid", {"train": 0}, "grid: train = 0: input should be greater than 0"),
+        ("grid", {"test": 0.5}, "grid: test = 0.5: input should be a valid integer"),
         ("grid", {"seed": -1}, "grid: seed = -1: input should be greater than or equal to 0"),
-        ("digits", {"held_out": 1}, "digits: held_out = 1: input should be less than 1"),
-        ("stacked_digits", {"images": 0}, "stacked_digits: images = 0: input should be greater than 0"),
-        ("stacked_mnist", {"held_out": 0.5}, "stacked_mnist: held_out = 0.5: input should be a valid integer"),
+        ("digits", {"test": 0}, "digits: test = 0: input should be greater than 0"),
+        ("digits", {"test": 718}, "digits: train + validation + test = 1798: there are 1797 images; ask for fewer"),
+        ("stacked_digits", {"train": 0}, "stacked_digits: train = 0: input should be greater than 0"),
+        ("stacked_mnist", {"validation": 0.5}, "stacked_mnist: validation = 0.5: input should be a valid integer"),
         ("mnist", {"root": "here"}, "mnist: unknown setting 'root'; known: none"),
     ],
 )
@@ -151,7 +156,9 @@ def test_wrong_settings_are_named_in_one_line(name: str, settings: dict, message
 def test_idx_files_are_read_as_they_are(name: str, root: Path) -> None:
     splits = datasets.load(name, root, {})
     expected = np.random.default_rng(30).integers(0, 256, (30, 28, 28), dtype=np.uint8)
-    assert np.array_equal(splits.train.x[:, 0].numpy(), expected)
+    assert np.array_equal(splits.train.x[:, 0].numpy(), expected[:20])
+    assert np.array_equal(splits.validation.x[:, 0].numpy(), expected[20:])
+    assert splits.validation.label.tolist() == [*range(10)]
     assert splits.test.label.tolist() == [*range(10)] * 2
     assert (splits.classes, splits.levels) == (10, 256)
 
@@ -159,7 +166,7 @@ def test_idx_files_are_read_as_they_are(name: str, root: Path) -> None:
 def test_binary_mnist_is_white_as_often_as_mnist_is_grey(root: Path) -> None:
     grey, drawn = datasets.load("mnist", root, {}), datasets.load("mnist_binary", root, {})
     assert drawn.levels == 2 and drawn.classes == 10 and torch.equal(drawn.train.label, grey.train.label)
-    for one, other in ((grey.train, drawn.train), (grey.test, drawn.test)):
+    for one, other in zip(grey.parts, drawn.parts, strict=True):
         share, white = one.x.double() / 255, other.x.double()
         assert white[share == 0].sum() == 0 and white[share == 1].all()
         for low in (0, 0.25, 0.5, 0.75):
@@ -176,7 +183,9 @@ def test_binary_mnist_is_drawn_from_its_seed(root: Path) -> None:
 def test_binary_mnist_drawn_several_times_holds_every_digit_as_often(root: Path) -> None:
     once, thrice = (datasets.load("mnist_binary", root, {"draws": draws}) for draws in (1, 3))
     n = len(once.train.x)
-    assert torch.equal(thrice.test.x, once.test.x) and torch.equal(thrice.train.x[:n], once.train.x)
+    for part in ("validation", "test"):
+        assert torch.equal(getattr(thrice, part).x, getattr(once, part).x)
+    assert torch.equal(thrice.train.x[:n], once.train.x)
     draws = thrice.train.x.unflatten(0, (3, n))
     assert all(not torch.equal(draws[a], draws[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
     assert torch.equal(thrice.train.label.unflatten(0, (3, n)), once.train.label.expand(3, n))
@@ -185,28 +194,31 @@ def test_binary_mnist_drawn_several_times_holds_every_digit_as_often(root: Path)
 
 
 def test_stacked_mnist_is_made_of_mnists_files(root: Path) -> None:
-    splits = datasets.load("stacked_mnist", root, {"images": 200, "held_out": 100})
-    source = datasets.load("mnist", root, {})
+    splits = datasets.load("stacked_mnist", root, {"train": 200, "validation": 150, "test": 100})
     assert splits.train.x.shape == (200, 3, 28, 28)
-    for stacks, singles in ((splits.train, source.train), (splits.test, source.test)):
-        known = {(image.numpy().tobytes(), label) for image, label in zip(*singles_of(singles), strict=True)}
-        assert {(image.numpy().tobytes(), label) for image, label in zip(*singles_of(stacks), strict=True)} <= known
+    known = set.union(*(singles_of(part) for part in datasets.load("mnist", root, {}).parts))
+    assert len(known) == sum(IMAGES.values())
+    for part in splits.parts:
+        assert singles_of(part) == known, "each part is drawn from all digits: 300 draws leave none of 50 out"
     (root / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(b"")
     with pytest.raises(ValueError, match=r"mnist: .*t10k-labels-idx1-ubyte is damaged"):
         datasets.load("stacked_mnist", root, {})
 
 
-def singles_of(split: datasets.Split) -> tuple[torch.Tensor, list[int]]:
-    """Every channel as an image, and its label."""
-    return split.x.flatten(0, 1), split.label.flatten().tolist()
+def singles_of(split: datasets.Split) -> set[tuple[bytes, int]]:
+    """Every channel as an image, with its label."""
+    channels, labels = split.x.flatten(0, 1), split.label.flatten().tolist()
+    return {(image.numpy().tobytes(), label) for image, label in zip(channels, labels, strict=True)}
 
 
 def test_cifar_batches_are_read_as_they_are(root: Path) -> None:
     splits = datasets.load("cifar10", root, {})
-    assert splits.train.x.shape == (50, 3, 32, 32)
+    assert splits.train.x.shape == (40, 3, 32, 32) and splits.validation.x.shape == (10, 3, 32, 32)
     expected = np.random.default_rng(5).integers(0, 256, (10, 3072), dtype=np.uint8)  # red, then green, then blue rows
     assert np.array_equal(splits.test.x.flatten(1).numpy(), expected)
-    assert splits.train.label.tolist() == [*range(10)] * 5
+    last = np.random.default_rng(4).integers(0, 256, (10, 3072), dtype=np.uint8)
+    assert np.array_equal(splits.validation.x.flatten(1).numpy(), last)
+    assert splits.train.label.tolist() == [*range(10)] * 4
 
 
 @pytest.mark.parametrize(
@@ -238,7 +250,7 @@ def test_true_checksums_are_those_of_the_real_files() -> None:
 def test_missing_files_are_downloaded_once(mirror: Path, tmp_path: Path) -> None:
     root = tmp_path / "new" / "root"
     first = datasets.load("mnist", root, {})
-    assert first.train.x.shape == (30, 1, 28, 28)
+    assert first.train.x.shape == (20, 1, 28, 28)
     assert sorted(path.name for path in root.iterdir()) == ["MNIST"]
     assert socket.getdefaulttimeout() is None
     for archive in mirror.glob("*.gz"):
@@ -254,7 +266,7 @@ def test_archives_at_hand_are_used(mirror: Path, tmp_path: Path) -> None:
     assert datasets.load("mnist", tmp_path, {}).test.x.shape == (20, 1, 28, 28)
     archive = folder / "train-images-idx3-ubyte.gz"
     archive.write_bytes(b"half of it")
-    assert len(datasets.load("mnist", tmp_path, {}).train.x) == 30  # unpacked before: not looked at
+    assert len(datasets.load("mnist", tmp_path, {}).train.x) == 20  # unpacked before: not looked at
     (folder / "train-images-idx3-ubyte").unlink()
     with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz is damaged: MD5 .* delete it and run again"):
         datasets.load("mnist", tmp_path, {})

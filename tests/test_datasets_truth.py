@@ -8,12 +8,13 @@ import torch
 
 from benchmarks import datasets
 from benchmarks.datasets import Splits, Truth
+from benchmarks.datasets.common.splits import PARTS
 
 TOYS = ("ring", "grid")
 
 
 def toy(name: str) -> Splits:
-    return datasets.load(name, Path(), {"points": 20_000, "held_out": 20_000})
+    return datasets.load(name, Path(), {"train": 20_000, "test": 20_000})
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -46,7 +47,7 @@ def test_density_of_samples_gives_the_entropy(name: str) -> None:
 @pytest.mark.parametrize("name", TOYS)
 def test_points_scatter_around_their_mode(name: str) -> None:
     splits = toy(name)
-    for x, mode in (splits.train, splits.test):
+    for x, mode in splits.parts:
         noise = x - splits.truth.centres[mode]
         n = len(x)
         assert noise.mean(0).abs().max() < 5 * splits.truth.sigma / math.sqrt(n)
@@ -56,7 +57,7 @@ def test_points_scatter_around_their_mode(name: str) -> None:
 
 
 def test_ring_has_eight_distinct_centres_on_its_circle() -> None:
-    truth = datasets.load("ring", Path(), {"points": 10, "held_out": 10, "radius": 3.0}).truth
+    truth = datasets.load("ring", Path(), {"train": 10, "test": 10, "radius": 3.0}).truth
     assert truth.centres.shape == (8, 2)
     assert truth.centres.norm(dim=1).numpy() == pytest.approx(3)
     assert truth.centres[0].tolist() == [3.0, 0.0]
@@ -72,38 +73,74 @@ def test_grid_has_its_25_centres() -> None:
     assert truth.sigma == 0.05
 
 
-def test_held_out_points_depend_on_the_seed_and_not_on_the_training_size() -> None:
-    few, many = (datasets.load("ring", Path(), {"points": points, "held_out": 50}) for points in (10, 1000))
-    other = datasets.load("ring", Path(), {"points": 10, "held_out": 50, "seed": 1})
-    assert torch.equal(few.test.x, many.test.x)
-    assert not torch.equal(few.test.x, other.test.x)
-    assert not torch.equal(few.train.x, few.test.x[:10])
+@pytest.mark.parametrize("name", [*TOYS, "stacked_digits"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_depends_on_the_seed_and_not_on_how_large_the_others_are(name: str, part: str) -> None:
+    sizes = dict.fromkeys(PARTS, 50)
+    others = {other: 900 for other in PARTS if other != part}
+    one, same, other = (
+        getattr(datasets.load(name, Path(), sizes | change), part) for change in ({}, others, {"seed": 1})
+    )
+    assert torch.equal(one.x, same.x) and torch.equal(one.label, same.label)
+    assert not torch.equal(one.x, other.x)
+
+
+@pytest.mark.parametrize("name", [*TOYS, "digits"])
+def test_no_datum_is_in_two_parts(name: str) -> None:
+    parts = datasets.load(name, Path(), {}).parts
+    rows = [{row.tobytes() for row in part.x.flatten(1).numpy()} for part in parts]
+    assert len(set.union(*rows)) == sum(map(len, rows))
+    if name == "digits":
+        assert sum(len(part.x) for part in parts) == 1797
 
 
 def test_digits_are_split_by_class() -> None:
     splits = datasets.load("digits", Path(), {})
-    assert splits.train.x.shape == (1198, 1, 8, 8)
-    assert splits.test.x.shape == (599, 1, 8, 8)
+    assert [tuple(part.x.shape) for part in splits.parts] == [(n, 1, 8, 8) for n in (900, 180, 717)]
     assert splits.levels == 17
     assert splits.train.x.unique().tolist() == list(range(17))
-    train, test = splits.train.label.bincount(), splits.test.label.bincount()
-    assert ((train + test) / 3 - test).abs().max() < 1
-    assert (train + test).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as UCI states them
-    other = datasets.load("digits", Path(), {"seed": 1, "held_out": 0.5})
-    assert len(other.test.x) == 899
+    counts = torch.stack([part.label.bincount() for part in splits.parts])  # (3, 10)
+    assert counts.sum(0).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as UCI states them
+    fair = counts.sum(1, keepdim=True) * counts.sum(0) / 1797
+    assert (counts - fair).abs().max() <= 1
 
 
-def test_stacked_digits_are_digits_of_the_same_split() -> None:
+def test_digits_parts_are_nested_and_their_test_part_stays() -> None:
+    first, more, other = (
+        datasets.load("digits", Path(), settings) for settings in ({}, {"train": 1000, "validation": 80}, {"seed": 1})
+    )
+    assert torch.equal(more.train.x[:900], first.train.x) and torch.equal(more.test.x, first.test.x)
+    assert not torch.equal(other.test.x, first.test.x)
+
+
+def test_parts_of_stacks_are_draws_from_one_pool_of_all_digits() -> None:
     splits, source = datasets.load("stacked_digits", Path(), {}), datasets.load("digits", Path(), {})
-    assert splits.train.x.shape == (50_000, 3, 8, 8)
-    assert splits.test.label.shape == (10_000, 3)
+    assert [len(part.x) for part in splits.parts] == [50_000, 5_000, 52_000]
+    assert splits.train.x.shape[1:] == (3, 8, 8) and splits.test.label.shape == (52_000, 3)
     assert (splits.classes, splits.levels) == (10, 17)
-    known = {}
-    for part in ("train", "test"):
-        singles, stacks = getattr(source, part), getattr(splits, part)
-        known[part] = labelled(singles.x.flatten(0, 1), singles.label)
-        assert labelled(stacks.x.flatten(0, 1), stacks.label.flatten()) == known[part]  # all of them, no other
-    assert not known["train"] & known["test"]
+    digits = [labelled(part.x.flatten(0, 1), part.label.flatten()) for part in splits.parts]
+    known = set.union(*(labelled(part.x.squeeze(1), part.label) for part in source.parts))
+    assert digits[0] == digits[2] == known and digits[1] <= known
+    stacks = [{row.tobytes() for row in part.x.flatten(1).numpy()} for part in splits.parts]
+    # pairs of stacks over the 1797^3 there are: .8 of them is expected among two parts, and more than 8 once in 10^7
+    assert sum(map(len, stacks)) - len(set.union(*stacks)) <= 8
+
+
+def test_no_classifier_tells_stacks_trained_on_from_test_stacks() -> None:
+    """Two draws of one distribution: the counts of each digit of the pool differ as two binomials do."""
+    splits = datasets.load("stacked_digits", Path(), {})
+    pool = {
+        image: place for place, image in enumerate({image.tobytes() for image in splits.train.x.flatten(0, 1).numpy()})
+    }
+    counts = torch.stack([
+        torch.tensor([pool[image.tobytes()] for image in part.x.flatten(0, 1).numpy()]).bincount(minlength=len(pool))
+        for part in (splits.train, splits.test)
+    ]).double()  # fmt: skip
+    n = counts.sum(1, keepdim=True)
+    fair = n * counts.sum(0) / n.sum()
+    degrees = len(pool) - 1
+    chi_squared = ((counts - fair).square() / fair).sum().item()
+    assert chi_squared == pytest.approx(degrees, abs=5 * math.sqrt(2 * degrees))
 
 
 def labelled(x: torch.Tensor, label: torch.Tensor) -> set[tuple[bytes, int]]:
@@ -115,17 +152,7 @@ def test_channels_are_drawn_apart_and_have_a_thousand_modes() -> None:
     label = datasets.load("stacked_digits", Path(), {}).train.label
     modes = (label * torch.tensor([100, 10, 1])).sum(dim=1).bincount(minlength=1000)
     assert len(modes) == 1000
-    single = datasets.load("digits", Path(), {}).train.label.bincount() / 1198
+    single = torch.cat([part.label for part in datasets.load("digits", Path(), {}).parts]).bincount() / 1797
     expected = 50_000 * torch.einsum("i,j,k->ijk", single, single, single).flatten()
     chi_squared = ((modes - expected).square() / expected).sum().item()
     assert chi_squared == pytest.approx(999, abs=5 * math.sqrt(2 * 999))  # were channels alike, it would be 10^6
-
-
-def test_held_out_stacks_depend_on_the_seed_and_not_on_the_training_size() -> None:
-    few, many, other = (
-        datasets.load("stacked_digits", Path(), {"images": images, "held_out": 50, "seed": seed}).test
-        for images, seed in ((10, 0), (1000, 0), (10, 1))
-    )
-    assert torch.equal(few.x, many.x)
-    assert torch.equal(few.label, many.label)
-    assert not torch.equal(few.x, other.x)

@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> data.Data:
     path = tmp_path_factory.mktemp("ring") / "data.pt"
-    data.save(datasets.load("ring", Path("unused"), {"points": 1000, "held_out": 100}), path)
+    data.save(datasets.load("ring", Path("unused"), {"train": 1000, "test": 100}), path)
     return data.load(path, CPU)
 
 
@@ -152,7 +152,7 @@ def test_what_counts_as_exploded_grows_with_the_datum(tmp_path: Path) -> None:
     assert meters.exploded(Spec((2,))) == meters.exploded(Spec((1, 28, 28), levels=2)) == 1e6
     assert meters.exploded(Spec((3, 32, 32), levels=256)) == pytest.approx(100 * 3072 * math.log(256))
     x = torch.randint(256, (4, 3, 256, 256), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    large = data.Data(Split(x), Split(x), levels=256)
+    large = data.Data(Split(x), Split(x), Split(x), levels=256)
     run = new_run(models.load("vae")(large.spec, width=4, latent=2), large, tmp_path, training(steps=1, batch=2))
     run.train()
     assert 1e6 < run.meters.rows[0]["model"] < 1e7, "nats of a whole image, and no divergence"

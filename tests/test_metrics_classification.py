@@ -54,7 +54,7 @@ def test_order_does_not_matter_beyond_the_cap(monkeypatch: pytest.MonkeyPatch) -
 
 def test_models_that_are_given_no_label_have_no_score() -> None:
     x, label = TEST
-    assert classification.score(real=x, true_labels=label, fake=x, given_labels=None) == {"cas": None}
+    assert classification.score(test=x, test_labels=label, fake=x, given_labels=None) == {"cas": None}
 
 
 def test_bad_input_is_one_line() -> None:

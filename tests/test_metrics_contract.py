@@ -15,10 +15,10 @@ from benchmarks import metrics
 METRICS = metrics.names()
 KINDS = ("points", "images")
 PER_REAL = (
-    "real", "real_features", "real_labels", "real_probabilities", "true_labels", "log_prob", "reconstructed",
-    "real_inception", "hidden_log_prob", "rate", "distortion", "codes",
+    "real", "real_features", "real_labels", "real_probabilities", "real_inception",
 )  # fmt: skip
-PER_TRAIN = ("train", "train_features")
+PER_TEST = ("test", "test_labels", "log_prob", "reconstructed", "hidden_log_prob", "rate", "distortion", "codes")
+PER_TRAIN = ("train", "train_features", "train_log_prob")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
     "fake_inception_probabilities",
@@ -39,12 +39,13 @@ def evidence(kind: str, spoilt: bool = False) -> dict[str, Any]:
     features, train_features = (real, train) if kind == "points" else (seen, seen_train)
     sure = F.one_hot(label, CLASSES) * 0.96 + 0.01
     found = {
-        "real": real, "train": train, "fake": real.clone(), "reconstructed": real + 0.01 * (real < 0),
+        "real": real, "train": train, "test": real, "fake": real.clone(), "reconstructed": real + 0.01 * (real < 0),
         "real_features": features, "train_features": train_features, "fake_features": features.clone(),
         "features_of": "coordinates" if kind == "points" else "judge",
-        "real_labels": label, "true_labels": label, "given_labels": label.clone(), "fake_labels": label.clone(),
+        "real_labels": label, "test_labels": label, "given_labels": label.clone(), "fake_labels": label.clone(),
         "real_probabilities": sure, "fake_probabilities": sure.clone(), "classes": CLASSES,
         "log_prob": -torch.rand(n, generator=rng), "dims": real[0].numel(), "levels": 2,
+        "train_log_prob": -torch.rand(n, generator=rng),
         "hidden_log_prob": -torch.rand(n, generator=rng), "codes": torch.randn(n, 3, generator=rng),
         "rate": torch.rand(n, generator=rng), "distortion": torch.rand(n, generator=rng),
         "estimate": 0.1, "estimated": "W1",
@@ -131,7 +132,7 @@ def test_without_evidence_every_column_is_none(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-@pytest.mark.parametrize("moved", [PER_REAL, PER_TRAIN, PER_FAKE], ids=["real", "train", "fake"])
+@pytest.mark.parametrize("moved", [PER_REAL, PER_TEST, PER_TRAIN, PER_FAKE], ids=["real", "test", "train", "fake"])
 def test_the_order_of_samples_does_not_matter(name: str, kind: str, moved: tuple[str, ...]) -> None:
     found = evidence(kind)
     order = torch.randperm(len(found["real"]), generator=torch.Generator().manual_seed(1))

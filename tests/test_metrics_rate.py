@@ -92,7 +92,7 @@ def lines_of(folder: Path, given: str | None, machines: list[str]) -> list[str]:
 def test_a_model_that_completes_images_is_named_as_such(tmp_path: Path) -> None:
     for given, named in (("image", True), ("nothing", False), (None, False)):
         said = " ".join(lines_of(tmp_path, given, ["a card"]))
-        assert ("completer is shown held-out images and completes their hidden part" in said) == named
+        assert ("completer is shown test images outside of the reference and completes" in said) == named
 
 
 def test_the_machines_that_trained_a_model_are_named(tmp_path: Path) -> None:

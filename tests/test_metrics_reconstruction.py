@@ -15,7 +15,7 @@ def images(n: int, side: int = 16, channels: int = 1, seed: int = 0) -> Tensor:
 
 def test_psnr_of_a_known_error() -> None:
     real = images(20)
-    found = score(real=real, reconstructed=real + 0.02)
+    found = score(test=real, reconstructed=real + 0.02)
     assert found["psnr"] == pytest.approx(40, abs=1e-3)  # 10 log10(2^2 / 0.02^2)
     assert found["rmse"] == pytest.approx(0.02, rel=1e-5)
 
@@ -23,12 +23,12 @@ def test_psnr_of_a_known_error() -> None:
 def test_psnr_is_the_mean_over_images_and_not_that_of_the_mean_error() -> None:
     real = images(2)
     error = torch.tensor([0.2, 0.02]).view(2, 1, 1, 1)
-    assert score(real=real, reconstructed=real + error)["psnr"] == pytest.approx(30, abs=1e-3)
+    assert score(test=real, reconstructed=real + error)["psnr"] == pytest.approx(30, abs=1e-3)
 
 
 def test_images_given_back_exactly_count_for_a_hundred_decibels() -> None:
     real = images(10)
-    assert score(real=real, reconstructed=real.clone()) == {"rmse": 0, "psnr": 100, "ssim": pytest.approx(1)}
+    assert score(test=real, reconstructed=real.clone()) == {"rmse": 0, "psnr": 100, "ssim": pytest.approx(1)}
 
 
 def test_ssim_of_one_window_by_its_formula() -> None:
@@ -54,7 +54,7 @@ def test_small_images_have_a_similarity_too(side: int) -> None:
 
 def test_points_have_an_error_only() -> None:
     real = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
-    found = score(real=real, reconstructed=real + torch.tensor([0.3, 0.1]))
+    found = score(test=real, reconstructed=real + torch.tensor([0.3, 0.1]))
     assert found == {"rmse": pytest.approx(0.05**0.5), "psnr": None, "ssim": None}
 
 
@@ -62,14 +62,14 @@ def test_order_does_not_matter_beyond_the_cap(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(reconstruction, "SAMPLES", 10)
     real = images(30)
     given_back = real + 0.1 * images(30, seed=1)
-    there, back = score(real=real, reconstructed=given_back), score(real=real.flip(0), reconstructed=given_back.flip(0))
+    there, back = score(test=real, reconstructed=given_back), score(test=real.flip(0), reconstructed=given_back.flip(0))
     assert there == pytest.approx(back, rel=1e-12)
 
 
 def test_bad_input_is_one_line() -> None:
     with pytest.raises(ValueError, match=r"real has the shape \(4, 1, 16, 16\) and reconstructed \(3, 1, 16, 16\)"):
-        score(real=images(4), reconstructed=images(3))
+        score(test=images(4), reconstructed=images(3))
     with pytest.raises(ValueError, match="1 of 4 samples are reconstructed as NaN or infinite"):
-        score(real=images(4), reconstructed=images(4).index_fill(0, torch.tensor([1]), torch.nan))
-    with pytest.raises(ValueError, match=r"real lies in \[0, 255\]"):
-        score(real=torch.tensor([0.0, 255.0]).expand(2, 1, 2, 2), reconstructed=torch.zeros(2, 1, 2, 2))
+        score(test=images(4), reconstructed=images(4).index_fill(0, torch.tensor([1]), torch.nan))
+    with pytest.raises(ValueError, match=r"test lies in \[0, 255\]"):
+        score(test=torch.tensor([0.0, 255.0]).expand(2, 1, 2, 2), reconstructed=torch.zeros(2, 1, 2, 2))

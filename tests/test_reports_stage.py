@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(board))
     monkeypatch.chdir(tmp_path)
     params.load.cache_clear()
-    data.save(datasets.load("ring", tmp_path, {"points": 800, "held_out": 400}), data_file("ring"))
+    data.save(datasets.load("ring", tmp_path, {"train": 800, "test": 400}), data_file("ring"))
     models = tuple(params.load().benchmark("ring").models)
     fabricate(scores_dir("ring"), POINTS, models)
     for model in (*models, ORACLE):
@@ -94,7 +94,7 @@ def test_the_density_is_the_truth_where_it_is_drawn() -> None:
     x, y = density.xs[300], density.ys[120]
     assert density.values[120, 300] == pytest.approx(truth.log_density(torch.tensor([[x, y]])).item(), rel=1e-4)
     assert min(density.xs[-1], density.ys[-1], -density.xs[0], -density.ys[0]) > 2
-    data.save(datasets.load("ring", Path(), {"points": 800, "held_out": 400})._replace(truth=None), data_file("ring"))
+    data.save(datasets.load("ring", Path(), {"train": 800, "test": 400})._replace(truth=None), data_file("ring"))
     assert report.truth("ring") == (None, "")
 
 

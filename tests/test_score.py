@@ -61,7 +61,7 @@ def test_equal_sets_score_best(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "channels", "classes"), [(Judge, 1, 10), (ChannelJudge, 3, 1000)])
 def test_a_judge_gives_features_labels_and_classes(kind: type, channels: int, classes: int, tmp_path: Path) -> None:
     trained, x = kind((channels, 8, 8), 10), levels(40, 0, channels)
-    judging.save_judge(trained, tmp_path / "judge.pt")
+    judging.save_judge(trained, tmp_path / "judge.pt", 1.0)
     path = saved(tmp_path / "set.npz", x)
     used = score.opened(f"judge:{tmp_path / 'judge.pt'}", x)
     found = score.evidence({"real": sets.read(path), "fake": sets.read(path)}, used)
@@ -201,7 +201,7 @@ def test_unfit_pairs_are_one_line(
 
 
 def test_a_judge_of_other_images_names_both(tmp_path: Path) -> None:
-    judging.save_judge(Judge((1, 28, 28), 10), tmp_path / "judge.pt")
+    judging.save_judge(Judge((1, 28, 28), 10), tmp_path / "judge.pt", 1.0)
     path = saved(tmp_path / "set.npz", levels(9, 0))
     with pytest.raises(ValueError, match=r"reads images of shape \(1, 28, 28\), not .* \(9, 1, 8, 8\) \(real is .*set"):
         values(path, path, f"judge:{tmp_path / 'judge.pt'}")
@@ -221,6 +221,6 @@ def test_a_cell_is_exported_by_its_seed(tmp_path: Path, command: Command, monkey
     assert len(list(Path("out").glob("*.png"))) == 5
     assert "unknown model 'gam'; did you mean 'gan'?" in command(export, "digits", "gam", "--to", "more")[2]
     # and the data that it was trained on and is compared with
-    data.save(Splits(Split(x), Split(x[:3]), levels=17), Path("artifacts/digits/data/data.pt"))
+    data.save(Splits(Split(x), Split(x[3:]), Split(x[:3]), levels=17), Path("artifacts/digits/data/data.pt"))
     assert command(export, "digits", "test", "--to", "test", "--format", "npz")[0] == 0
     assert torch.allclose(sets.read(Path("test/samples.npz")).x, sets.read(folder / "2.npz").x[:3], atol=0.005)

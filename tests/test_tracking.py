@@ -40,7 +40,7 @@ stacked: *kind
 binary: *kind
 published: *kind
 """
-BENCHMARK = "{kind: toys, dataset: ring, data: {held_out: 9}, training: {}, evaluation: {}}"
+BENCHMARK = "{kind: toys, dataset: ring, data: {test: 9}, training: {}, evaluation: {}}"
 PICTURES = "def preview(samples, out): out.write_bytes(samples.read_bytes())\n"  # drawing is tested elsewhere
 
 
@@ -262,7 +262,7 @@ def test_the_oracle_has_runs_too(stored: Path) -> None:
     for _ in range(2):
         tracking.import_finished("ring", [])
     run = content()["oracle 0", "false"]
-    assert run["points"] == {"fjd": [(0, 0.1)]} and run["params"] == {"data.held_out": "9"}
+    assert run["points"] == {"fjd": [(0, 0.1)]} and run["params"] == {"data.test": "9"}
 
 
 def test_unknown_names_are_told(project: Path) -> None:

@@ -24,12 +24,12 @@ KINDS = list(DAMAGE)
 
 def data(n: int = 120, channels: int = 1, seed: int = 0) -> Data:
     x = levels(n, seed, channels, top=17)
-    return Data(Split(x), Split(x), levels=17)
+    return Data(Split(x), Split(x), Split(x), levels=17)
 
 
 def plane(n: int = 4000, dims: int = 2) -> Data:
     x = points(n, 0, dims)
-    return Data(Split(x), Split(x))
+    return Data(Split(x), Split(x), Split(x))
 
 
 def chance() -> Generator:

@@ -54,6 +54,11 @@ def check(name: str, settings: Mapping[str, Any]) -> None:
         raise ValueError(f"{name}: {key} = {fault['input']!r}: {reason}") from None
 
 
+def defaults(name: str) -> dict[str, Any]:
+    """The settings of the data set ``name`` where nothing else is said."""
+    return {key: parameter.default for key, parameter in _parameters(name).items() if key != "root"}
+
+
 def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(_module(name).load, eval_str=True).parameters
 

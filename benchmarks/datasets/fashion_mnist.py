@@ -1,7 +1,7 @@
 """Fashion-MNIST: ten kinds of clothing in MNIST's format, 60,000 + 10,000 images, 28x28 in 256 grey levels.
 
 H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
-2017, arXiv:1708.07747.
+2017, arXiv:1708.07747. Of the training images the last 10,000 are set aside for validation.
 """
 
 from pathlib import Path

@@ -17,10 +17,11 @@ def load(
     *,
     spacing: PositiveFloat = 2.0,
     sigma: PositiveFloat = 0.05,
-    points: PositiveInt = 100_000,
-    held_out: PositiveInt = 50_000,
+    train: PositiveInt = 100_000,
+    validation: PositiveInt = 10_000,
+    test: PositiveInt = 100_000,
     seed: Seed = 0,
 ) -> Splits:
     line = spacing * (torch.arange(SIDE) - SIDE // 2)  # -4, -2, 0, 2, 4
     centres = torch.cartesian_prod(line, line)  # (25, 2)
-    return drawn_from(Truth(centres.float(), sigma), points, held_out, seed)
+    return drawn_from(Truth(centres.float(), sigma), (train, validation, test), seed)

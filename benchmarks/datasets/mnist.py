@@ -1,7 +1,8 @@
-"""MNIST: handwritten digits, 60,000 for training and 10,000 for testing, 28x28 in 256 grey levels.
+"""MNIST: handwritten digits, 28x28 in 256 grey levels: 50,000 for training, 10,000 for validation, 10,000 for testing.
 
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document Recognition", Proceedings of
-the IEEE 86(11), 1998, doi:10.1109/5.726791.
+the IEEE 86(11), 1998, doi:10.1109/5.726791. Validation has the last 10,000 of
+the 60,000 training images, as is usual.
 """
 
 from pathlib import Path

@@ -5,8 +5,7 @@ doi:10.1145/1390156.1390266; the digits are those of `mnist`. With ``draws`` the
 often, each time drawn anew: a stock of the dynamic binarisation of Burda, Grosse, Salakhutdinov, "Importance Weighted
 Autoencoders", 2015, arXiv:1509.00519, where every pass draws anew; held-out digits are drawn once.
 
-Departure: a draw of our own, from ``seed``, where the literature shares one file; and the 60,000 training images stay
-together, of which that file sets 10,000 aside for validation.
+Departure: a draw of our own, from ``seed``, where the literature shares one file.
 """
 
 from pathlib import Path
@@ -18,14 +17,15 @@ from torch import Generator
 
 from benchmarks.datasets import mnist
 from benchmarks.datasets.common.seeds import Seed
-from benchmarks.datasets.common.splits import Split, Splits
+from benchmarks.datasets.common.splits import PARTS, Split, Splits, chance
 
 
 def load(*, root: Path, draws: Annotated[int, Field(ge=1)] = 1, seed: Seed = 0) -> Splits:
     grey = mnist.load(root=root)
-    rng = torch.Generator().manual_seed(seed)
-    test = binarised(grey.test, 1, rng)
-    return grey._replace(train=binarised(grey.train, draws, rng), test=test, levels=2)
+    train, validation, test = (
+        binarised(getattr(grey, part), draws if part == "train" else 1, chance(part, seed)) for part in PARTS
+    )
+    return Splits(train, validation, test, classes=grey.classes, levels=2)
 
 
 def binarised(split: Split, draws: int, rng: Generator) -> Split:

@@ -22,10 +22,11 @@ def load(
     *,
     radius: PositiveFloat = 2.0,
     sigma: PositiveFloat = 0.02,
-    points: PositiveInt = 100_000,
-    held_out: PositiveInt = 50_000,
+    train: PositiveInt = 100_000,
+    validation: PositiveInt = 10_000,
+    test: PositiveInt = 100_000,
     seed: Seed = 0,
 ) -> Splits:
     angles = 2 * math.pi * torch.arange(MODES, dtype=torch.float64) / MODES  # no repeated end point
     centres = radius * torch.stack([angles.cos(), angles.sin()], dim=1)  # (8, 2)
-    return drawn_from(Truth(centres.float(), sigma), points, held_out, seed)
+    return drawn_from(Truth(centres.float(), sigma), (train, validation, test), seed)

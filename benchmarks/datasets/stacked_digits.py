@@ -2,7 +2,8 @@
 
 The construction is Stacked MNIST's (see `stacked_mnist`), with 1,000 modes; the digits are those of `digits`.
 
-Departure: scikit-learn's 8x8 digits in MNIST's place, so that a thousand modes fit any machine without a network.
+Departure: scikit-learn's 8x8 digits in MNIST's place, so that a thousand modes fit any machine without a network. All
+parts draw from all 1,797 digits: a model, and the judge, may know each digit of a test stack, but hardly the stack.
 """
 
 from pydantic import PositiveInt
@@ -13,5 +14,7 @@ from benchmarks.datasets.common.splits import Splits
 from benchmarks.datasets.common.stacking import stacked
 
 
-def load(*, images: PositiveInt = 50_000, held_out: PositiveInt = 10_000, seed: Seed = 0) -> Splits:
-    return stacked(digits.load(), images, held_out, seed)
+def load(
+    *, train: PositiveInt = 50_000, validation: PositiveInt = 5_000, test: PositiveInt = 52_000, seed: Seed = 0
+) -> Splits:
+    return stacked(digits.load(), (train, validation, test), seed)

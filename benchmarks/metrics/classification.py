@@ -28,13 +28,13 @@ COLUMNS = (
 
 
 def score(
-    *, real: Tensor | None, true_labels: Tensor | None, fake: Tensor | None, given_labels: Tensor | None
+    *, test: Tensor | None, test_labels: Tensor | None, fake: Tensor | None, given_labels: Tensor | None
 ) -> dict[str, float | None]:
-    if real is None or true_labels is None or fake is None or given_labels is None:
+    if test is None or test_labels is None or fake is None or given_labels is None:
         return {"cas": None}
     return {
         "cas": classification_accuracy(
-            real=real.flatten(1), true_labels=true_labels, fake=fake.flatten(1), given_labels=given_labels
+            real=test.flatten(1), true_labels=test_labels, fake=fake.flatten(1), given_labels=given_labels
         )
     }
 

@@ -13,7 +13,6 @@ Departure: 10 cells, of which those count that hold 20 held-out and 20 generated
 may lie in another cell. The ratio of median distances, and the share of samples nearer to the training data than 95 %
 of the held-out data are (5 % for fresh draws), are plainer numbers of the same. At most 2,000 held-out and 2,000
 generated samples, by lot, against all training data given. The features are the judge's, or a point's coordinates.
-The oracle of images is training data, and so copies in every number.
 """
 
 from typing import NamedTuple

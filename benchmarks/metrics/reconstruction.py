@@ -34,15 +34,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def score(*, real: Tensor | None, reconstructed: Tensor | None) -> dict[str, float | None]:
-    if real is None or reconstructed is None:
+def score(*, test: Tensor | None, reconstructed: Tensor | None) -> dict[str, float | None]:
+    if test is None or reconstructed is None:
         return {column.name: None for column in COLUMNS}
-    error = squared_error(real=real, reconstructed=reconstructed)
+    error = squared_error(real=test, reconstructed=reconstructed)
     values = {"rmse": error.mean().sqrt().item(), "psnr": None, "ssim": None}
-    if real.ndim == 4:
-        check_images("real", real)
-        chosen = draw(real, SAMPLES)
-        values |= {"psnr": psnr(error=error), "ssim": ssim(real[chosen], reconstructed[chosen])}
+    if test.ndim == 4:
+        check_images("test", test)
+        chosen = draw(test, SAMPLES)
+        values |= {"psnr": psnr(error=error), "ssim": ssim(test[chosen], reconstructed[chosen])}
     return values
 
 

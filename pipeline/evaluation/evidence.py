@@ -18,37 +18,42 @@ from models.common.protocol import (
 from pipeline.data import Data
 from pipeline.evaluation import uses
 from pipeline.evaluation.sampling import asked, generate, packed
-from pipeline.evaluation.view import Evidence
+from pipeline.evaluation.view import TESTED, Evidence
 from pipeline.files import atomic_write
 
 CHUNK = 2000  # data whose likelihoods, reconstructions or divergence are computed at once, at most
+LEARNT = 2000  # training data whose likelihood stands beside that of test data, at most
 LOGITS = 2**26  # numbers in memory when a likelihood has one for every level of every pixel
 
 
-def of_model(model: Model, benchmark: str, resident: Data, n: int, rng: Generator, wanted: set[str]) -> Evidence:
-    """n samples of a trained model, and of its abilities what is wanted."""
-    given = asked(model, resident, n, rng)
+def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Generator, wanted: set[str]) -> Evidence:
+    """As many samples of a trained model as ``half`` names test data, and of its abilities what is wanted.
+
+    A model that completes images is shown some of those, which are not among what its samples are compared with.
+    """
+    n = len(half)
+    given = asked(model, resident, n, rng, resident.test.x[half])
     fake = generate(model, n, given, rng)
     broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
     evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
     evidence["given_labels"] = given if model.given == "label" else None
-    held_out = resident.as_input(resident.test.x)
+    test = resident.as_input(resident.test.x[:TESTED])
     if isinstance(model, HasLikelihood):
-        at_once = max(1, min(CHUNK, LOGITS // (math.prod(resident.spec.shape) * max(1, resident.levels))))
-        evidence["log_prob"] = torch.cat([model.log_prob(chunk) for chunk in held_out.split(at_once)])
-        broken |= bool((evidence["log_prob"].isnan() | evidence["log_prob"].isposinf()).any())
+        learnt = resident.as_input(resident.train.x[: min(len(test), LEARNT)])
+        evidence |= {"log_prob": log_prob(model, test, resident), "train_log_prob": log_prob(model, learnt, resident)}
+        broken |= any(impossible(evidence[name]) for name in ("log_prob", "train_log_prob"))
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
         if isinstance(model, ScoresPixels):
             label = resident.test.label if model.given == "label" else None
-            evidence["pixels"] = of_pixels(model, held_out, label, evidence["log_prob"])
+            evidence["pixels"] = of_pixels(model, test, label, evidence["log_prob"])
     if isinstance(model, Encodes) and "reconstructed" in wanted:
-        evidence["reconstructed"] = torch.cat([model.reconstruct(chunk) for chunk in held_out.split(CHUNK)])
+        evidence["reconstructed"] = torch.cat([model.reconstruct(chunk) for chunk in test.split(CHUNK)])
         broken |= not bool(evidence["reconstructed"].isfinite().all())
     if isinstance(model, EstimatesDivergence) and "estimate" in wanted:
-        n = min(len(fake), len(held_out), CHUNK)
-        evidence |= {"estimate": model.estimate(held_out[:n], fake[:n]).item(), "estimated": model.divergence}
-    terms = of_terms(model, held_out, wanted)
+        n = min(len(fake), len(test), CHUNK)
+        evidence |= {"estimate": model.estimate(test[:n], fake[:n]).item(), "estimated": model.divergence}
+    terms = of_terms(model, test, wanted)
     broken |= any(bool(value.isnan().any()) for value in terms.values() if isinstance(value, Tensor))
     evidence |= terms
     if "filled" in wanted and not broken:
@@ -57,8 +62,18 @@ def of_model(model: Model, benchmark: str, resident: Data, n: int, rng: Generato
     return evidence | {"broken": broken, "walks": uses.walks(model, resident)}
 
 
+def log_prob(model: HasLikelihood, x: Tensor, resident: Data) -> Tensor:
+    at_once = max(1, min(CHUNK, LOGITS // (math.prod(resident.spec.shape) * max(1, resident.levels))))
+    return torch.cat([model.log_prob(chunk) for chunk in x.split(at_once)])
+
+
+def impossible(value: Tensor) -> bool:
+    """Whether there is among them what no log-likelihood can be."""
+    return bool((value.isnan() | value.isposinf()).any())
+
+
 def of_terms(model: Model, x: Tensor, wanted: set[str]) -> Evidence:
-    """The two terms of a bound, and the likelihood of a hidden part, of held-out x where a model states them."""
+    """The two terms of a bound, and the likelihood of a hidden part, of test data x where a model states them."""
     evidence: Evidence = {}
     chunks = x.split(CHUNK)
     if isinstance(model, HasRate) and "rate" in wanted:
@@ -80,17 +95,15 @@ def of_pixels(model: ScoresPixels, x: Tensor, label: Tensor | None, log_prob: Te
     return {"x": x[chosen], "nats": -model.pixel_nats(x[chosen], *told)}  # (2, C, H, W)
 
 
-def of_oracle(resident: Data, n: int, rng: Generator) -> Evidence:
-    """Fresh real samples: of the truth where it is known, or else training data, which the reference does not hold."""
+def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
+    """Fresh real samples: of the truth where it is known, or else the test data that ``half`` names, which neither the
+    judge nor the reference holds."""
     if resident.truth is not None:
-        exact = resident.truth.log_density(resident.as_input(resident.test.x))
-        return {"fake": resident.truth.sample(n, rng).x, "log_prob": exact, "estimator": "exact"}
-    held = len(resident.train.x)
-    if n > held:
-        raise ValueError(f"evaluation.samples = {n}: the oracle has {held} training images to draw; ask for no more")
-    drawn = torch.randperm(held, generator=rng, device=rng.device)[:n]
-    labels = resident.train.labels[drawn] if resident.spec.classes else None
-    return {"fake": resident.as_input(resident.train.x[drawn]), "given_labels": labels}
+        parts = {"log_prob": resident.test.x[:TESTED], "train_log_prob": resident.train.x[:LEARNT]}
+        known = {name: resident.truth.log_density(x) for name, x in parts.items()}
+        return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
+    labels = resident.test.labels[half] if resident.spec.classes else None
+    return {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels}
 
 
 def save_samples(folder: Path, seed: int, resident: Data, evidence: Evidence) -> None:

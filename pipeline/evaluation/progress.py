@@ -25,7 +25,7 @@ def progress(snapshots: dict[int, Tensor], resident: Data, view: View, chosen: l
     """A line a snapshot, as CSV: step, the columns of the ``chosen`` metrics, and how many modes are `held`, `lost`
     and newly lost (`fell`); these are empty where even equal shares of the samples would hold no mode."""
     wanted = metrics.needs(chosen) | {"fake_labels"}
-    known = view.held_out(wanted) if snapshots and chosen else {}
+    known = view.compared(wanted) if snapshots and chosen else {}
     rows, counts = [], []
     for step, x in snapshots.items() if chosen else ():
         fake = resident.as_input(x.to(resident.train.x.device))
@@ -33,7 +33,7 @@ def progress(snapshots: dict[int, Tensor], resident: Data, view: View, chosen: l
         values = metrics.evaluate(chosen, evidence).values()
         rows.append([step, *("" if value is None else f"{value:.6g}" for value in values)])
         counts.append(samples_of_modes(evidence))
-        enough = len(fake) >= FIRM * len(counts[0])
+        enough = 0 < FIRM * len(counts[0]) <= len(fake)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step", *(column.name for column in metrics.columns(chosen)), "held", "lost", "fell"])
@@ -56,7 +56,9 @@ def held_and_lost(counts: Iterable[Tensor]) -> Iterator[tuple[int, int, int]]:
 
 
 def samples_of_modes(evidence: Evidence) -> Tensor:
-    """How many samples each mode has: the truth's, or the judge's labels."""
+    """How many samples each mode has: the truth's, or the judge's labels; none where there is no judge to trust."""
     if evidence.get("centres") is not None:
         return occupancy(fake=evidence["fake"], centres=evidence["centres"], sigma=evidence["sigma"])
+    if "fake_labels" not in evidence:
+        return torch.zeros(0, dtype=torch.long)
     return torch.bincount(evidence["fake_labels"], minlength=evidence["classes"])

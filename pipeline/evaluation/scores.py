@@ -52,19 +52,27 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
         lines.append(f"{cell.model} is told labels, as often as they occur in training; the others are told nothing.")
     if any(row.get("given") == "image" for row in rows):
         lines.append(
-            f"{cell.model} is shown held-out images and completes their hidden part; its samples hold real pixels, so "
-            "its scores do not compare."
+            f"{cell.model} is shown test images outside of the reference and completes their hidden part; its samples "
+            "hold real pixels, so its scores do not compare."
         )
+    data = "points" if benchmark.judge is None else "images"
+    reference = f"Reference: as many test {data}, others for each seed and the same for every model."
+    likelihood = f"Likelihoods: of all test {data}, 10,000 at most."
     if benchmark.judge is None:
-        lines.append("Oracle: fresh samples of the true density, at the same n; its likelihood is the true one.")
-        return lines
-    lines.append(
-        "Reference: the held-out images. Oracle: as many training images, which the judge has been trained on."
-    )
+        oracle = "Oracle: as many fresh samples of the true density; its likelihood is the true one."
+        return [*lines, reference, oracle, likelihood]
+    lines += [reference, "Oracle: as many other test images, which the judge has not seen.", likelihood]
     record = cell.scores.parents[1] / "judge.json"
     if record.exists():
-        right = json.loads(record.read_text())["accuracy"]
-        lines.append(f"Judge: a classifier trained on the training images, {right:.2%} right on the held-out ones.")
+        judge = json.loads(record.read_text())
+        lines.append(
+            f"Judge: a classifier trained on the training images, {judge['accuracy']:.2%} right on test images."
+        )
+        if "channel_accuracy" in judge:
+            lines.append(
+                "Stacks of all parts are of the same digits: the judge has seen each of a test stack, if apart."
+            )
+        lines += [f"Beware: {warning}." for warning in judge.get("warnings", [])]
     return lines
 
 

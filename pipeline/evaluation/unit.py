@@ -17,6 +17,7 @@ from pipeline import data
 from pipeline.data import Data
 from pipeline.evaluation import evidence, uses
 from pipeline.evaluation.progress import progress, taken
+from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.view import Evidence, View
 from pipeline.files import atomic_write, file_digest
 from pipeline.seeds import seed_for
@@ -57,19 +58,20 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
     """The row, the evidence for it, and the eyes it was seen with."""
     chosen, n = unit.settings["evaluation"]["metrics"], unit.settings["evaluation"]["samples"]
     wanted = metrics.needs(chosen)
+    half = halves(resident, unit.benchmark, unit.seed, n)
     row: dict[str, Any] = {"seed": unit.seed, "status": "finished"}
     found: Evidence = {}
     if weights is None:
-        found = evidence.of_oracle(resident, n, rng)
+        found = evidence.of_oracle(resident, half.oracle, rng)
     else:
         trained = load_tensors(weights, resident.train.x.device)
         row |= {key: trained[key] for key in ("status", "step", "player")}
         if row["status"] == "finished":
             model = built(unit, trained["state"], resident)
-            found = evidence.of_model(model, unit.benchmark, resident, n, rng, wanted)
+            found = evidence.of_model(model, unit.benchmark, resident, half.oracle, rng, wanted)
     if found.pop("broken", None):  # finite weights that compute no numbers have diverged as well
         row |= {"status": "diverged", "player": "samples, reconstructions or likelihood"}
-    view = View(unit.judge, resident)
+    view = View(unit.judge, resident, half.reference)
     if row["status"] == "finished":
         samples = unit.work / "samples"
         evidence.save_samples(samples, unit.seed, resident, found)

@@ -9,9 +9,10 @@ from torch import Tensor
 from benchmarks import inception
 from benchmarks.extractors import describe
 from pipeline.data import Data
-from pipeline.evaluation.judging import load_judge
+from pipeline.evaluation.judging import trusted
 
 SEEN = 10_000  # training data that metrics get whole; of features they get all, or copies would go unseen
+TESTED = 10_000  # test data whose likelihoods and reconstructions are asked for: all images, of points a tenth
 
 Evidence = dict[str, Any]  # by the names in benchmarks.metrics.EVIDENCE
 
@@ -19,26 +20,29 @@ Evidence = dict[str, Any]  # by the names in benchmarks.metrics.EVIDENCE
 class View:
     """The eyes of a benchmark; points are seen as they are."""
 
-    def __init__(self, file: Path, resident: Data) -> None:
-        """file: the benchmark's judge; one that has none has no such file."""
-        self.resident = resident
-        self.judge = load_judge(file, resident.train.x.device) if file.exists() else None
+    def __init__(self, file: Path, resident: Data, reference: Tensor) -> None:
+        """file: the benchmark's judge; one that has none has no such file. reference: where the test data stand that
+        samples are compared with."""
+        self.resident, self.reference = resident, reference
+        self.judge = trusted(file, resident.train.x.device) if file.exists() else None
 
     def of_benchmark(self, wanted: set[str]) -> Evidence:
         """The benchmark's data and facts."""
         resident = self.resident
         train = resident.as_input(resident.train.x)
-        known = {"train": train[:SEEN], "true_labels": resident.test.label if resident.spec.classes else None}
-        return known | self.held_out(wanted) | self.of("train", train, wanted)
+        known: Evidence = {"train": train[:SEEN], "test": resident.as_input(resident.test.x[:TESTED])}
+        if resident.spec.classes:
+            known["test_labels"] = resident.test.labels[:TESTED]
+        return known | self.compared(wanted) | self.of("train", train, wanted)
 
-    def held_out(self, wanted: set[str]) -> Evidence:
+    def compared(self, wanted: set[str]) -> Evidence:
         """The facts, and what samples are compared with."""
         resident = self.resident
-        real = resident.as_input(resident.test.x)
+        real = resident.as_input(resident.test.x[self.reference])
         known: Evidence = {
             "real": real,
             "classes": resident.classes ** resident.spec.shape[0] if resident.stacked else resident.classes,
-            "features_of": "judge" if self.judge else "coordinates",
+            "features_of": "judge" if self.judge else "coordinates" if real.dim() == 2 else None,
             "levels": resident.levels,
             "dims": math.prod(resident.spec.shape),
         }

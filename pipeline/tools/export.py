@@ -19,13 +19,15 @@ from pipeline.evaluation.sampling import packed
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the samples of a trained model, or real data, for other tools.")
     parser.add_argument("benchmark")
-    parser.add_argument("model", help=f"a model of the benchmark, {ORACLE}, or the benchmark's own data: train or test")
+    parser.add_argument(
+        "model", help=f"a model of the benchmark, {ORACLE}, or the benchmark's own data: {', '.join(SPLITS)}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="training seed whose samples are written (default 0)")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="a new or empty folder")
     parser.add_argument("--format", choices=("png", "npz"), help="default: png for images, npz for points")

@@ -136,7 +136,8 @@ def evidence(sets: dict[str, Samples], extractor: Extractor) -> dict[str, Any]:
     for what, samples in sets.items():
         x = samples.x.to(device)
         found |= {what: x} | {f"{what}_{name}": value for name, value in extractor.see(x).items()}
-    labels = {"true_labels": sets["real"].label, "given_labels": sets["fake"].label}
+    found["test"] = found["real"]
+    labels = {"test_labels": sets["real"].label, "given_labels": sets["fake"].label}
     return found | {name: label.to(device) for name, label in labels.items() if label is not None}
 
 

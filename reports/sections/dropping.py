@@ -28,9 +28,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     if not found:
         return None
     style.save(draw(report, found), out / "dropping.png")
-    copied = " Real data are training images here, copies by themselves." * (report.samples[ORACLE].levels > 0)
-    pictures = (Picture("dropping.png", CAPTION + copied),)
-    return Fragment("Dropped and repeated", pictures=pictures)
+    return Fragment("Dropped and repeated", pictures=(Picture("dropping.png", CAPTION),))
 
 
 def measured(scores: pd.DataFrame) -> dict[str, Values]:

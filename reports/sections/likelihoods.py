@@ -31,8 +31,8 @@ TOLD = "Models that are told labels state the likelihood of the image alone, wit
 BINARISED = (
     "Binarisation: fixed where every pixel was drawn once (mnist_binary), dynamic where drawn anew at every look "
     "(mnist_dynamic: ten draws of the training images in stock, one of the held-out ones). Ours is a draw of our own, "
-    "from the seed in benchmark.yaml, of all 60,000 training images: published figures of fixed binarisation rest on "
-    "another draw, which sets 10,000 of them aside."
+    "from the seed in benchmark.yaml: published figures of fixed binarisation rest on another draw of the same 50,000 "
+    "training images."
 )
 CAPTION = (
     "What each pixel costs, given those before it (and the image's label, where a model is told labels): left the "

@@ -102,7 +102,7 @@ def test_runs_that_take_turns_are_each_as_alone(tmp_path: Path) -> None:
 def test_the_device_sees_the_batches_that_a_cpu_sees() -> None:
     data = images()
     split = type(data.train)(data.train.x.cpu(), data.train.label.cpu())
-    shuffle, batches = Shuffle(data, 32, 1), stream(Data(split, split, 3, 17), 32, 1)
+    shuffle, batches = Shuffle(data, 32, 1), stream(Data(split, split, split, 3, 17), 32, 1)
     for step in range(8):
         shuffle.fill(step)
         found, expected = shuffle.batch(torch.tensor(step, device=DEVICE)), next(batches)

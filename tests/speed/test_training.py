@@ -62,7 +62,7 @@ def images(size: int, n: int = 2560, levels: int = 256) -> Tensor:
 
 def resident(x: Tensor, levels: int) -> data.Data:
     split = Split(x)
-    return data.Data(split, split, levels=levels if x.dtype == torch.uint8 else 0)
+    return data.Data(split, split, split, levels=levels if x.dtype == torch.uint8 else 0)
 
 
 def our_loop(

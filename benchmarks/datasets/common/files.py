@@ -15,8 +15,9 @@ from torchvision.datasets import MNIST, VisionDataset
 from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import calculate_md5
 
-from benchmarks.datasets.common.splits import Split, Splits
+from benchmarks.datasets.common.splits import Split, Splits, aside
 
+VALIDATION = 10_000  # of MNIST's training images and its likes', the last ones, as the literature sets them aside
 Checksums = Mapping[str, str]  # file below the root -> MD5
 PATIENCE = 6.0  # seconds that an address may be silent; some hosts have eight of them
 FAILURES = (OSError, RuntimeError, EOFError, HTTPException, TarError, zlib.error)  # torchvision makes one of only some
@@ -33,7 +34,7 @@ def load_idx(name: str, dataset: type[MNIST], checksums: Checksums, root: Path) 
         images = read_image_file(str(root / folder / f"{part}-images-idx3-ubyte"))
         return Split(images.unsqueeze(1), read_label_file(str(root / folder / f"{part}-labels-idx1-ubyte")))
 
-    return Splits(split("train"), split("t10k"), classes=10, levels=256)
+    return Splits(*aside(split("train"), VALIDATION), split("t10k"), classes=10, levels=256)
 
 
 def ensure(name: str, dataset: type[VisionDataset], files: Checksums, archives: Checksums, root: Path) -> None:

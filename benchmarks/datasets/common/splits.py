@@ -1,5 +1,6 @@
-"""What a data set gives: two splits, and for synthetic points the truth that they were drawn from."""
+"""What a data set gives: three parts, and for synthetic points the truth that they were drawn from."""
 
+import hashlib
 import math
 from typing import NamedTuple
 
@@ -44,17 +45,35 @@ class Truth(NamedTuple):
 
 
 class Splits(NamedTuple):
-    """A data set."""
+    """A data set in three parts."""
 
-    train: Split
-    test: Split
+    train: Split  # what models and the judge learn from
+    validation: Split  # what is chosen, is chosen on it
+    test: Split  # what every reported number is of
     classes: int = 0  # of an image, or of a channel; 0: unlabelled
     levels: int = 0  # grey levels of an image; 0: points
     truth: Truth | None = None
 
+    @property
+    def parts(self) -> tuple[Split, Split, Split]:
+        return self.train, self.validation, self.test
 
-def drawn_from(truth: Truth, points: int, held_out: int, seed: int) -> Splits:
-    """Points of a known density, labelled by mode; the held-out ones do not depend on how many are trained on."""
-    rng = torch.Generator().manual_seed(seed)
-    test = truth.sample(held_out, rng)
-    return Splits(truth.sample(points, rng), test, classes=len(truth.centres), truth=truth)
+
+def aside(split: Split, n: int) -> tuple[Split, Split]:
+    """All but the last ``n``, and these."""
+    return Split(split.x[:-n], split.labels[:-n]), Split(split.x[-n:], split.labels[-n:])
+
+
+PARTS = ("train", "validation", "test")
+
+
+def chance(part: str, seed: int) -> Generator:
+    """Each part's own, so that none depends on how large another is."""
+    digest = hashlib.sha256(f"{part}/{seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def drawn_from(truth: Truth, sizes: tuple[int, int, int], seed: int) -> Splits:
+    """Points of a known density, labelled by mode; ``sizes`` are those of the PARTS."""
+    train, validation, test = (truth.sample(size, chance(part, seed)) for part, size in zip(PARTS, sizes, strict=True))
+    return Splits(train, validation, test, classes=len(truth.centres), truth=truth)
