@@ -119,7 +119,7 @@ class Folder(Section):
     training: dict[str, Any]
     evaluation: dict[str, Any]
     judge: dict[str, Any] = {}
-    seeds: int | None = Field(default=None, ge=1)
+    own_seeds: int | None = Field(default=None, ge=1)  # `seeds` is a key of params.yaml, and DVC reads both as one
 
 
 class Benchmark(BaseModel):
@@ -179,7 +179,7 @@ class Params:
             kind=own.kind,
             dataset=known(own.dataset, stems(self.root / "benchmarks/datasets"), f"{path}: dataset", "data set"),
             data=own.data,
-            seeds=own.seeds or self.board.seeds,
+            seeds=own.own_seeds or self.board.seeds,
             training=Training(**validated(TrainingSection, training, path, "training").model_dump()),
             evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),
             judge=validated(Judging, judge, path, "judge") if judge else None,
