@@ -98,4 +98,4 @@ class Model(GaussianVAE):
 
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         check_mask(x, mask)
-        return torch.where(mask, x, self.decode(self.posterior(x, mask).draw(rng)))
+        return torch.where(mask, x, self.redrawn(self.posterior(x, mask).draw(rng), rng))

@@ -8,8 +8,8 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 import models
+from models.common.codes import Code, standard_normal
 from models.common.protocol import Batch, Completes, Encodes, HasLikelihood, Inpaints, Spec
-from models.common.variational import Code, standard_normal
 from models.structured_cvae import divergence
 
 GREY, BINARY = Spec((1, 8, 8), classes=3, levels=17), Spec((1, 4, 4), levels=2)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from models.common.nets import Net
 from models.common.pixels import check_levels, from_levels, to_levels
 from models.common.repair import check_mask
 
@@ -153,6 +154,15 @@ def head(colours: int, width: int, levels: int) -> nn.Sequential:
         *(nn.ReLU(), MaskedConv("B", colours, width, colours * levels, (1, 1))),
         nn.Unflatten(1, (colours, levels)),
     )
+
+
+def plain(size: int, codes: int, *, width: int, depth: int) -> nn.Module:
+    """(B, size, h, w) -> (B, codes, h, w) logits of each place given those before it, all alike until trained"""
+    inner = [part for _ in range(depth - 1) for part in (MaskedConv("B", 1, width, width, (3, 3)), nn.ReLU())]
+    last = MaskedConv("B", 1, width, codes, (1, 1))
+    for weight in last.parameters():
+        nn.init.zeros_(weight)
+    return Net(MaskedConv("A", 1, size, width, (3, 3)), nn.ReLU(), *inner, last)
 
 
 def pixel_log_prob(logits: Tensor, x: Tensor) -> Tensor:
