@@ -63,7 +63,7 @@ def near(draws: Tensor, mean: float, variance: float) -> None:
     assert draws.var().item() == pytest.approx(variance, abs=5 * variance * math.sqrt(2 / DRAWS))
 
 
-@pytest.mark.parametrize("name", ["vae", "beta_vae", "iwae", "dvae", "masked_vae"])
+@pytest.mark.parametrize("name", ["vae", "beta_vae", "iwae", "dvae", "masked_vae", "vae_mixture"])
 def test_what_is_hidden_has_its_conditional_mean_and_variance(name: str) -> None:
     model = models.load(name)(SPEC, latent=1, nets="dense", width=8)
     model.decoder, model.posterior = Linear(), given_shown if name == "masked_vae" else exact

@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.codes import DECODED_AT_ONCE, Code, importance_weighted
+from models.common.codes import DECODED_AT_ONCE, Code, importance_weighted, standard_normal
 from models.common.likelihoods import Bernoulli, Likelihood
 from models.common.nets import Form, decoder, encoder
 from models.common.noise import noise
@@ -113,7 +113,14 @@ class GaussianVAE(nn.Module):
     def importance_bound(self, x: Tensor, code: Code, k: int, rng: Generator | None = None) -> Tensor:
         """log 1/k sum p(x, z) / q(z) over k draws of z from the code q: (B, *shape) -> (B,)"""
         every = x.repeat_interleave(k, 0)
-        return importance_weighted(lambda z: self.likelihood.log_prob(every, self.decoder(z)), code, k, rng)
+
+        def log_likelihood(z: Tensor) -> Tensor:
+            return self.likelihood.log_prob(every, self.decoder(z))  # (B * k, latent) -> (B * k,)
+
+        return importance_weighted(log_likelihood, code, k, rng, log_prior=self.log_prior)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        return standard_normal(z)  # (B, latent) -> (B,)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.posterior(x).mean  # (B, *shape) -> (B, latent)
@@ -130,6 +137,9 @@ class GaussianVAE(nn.Module):
     def redrawn(self, z: Tensor, rng: Generator) -> Tensor:
         return self.likelihood.draw(self.decoder(z), rng)  # (B, latent) -> (B, *shape), a draw from p(x | z)
 
+    def prior_draws(self, n: int, rng: Generator) -> Tensor:
+        return noise(n, self.latent, next(self.parameters()), rng)  # (n, latent)
+
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        out = self.decoder(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)
+        out = self.decoder(self.prior_draws(n, rng))  # (n, latent) -> (n, *shape)
         return self.likelihood.mean(out) if self.sample_mean else self.likelihood.draw(out, rng)
