@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ def load(name: str) -> type[Model]:
         raise ValueError(f"no model is called {name!r}: {remedy}")
     architecture: type[Model] = import_module(f"{__name__}.{name}").Model
     return architecture
+
+
+def hyperparameters(model: type[Model]) -> dict[str, Parameter]:
+    """What its constructor takes beside the spec, by name; where that ends in `**base`, also what the class above it
+    takes."""
+    found: dict[str, Parameter] = {}
+    for each in (each for each in model.__mro__ if "__init__" in vars(each)):
+        parameters = signature(vars(each)["__init__"], eval_str=True).parameters.values()
+        own = {parameter.name: parameter for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY}
+        found |= {name: parameter for name, parameter in own.items() if name not in found}
+        if not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
 
 
 def build(name: str, spec: Spec, settings: dict[str, Any]) -> Model:

@@ -26,6 +26,7 @@ from models.common.nets import Net, decoder, encoder, mlp, with_classes, with_la
 from models.common.noise import noise
 from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.repair import alternate
 
 RADIUS, ALONG, ACROSS = 1.4, 0.5, 0.1  # of the mixture's components: their distance, and their deviations
 
@@ -122,6 +123,12 @@ class Model(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
+
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        def chance(like: Tensor) -> Tensor:
+            return torch.randn(like.shape, generator=rng, dtype=like.dtype, device=rng.device)
+
+        return alternate(lambda filled: self.decode(self.code(filled, chance)), x, mask, rng)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         if self.given == "label" and (given is None or len(given) != n):

@@ -17,8 +17,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from models.common import check, mixtures
-from models.common.mixtures import Mixture
+from models.common import check
+from models.common.mixtures import Density
 from models.common.nets import decoder, encoder
 from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
@@ -45,14 +45,7 @@ class Model(nn.Module):
         self.latent, self.lr = latent, lr
         self.encoder = encoder(spec, latent, width=width, depth=depth)
         self.decoder = decoder(spec, latent, width=width, depth=depth)
-        self.components = components if density == "mixture" else 1
-        self.code_share = nn.Buffer(torch.full((self.components,), 1 / self.components))
-        self.code_mean = nn.Buffer(torch.zeros(self.components, latent))
-        self.code_factor = nn.Buffer(torch.eye(latent).repeat(self.components, 1, 1))
-
-    @property
-    def codes(self) -> Mixture:
-        return Mixture(self.code_share, self.code_mean, self.code_factor)
+        self.density = Density(components if density == "mixture" else 1, latent)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"model": adam(self.parameters(), self.lr)}
@@ -65,9 +58,7 @@ class Model(nn.Module):
         return {"model": error.flatten(1).sum(1).mean()}
 
     def finish(self, batches: Iterable[Batch]) -> None:
-        codes = torch.cat([self.encode(batch.x) for batch in batches])  # (N, latent)
-        for part, found in zip(self.codes, mixtures.fitted(codes, self.components), strict=True):
-            part.copy_(found)
+        self.density.fit(torch.cat([self.encode(batch.x) for batch in batches]))  # (N, latent)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.encoder(x)  # (B, *shape) -> (B, latent)
@@ -79,4 +70,4 @@ class Model(nn.Module):
         return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        return self.decode(self.codes.draw(n, rng))  # (n, latent) -> (n, *shape)
+        return self.decode(self.density.mixture.draw(n, rng))  # (n, latent) -> (n, *shape)

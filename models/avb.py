@@ -140,7 +140,7 @@ class Model(GaussianVAE):
         return self.basis(noise(n, bases * eps, like, rng).unflatten(1, (bases, eps)))
 
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        return alternate(lambda filled: self.decode(self.draw(filled, rng)[0]), x, mask, rng)
+        return alternate(lambda filled: self.redrawn(self.draw(filled, rng)[0], rng), x, mask, rng)
 
 
 def moments(shift: Tensor, scales: Tensor, v: Tensor) -> Code:

@@ -13,14 +13,12 @@ al., "Ladder Variational Autoencoders", 2016, arXiv:1602.02282, warm up their KL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
 from models.common import check
-from models.common.likelihoods import Likelihood
-from models.common.nets import Form
-from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.protocol import Batch, Losses, Spec
 from models.common.variational import GaussianVAE
 
 
@@ -31,32 +29,12 @@ class Model(GaussianVAE):
         *,
         beta: float = 4.0,
         annealing: int = 0,
-        latent: int = 16,
-        importance: int = 50,
-        likelihood: Likelihood = "fitting",
-        sample_mean: bool | None = None,
-        lr: float = 1e-3,
-        nets: Form = "house",
-        width: int = 128,
-        depth: int = 3,
+        **base: Any,
     ) -> None:
         check.positive(beta=beta)
         check.at_least(0, annealing=annealing)
-        super().__init__(
-            spec,
-            latent=latent,
-            importance=importance,
-            likelihood=likelihood,
-            sample_mean=sample_mean,
-            lr=lr,
-            nets=nets,
-            width=width,
-            depth=depth,
-        )
+        super().__init__(spec, **base)
         self.beta, self.annealing = beta, annealing
-
-    def moves(self, step: int) -> Sequence[Move]:
-        return [self.bound_move]
 
     def bound_move(self, batch: Batch) -> Losses:
         beta = self.risen(check.told(batch.step, "step").to(batch.x.dtype)) if self.annealing else self.beta

@@ -75,8 +75,8 @@ class Model(nn.Module):
         critics = {"concatenation": Concatenation, "projection": Projection}
         check.one_of(critics, critic=critic)
         with_classes(spec)  # refuses unlabelled data
-        self.critic = critics[critic](spec, width=width, depth=depth)
         self.generator = decoder(spec, latent + spec.classes, width=width, depth=depth)
+        self.critic = critics[critic](spec, width=width, depth=depth)
 
     def optimizers(self) -> dict[str, Optimizer]:
         players = {"generator": self.generator, "critic": self.critic}

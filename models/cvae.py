@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.codes import DECODED_AT_ONCE, Code, standard_normal
+from models.common.codes import DECODED_AT_ONCE, Code, importance_weighted
 from models.common.likelihoods import Likelihood
 from models.common.nets import Form, decoder, encoder, with_classes, with_label
 from models.common.noise import noise
@@ -80,33 +80,37 @@ class Model(nn.Module):
         """q(z | x, y): (B, *shape), (B,) -> (B, Z) each"""
         return Code(*self.encoder(with_label(x, label, self.classes)).chunk(2, dim=1))
 
-    def importance_bound(self, x: Tensor, label: Tensor, k: int, rng: Generator) -> Tensor:
-        """log 1/k sum p(x, z | y) / q(z | x, y) over k draws of z: (B, *shape), (B,) -> (B,)"""
-        code, labels = self.posterior(x, label).repeated(k), label.repeat_interleave(k)
-        z = code.draw(rng)  # (B * k, Z)
-        out = self.decoder(with_label(z, labels, self.classes))
-        log_joint = self.likelihood.log_prob(x.repeat_interleave(k, 0), out) + standard_normal(z)
-        return (log_joint - code.log_prob(z)).view(-1, k).logsumexp(1) - math.log(k)
+    def importance_bound(self, x: Tensor, label: Tensor, shown: Tensor, k: int, rng: Generator) -> Tensor:
+        """log 1/k sum p(x, z | y) / q(z | x, y) over k draws of z, where p is of what is shown of x, and q sees it all:
+        (B, *shape), (B,), (B, 1, ...) -> (B,)"""
+        every, labels, mask = (part.repeat_interleave(k, 0) for part in (x, label, shown))
+
+        def log_likelihood(z: Tensor) -> Tensor:
+            out = self.decoder(with_label(z, labels, self.classes))  # (B * k, *shape)
+            return self.likelihood.pixel_log_prob(every, out).where(mask, 0.0).flatten(1).sum(1)
+
+        return importance_weighted(log_likelihood, self.posterior(x, label), k, rng)
 
     def every_label(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Each datum beside each label: (B, ...) -> (B * classes, ...), (B * classes,)"""
         return x.repeat_interleave(self.classes, 0), torch.arange(self.classes, device=x.device).repeat(len(x))
 
-    def bounds(self, x: Tensor, k: int) -> Tensor:
-        """Those of p(x | y) for every y, of draws from a seed of their own: (B, *shape) -> (B, classes)"""
-        rng = Generator(x.device).manual_seed(0)
-        chunks = x.split(max(1, DECODED_AT_ONCE // (self.classes * k)))
-        bounds = torch.cat([self.importance_bound(*self.every_label(chunk), k, rng) for chunk in chunks])
-        return bounds.view(-1, self.classes)
+    def bounds(self, every: Tensor, label: Tensor, k: int, rng: Generator, shown: Tensor | None = None) -> Tensor:
+        """Those of p(x | y) for every y, or of p(shown | y): data as from `every_label` -> (B, classes)"""
+        shown = torch.ones_like(every[:, :1], dtype=torch.bool) if shown is None else shown
+        parts = (part.split(max(1, DECODED_AT_ONCE // k)) for part in (every, label, shown))
+        bounds = [self.importance_bound(x, y, mask, k, rng) for x, y, mask in zip(*parts, strict=True)]
+        return torch.cat(bounds).view(-1, self.classes)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats, a lower bound of log p(x) = log 1/K sum over K labels of p(x | y): no label is
         given, so that the figure stands beside those of models without labels. Each datum is decoded K * k times."""
-        return self.bounds(x, self.importance).logsumexp(1) - math.log(self.classes)
+        rng = Generator(x.device).manual_seed(0)
+        return self.bounds(*self.every_label(x), self.importance, rng).logsumexp(1) - math.log(self.classes)
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B, latent): the mean of q(z | x, y), beside the label y of the largest bound, k = 1."""
-        label = self.bounds(x, 1).argmax(1)
+        label = self.bounds(*self.every_label(x), 1, Generator(x.device).manual_seed(0)).argmax(1)
         return with_label(self.posterior(x, label).mean, label, self.classes)
 
     def decode(self, code: Tensor) -> Tensor:
@@ -118,13 +122,14 @@ class Model(nn.Module):
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         """Filled with every label, then one drawn by Bayes' rule: a chain that draws labels on its way gets stuck."""
         check_mask(x, mask)
-        every, label = self.every_label(x)
+        (every, label), shown = self.every_label(x), mask.repeat_interleave(self.classes, 0)
 
         def redraw(filled: Tensor) -> Tensor:
-            return self.decode(with_label(self.posterior(filled, label).draw(rng), label, self.classes))
+            z = self.posterior(filled, label).draw(rng)  # (B * classes, Z)
+            return self.likelihood.draw(self.decoder(with_label(z, label, self.classes)), rng)
 
-        filled = alternate(redraw, every, mask.repeat_interleave(self.classes, 0), rng)
-        bounds = self.importance_bound(filled, label, 1, rng).view(-1, self.classes)
+        filled = alternate(redraw, every, shown, rng)
+        bounds = self.bounds(filled, label, self.importance, rng, shown)
         drawn = torch.multinomial(bounds.softmax(1), 1, generator=rng).squeeze(1)  # (B,)
         return filled.unflatten(0, bounds.shape)[torch.arange(len(x), device=x.device), drawn]
 

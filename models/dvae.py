@@ -14,16 +14,13 @@ Departure: nets and Adam as the VAE beside it has them, in place of 200 softplus
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from models.common import check
-from models.common.likelihoods import Likelihood
-from models.common.nets import Form
-from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.protocol import Batch, Losses, Spec
 from models.common.variational import GaussianVAE
 
 Corruption = Literal["gaussian", "salt_and_pepper"]
@@ -36,14 +33,7 @@ class Model(GaussianVAE):
         *,
         noise: Corruption = "gaussian",
         level: float = 0.05,
-        latent: int = 16,
-        importance: int = 50,
-        likelihood: Likelihood = "fitting",
-        sample_mean: bool | None = None,
-        lr: float = 1e-3,
-        nets: Form = "house",
-        width: int = 128,
-        depth: int = 3,
+        **base: Any,
     ) -> None:
         check.one_of(get_args(Corruption), noise=noise)
         if noise == "gaussian":
@@ -54,21 +44,8 @@ class Model(GaussianVAE):
                 raise ValueError(
                     f"noise = {noise} hits pixels, the data are points of shape {spec.shape}: choose noise = gaussian"
                 )
-        super().__init__(
-            spec,
-            latent=latent,
-            importance=importance,
-            likelihood=likelihood,
-            sample_mean=sample_mean,
-            lr=lr,
-            nets=nets,
-            width=width,
-            depth=depth,
-        )
+        super().__init__(spec, **base)
         self.noise, self.level = noise, level
-
-    def moves(self, step: int) -> Sequence[Move]:
-        return [self.bound_move]
 
     def bound_move(self, batch: Batch) -> Losses:
         distortion, rate = self.terms(batch.x, self.posterior(self.corrupted(batch.x)))  # (B,), (B,)

@@ -15,7 +15,6 @@ from typing import get_args
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from torch.optim import Optimizer
 
 from models.common import check, mixtures
@@ -65,8 +64,7 @@ class Model(nn.Module):
         return Mixture(self.share, self.mean, self.factor)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        parts = MultivariateNormal(self.mean, scale_tril=self.factor)
-        return MixtureSameFamily(Categorical(self.share), parts).log_prob(x)  # (B, D) -> (B,)
+        return self.mixture.log_prob(x)  # (B, D) -> (B,)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         return self.mixture.draw(n, rng)  # (n, D)

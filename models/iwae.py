@@ -12,9 +12,9 @@ falling in a straight line, in place of eight stages; scored by the bound at `im
 
 from __future__ import annotations
 
+from typing import Any
+
 from models.common import check
-from models.common.likelihoods import Likelihood
-from models.common.nets import Form
 from models.common.protocol import Batch, Losses, Spec
 from models.common.variational import GaussianVAE
 
@@ -25,27 +25,10 @@ class Model(GaussianVAE):
         spec: Spec,
         *,
         k: int = 50,
-        latent: int = 16,
-        importance: int = 50,
-        likelihood: Likelihood = "fitting",
-        sample_mean: bool | None = None,
-        lr: float = 1e-3,
-        nets: Form = "house",
-        width: int = 128,
-        depth: int = 3,
+        **base: Any,
     ) -> None:
         check.at_least(1, k=k)
-        super().__init__(
-            spec,
-            latent=latent,
-            importance=importance,
-            likelihood=likelihood,
-            sample_mean=sample_mean,
-            lr=lr,
-            nets=nets,
-            width=width,
-            depth=depth,
-        )
+        super().__init__(spec, **base)
         self.k = k
 
     def bound_move(self, batch: Batch) -> Losses:

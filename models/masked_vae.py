@@ -14,16 +14,14 @@ what is seen), the rectangle's height is uniform given its area, and the decoder
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from models.common import check
 from models.common.codes import Code
-from models.common.likelihoods import Likelihood
-from models.common.nets import Form
-from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.protocol import Batch, Losses, Spec
 from models.common.repair import check_mask
 from models.common.variational import GaussianVAE
 
@@ -35,28 +33,11 @@ class Model(GaussianVAE):
         *,
         hidden_weight: float = 2.0,
         largest: float = 0.5,
-        latent: int = 16,
-        importance: int = 50,
-        likelihood: Likelihood = "fitting",
-        sample_mean: bool | None = None,
-        lr: float = 1e-3,
-        nets: Form = "house",
-        width: int = 128,
-        depth: int = 3,
+        **base: Any,
     ) -> None:
         check.positive(hidden_weight=hidden_weight)
         check.decay(largest=largest)
-        super().__init__(
-            spec,
-            latent=latent,
-            importance=importance,
-            likelihood=likelihood,
-            sample_mean=sample_mean,
-            lr=lr,
-            nets=nets,
-            width=width,
-            depth=depth,
-        )
+        super().__init__(spec, **base)
         self.hidden_weight, self.largest = hidden_weight, largest
 
     def seen(self, spec: Spec) -> Spec:
@@ -71,9 +52,6 @@ class Model(GaussianVAE):
             mask = torch.ones_like(x[:, :1], dtype=torch.bool)
         occluded = torch.where(mask, x, 0.0)  # mid grey
         return super().posterior(torch.cat([occluded, mask.to(x)], 1))
-
-    def moves(self, step: int) -> Sequence[Move]:
-        return [self.bound_move]
 
     def bound_move(self, batch: Batch) -> Losses:
         mask = self.occlusion(batch.x)  # (B, 1, H, W)
@@ -98,4 +76,4 @@ class Model(GaussianVAE):
 
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         check_mask(x, mask)
-        return torch.where(mask, x, self.decode(self.posterior(x, mask).draw(rng)))
+        return torch.where(mask, x, self.redrawn(self.posterior(x, mask).draw(rng), rng))

@@ -12,14 +12,15 @@ gated net has the ungated one's head; labels reach its horizontal gates by the v
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor, nn
 
-from models.common import check, optimizers, raster
+from models.common import check, raster
+from models.common.autoregressive import Autoregressive
 from models.common.nets import with_classes
-from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.protocol import Spec
 from models.common.raster import MaskedConv
 
 
@@ -86,34 +87,16 @@ class Gated(nn.Module):
         return h
 
 
-class Model(raster.Autoregressive):
-    given = "nothing"
-    bound = False
-    estimator = "exact"
-
-    def __init__(
-        self,
-        spec: Spec,
-        *,
-        gated: bool = False,
-        conditional: bool = False,
-        lr: float = 1e-3,
-        width: int = 64,
-        depth: int = 4,
-    ) -> None:
-        super().__init__()
+class Model(Autoregressive):
+    def __init__(self, spec: Spec, *, gated: bool = False, conditional: bool = False, **base: Any) -> None:
         check.images(spec, model="pixelcnn")
-        colours = spec.shape[0]
-        check.at_least(2 * colours, width=width)
-        check.at_least(1, depth=depth)
-        check.positive(lr=lr)
+        super().__init__(spec, **base)
         if conditional and not gated:
             raise ValueError("conditional = True: the label enters the gates, so set gated = True")
         if conditional:
             with_classes(spec)  # refuses unlabelled data
-            self.given = "label"
-        self.shape, self.lr, self.levels = spec.shape, lr, spec.levels
-        self.labels = range(spec.classes) if conditional else (None,)
+            self.given, self.labels = "label", range(spec.classes)
+        colours, width, depth = spec.shape[0], self.width, self.depth
         if gated:
             self.body: nn.Module = Gated(colours, width, depth, spec.classes * conditional)
         else:
@@ -121,27 +104,6 @@ class Model(raster.Autoregressive):
             self.body = nn.Sequential(MaskedConv("A", colours, colours, width, (7, 7)), *residuals)
         self.head = raster.head(colours, width, spec.levels)
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": optimizers.adam(self.parameters(), self.lr)}
-
-    def moves(self, step: int) -> Sequence[Move]:
-        return [self.likelihood_move]
-
-    def likelihood_move(self, batch: Batch) -> Losses:
-        return {"model": -self.pixel_nats(batch.x, batch.label).flatten(1).sum(1).mean()}
-
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         features = self.body(x, label) if isinstance(self.body, Gated) else self.body(x)
         return self.head(features)  # (B, C, H, W), (B,) -> (B, C, L, H, W) logits
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        return raster.log_prob(self, x)
-
-    def pixel_nats(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        return raster.pixel_log_prob(self(x, label), x)  # (B, C, H, W), (B,) -> (B, C, H, W)
-
-    def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        return raster.sample(self, n, given, rng)[0]
-
-    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        return raster.inpaint(self, x, mask, rng)

@@ -1,8 +1,9 @@
-"""PixelRNN: every pixel's level from all earlier ones, through LSTMs that run over the image, with an exact likelihood.
+"""PixelRNN: every pixel's level from earlier ones, through LSTMs that run over the image, with an exact likelihood.
 
 van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016, arXiv:1601.06759: sections 3.1 to
-3.5, equation 3, table 1, with a softmax over the data's own levels. A step takes a row, or, from the left and from the
-right, a diagonal: so every earlier pixel is seen, but the last of the row above only by the 7x7.
+3.5, equation 3, table 1, with a softmax over the data's own levels. A step takes a diagonal, from the left and from the
+right, and every earlier pixel is seen, but the last of the row above only by the 7x7; or it takes a row, and a Row LSTM
+sees a triangle above each pixel and, to its left, what the 7x7 and the convolutions into the states reach.
 
 Departure: small `width` (2h) and `depth` by default; Adam in place of RMSProp, as in `pixelcnn`. Instead of skewing, a
 line of states meets each diagonal where it lies; all that lies beside the image has the learned initial state.
@@ -11,16 +12,15 @@ line of states meets each diagonal where it lies; all that lies beside the image
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor, nn
 
-from models.common import check, optimizers, raster, recurrence
-from models.common.protocol import Batch, Losses, Move, Spec
+from models.common import check, raster, recurrence
+from models.common.autoregressive import Autoregressive
+from models.common.protocol import Spec
 from models.common.raster import MaskedConv, Place, walking
 
 
@@ -96,54 +96,15 @@ class WalkingDiagonal(WalkingRow):
         return h
 
 
-class Model(raster.Autoregressive):
-    given = "nothing"
-    bound = False
-    estimator = "exact"
-    labels = (None,)
-
-    def __init__(
-        self,
-        spec: Spec,
-        *,
-        layer: Literal["row", "diagonal"] = "diagonal",
-        lr: float = 1e-3,
-        width: int = 64,
-        depth: int = 4,
-    ) -> None:
-        super().__init__()
+class Model(Autoregressive):
+    def __init__(self, spec: Spec, *, layer: Literal["row", "diagonal"] = "diagonal", **base: Any) -> None:
         check.images(spec, model="pixelrnn")
-        colours = spec.shape[0]
         check.one_of(("row", "diagonal"), layer=layer)
-        check.at_least(2 * colours, width=width)
-        check.at_least(1, depth=depth)
-        check.positive(lr=lr)
-        self.shape, self.lr, self.levels = spec.shape, lr, spec.levels
-        self.body = nn.Sequential(
-            MaskedConv("A", colours, colours, width, (7, 7)), *(Lstm(layer, colours, width) for _ in range(depth))
-        )
+        super().__init__(spec, **base)
+        colours, width = spec.shape[0], self.width
+        lstms = (Lstm(layer, colours, width) for _ in range(self.depth))
+        self.body = nn.Sequential(MaskedConv("A", colours, colours, width, (7, 7)), *lstms)
         self.head = raster.head(colours, width, spec.levels)
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {"model": optimizers.adam(self.parameters(), self.lr)}
-
-    def moves(self, step: int) -> Sequence[Move]:
-        return [self.likelihood_move]
-
-    def likelihood_move(self, batch: Batch) -> Losses:
-        return {"model": -self.log_prob(batch.x).mean()}
-
-    def forward(self, x: Tensor, label: None = None) -> Tensor:
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         return self.head(self.body(x))  # (B, C, H, W) -> (B, C, L, H, W) logits
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        return raster.log_prob(self, x)
-
-    def pixel_nats(self, x: Tensor) -> Tensor:
-        return raster.pixel_log_prob(self(x), x)  # (B, C, H, W) -> (B, C, H, W)
-
-    def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        return raster.sample(self, n, given, rng)[0]
-
-    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        return raster.inpaint(self, x, mask, rng)

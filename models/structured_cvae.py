@@ -10,7 +10,6 @@ first guess stands for y before it and the prior net; it is trained beside them,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -19,7 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods, optimizers
-from models.common.codes import DECODED_AT_ONCE, Code
+from models.common.codes import DECODED_AT_ONCE, Code, importance_weighted
 from models.common.nets import Form, decoder, encoder
 from models.common.protocol import Batch, Losses, Move, Spec
 
@@ -137,10 +136,9 @@ class Model(nn.Module):
     def importance_bound(self, image: Tensor, k: int, rng: Generator) -> Tensor:
         """log 1/k sum p(y | x, z) p(z | x) / q(z | x, y) over k draws of z from q: (B, C, H, W) -> (B,)"""
         features, prior = self.condition(image)
-        code, prior = self.posterior(image, prior).repeated(k), prior.repeated(k)
-        z = code.draw(rng)  # (B * k, latent)
-        given_z = self.generation.log_prob(image.repeat_interleave(k, 0), features.repeat_interleave(k, 0), z)
-        return (given_z + prior.log_prob(z) - code.log_prob(z)).view(-1, k).logsumexp(1) - math.log(k)
+        given_z = partial(self.generation.log_prob, *(part.repeat_interleave(k, 0) for part in (image, features)))
+        code = self.posterior(image, prior)
+        return importance_weighted(given_z, code, k, rng, log_prior=prior.repeated(k).log_prob)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         if given is None or len(given) != n:

@@ -31,6 +31,7 @@ from models.common.nets import Net, cut, decoder, encoder
 from models.common.noise import noise
 from models.common.optimizers import rmsprop
 from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.repair import alternate
 
 
 class Critic(nn.Module):
@@ -121,6 +122,9 @@ class Model(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
+
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        return alternate(lambda filled: self.decode(self.posterior(filled).draw(rng)), x, mask, rng)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         return self.decode(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)

@@ -22,7 +22,8 @@ from models.common import check, likelihoods, optimizers
 from models.common.likelihoods import Likelihood
 from models.common.nets import Net, decoder, encoder, mlp, pyramid
 from models.common.protocol import Batch, Losses, Move, Spec
-from models.common.raster import MaskedConv, Place, walking
+from models.common.raster import Place, plain, walking
+from models.common.repair import alternate
 
 
 class Model(nn.Module):
@@ -51,7 +52,7 @@ class Model(nn.Module):
         self.encoder, self.decoder, self.grid = nets(spec, size, slots, width=width, depth=depth)
         self.codebook = nn.Parameter(torch.empty(codes, size).uniform_(-1 / codes, 1 / codes))
         self.likelihood = likelihoods.of(spec, likelihood)
-        self.prior = pixelcnn(size, codes, width=width, depth=depth).requires_grad_(False)  # no player's
+        self.prior = plain(size, codes, width=width, depth=depth).requires_grad_(False)  # no player's
         self.latent = size * self.grid[0] * self.grid[1]
         self.watched: dict[str, Tensor] = {}
 
@@ -109,13 +110,19 @@ class Model(nn.Module):
         return -torch.add(*self.rate_distortion(x))  # (B, *shape) -> (B,)
 
     def encode(self, x: Tensor) -> Tensor:
-        return self.embedded(self.nearest(self.encoder(x))).flatten(1)  # (B, *shape) -> (B, latent)
+        return self.coded(x).flatten(1)  # (B, *shape) -> (B, latent)
+
+    def coded(self, x: Tensor) -> Tensor:
+        return self.embedded(self.nearest(self.encoder(x)))  # (B, *shape) -> (B, size, h, w)
 
     def decode(self, z: Tensor) -> Tensor:
         return self.likelihood.mean(self.decoder(z.unflatten(1, (-1, *self.grid))))  # (B, latent) -> (B, *shape)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
+
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        return alternate(lambda filled: self.likelihood.draw(self.decoder(self.coded(filled)), rng), x, mask, rng)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         place = Place(n, (self.codebook.shape[1], *self.grid))
@@ -138,12 +145,3 @@ def nets(spec: Spec, size: int, slots: int, *, width: int, depth: int) -> tuple[
     *down, _, _ = encoder(spec, 1, width=width, depth=depth)
     _, _, *up = decoder(spec, 1, width=width, depth=depth, bounded=False)
     return Net(*down, nn.Conv2d(channels, size, 3, padding=1)), Net(nn.Conv2d(size, channels, 3, padding=1), *up), grid
-
-
-def pixelcnn(size: int, codes: int, *, width: int, depth: int) -> nn.Module:
-    """(B, size, h, w) -> (B, codes, h, w) logits of each place given those before it, all alike until trained"""
-    inner = [part for _ in range(depth - 1) for part in (MaskedConv("B", 1, width, width, (3, 3)), nn.ReLU())]
-    last = MaskedConv("B", 1, width, codes, (1, 1))
-    for weight in last.parameters():
-        nn.init.zeros_(weight)
-    return Net(MaskedConv("A", 1, size, width, (3, 3)), nn.ReLU(), *inner, last)

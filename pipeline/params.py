@@ -4,7 +4,6 @@ The models' own hyperparameters are checked against their constructors by `pipel
 """
 
 import difflib
-import inspect
 from dataclasses import MISSING, asdict, fields
 from functools import cache
 from pathlib import Path
@@ -223,12 +222,10 @@ def load() -> Params:
 
 
 def hyperparameters(model: "type[Model]", settings: dict[str, Any], where: str) -> dict[str, Any]:
-    """``settings`` checked against the signature of ``model``'s constructor: names, types, literals."""
-    arguments: dict[str, Any] = {
-        name: (parameter.annotation, parameter.default)
-        for name, parameter in inspect.signature(model, eval_str=True).parameters.items()
-        if name != "spec"
-    }
+    """``settings`` checked against what ``model``'s constructor takes: names, types, literals."""
+    from models import hyperparameters as taken  # with torch, which not all that reads parameters waits for
+
+    arguments: dict[str, Any] = {key: (each.annotation, each.default) for key, each in taken(model).items()}
     schema = create_model("Hyperparameters", __config__=ConfigDict(extra="forbid", strict=True), **arguments)
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     validated(schema, given, PARAMS, where)

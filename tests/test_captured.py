@@ -3,7 +3,6 @@
 What needs a GPU stands in tests/gpu.
 """
 
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,7 +49,7 @@ def new_run(name: str, data: Data, folder: Path, init: int = 0, **changes: objec
     settings = {"steps": 11, "batch": 16, "ema": 0.9, "precision": "fp32", "channels_last": False} | changes
     noise = settings.pop("noise", 7)
     constructor = models.load(name)
-    small = {"width": 16} if "width" in inspect.signature(constructor).parameters else {}
+    small = {"width": 16} if "width" in models.hyperparameters(constructor) else {}
     try:
         model = constructor(data.spec, **small)
     except ValueError as refusal:

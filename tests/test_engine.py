@@ -1,6 +1,5 @@
 """The training loop: who moves, what is averaged, what diverges, and that a resumed run is the same run."""
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -45,7 +44,7 @@ def training(**changes: object) -> Training:
 def small(name: str, spec: Spec) -> nn.Module:
     """A model of few weights that does all that a large one does."""
     constructor, sizes = models.load(name), {"width": 16, "prior_epochs": 1}
-    known = inspect.signature(constructor).parameters
+    known = models.hyperparameters(constructor)
     return constructor(spec, **{key: value for key, value in sizes.items() if key in known})
 
 

@@ -27,6 +27,18 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         models.load("qqqq")
 
 
+def test_hyperparameters_are_a_files_own_and_those_of_what_it_builds_on() -> None:
+    shared = set(models.hyperparameters(models.load("vae")))
+    assert {"latent", "importance", "likelihood", "sample_mean", "lr", "nets", "width", "depth"} == shared
+    for name, own in {"beta_vae": {"beta", "annealing"}, "iwae": {"k"}, "dvae": {"noise", "level"}}.items():
+        assert set(models.hyperparameters(models.load(name))) == shared | own
+    both = {"lr", "width", "depth"}
+    assert set(models.hyperparameters(models.load("pixelrnn"))) == both | {"layer"}
+    assert set(models.hyperparameters(models.load("pixelcnn"))) == both | {"gated", "conditional"}
+    assert models.hyperparameters(models.load("avb"))["latent"].default == 8, "the nearest declaration counts"
+    assert models.hyperparameters(models.load("independent")) == {}
+
+
 @pytest.mark.parametrize(
     ("size", "left", "halvings"), [(8, 2, 2), (28, 7, 2), (32, 4, 3), (64, 4, 4), (6, 3, 1), (16, 4, 2)]
 )

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
 import models
+from models.common.codes import standard_normal
 from models.common.losses import kl_to_standard_normal
 from models.common.pixels import from_levels
 from models.common.protocol import Batch, Spec
-from models.common.variational import standard_normal
 from pipeline.training.engine import Players
 
 IMAGES = Spec((1, 8, 8), classes=10, levels=17)

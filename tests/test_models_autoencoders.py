@@ -7,6 +7,7 @@ import torch
 from torch import Generator, nn
 
 import models
+from models.common.codes import Code
 from models.common.protocol import Batch, Spec
 
 D, LATENT, SCALE = 3, 2, 0.7
@@ -98,3 +99,52 @@ def test_points_are_drawn_and_images_are_means_unless_told(shape: tuple[int, ...
         sample = vae.sample(50, None, Generator().manual_seed(0))
         out = vae.decoder(torch.randn(50, 2, generator=Generator().manual_seed(0)))
         assert torch.equal(sample, vae.likelihood.mean(out)) == expected
+
+
+def test_a_fitted_prior_takes_the_priors_place_in_the_bound() -> None:
+    """Of one Gaussian, whose exact posterior makes the bound the likelihood, and the rate has a closed form."""
+    vae, mean, spread = (
+        linear_gaussian("vae_mixture", components=1),
+        torch.tensor([1.0, -2.0]),
+        torch.tensor([0.5, 3.0]),
+    )
+    weight, x = vae.decoder.weight.double(), torch.randn(20, D, dtype=torch.float64)
+    vae.density.mean[0], vae.density.factor[0] = mean, spread.diag()
+    variance = 1 / (weight.square().sum(0) / SCALE**2 + 1 / spread.double().square())
+    vae.encoder.weight[:LATENT] = variance[:, None] * weight.T / SCALE**2
+    towards = mean / spread.square() - weight.T @ vae.decoder.bias / SCALE**2
+    vae.encoder.bias[:] = torch.cat([variance * towards, variance.log()])
+    prior = torch.distributions.Normal(mean.double(), spread.double())
+    covariance = weight @ spread.double().square().diag() @ weight.T + SCALE**2 * torch.eye(D)
+    law = torch.distributions.MultivariateNormal(weight @ prior.mean + vae.decoder.bias, covariance)
+    assert torch.allclose(vae.log_prob(x), law.log_prob(x))
+
+    code = vae.posterior(x[:1])
+    kl = torch.distributions.kl_divergence(torch.distributions.Normal(code.mean, variance.sqrt()), prior).sum()
+    many, _ = vae.rate_distortion(x[:1].expand(20_000, -1))
+    assert many.mean().item() == pytest.approx(kl.item(), abs=5 * many.std().item() / math.sqrt(20_000))
+
+
+def test_a_mixture_is_a_prior_whose_likelihood_is_a_mixture() -> None:
+    vae, x = linear_gaussian("vae_mixture", components=2, importance=20_000), torch.randn(3, D, dtype=torch.float64)
+    vae.density.share[:], vae.density.mean[:] = torch.tensor([0.3, 0.7]), torch.tensor([[1.0, 0.0], [-1.0, 0.5]])
+    weight = vae.decoder.weight
+    covariance = weight @ weight.T + SCALE**2 * torch.eye(D)
+    means = vae.density.mean @ weight.T + vae.decoder.bias
+    parts = [torch.distributions.MultivariateNormal(mean, covariance).log_prob(x) for mean in means]
+    exact = (torch.stack(parts, 1) + vae.density.share.log()).logsumexp(1)
+    assert torch.allclose(vae.log_prob(x), exact, atol=0.05)
+
+
+def test_the_mixture_is_fitted_to_draws_from_the_posteriors_and_drawn_from() -> None:
+    """x is 2 or -2, q(z | x) = N(x, 0.04): codes have mean 0 and variance 4.04."""
+    torch.manual_seed(0)
+    vae = models.load("vae_mixture")(Spec((1,)), latent=1, components=2, sample_mean=True).eval().requires_grad_(False)
+    vae.posterior = lambda x: Code(x, torch.full_like(x, math.log(0.04)))
+    vae.decoder = nn.Identity()
+    vae.finish([Batch(torch.tensor([-2.0, 2.0]).repeat(2000)[:, None])])
+    assert vae.density.mean.flatten().sort().values.tolist() == pytest.approx([-2, 2], abs=0.03)
+    assert vae.density.factor.flatten().tolist() == pytest.approx([0.2, 0.2], abs=0.01)
+    drawn = vae.sample(20_000, None, Generator().manual_seed(0))
+    assert drawn.mean().item() == pytest.approx(0, abs=0.08) and drawn.var().item() == pytest.approx(4.04, abs=0.05)
+    assert ((drawn.abs() - 2).abs() < 1).all()

@@ -147,8 +147,8 @@ def test_one_gaussian_has_the_codes_mean_and_covariance() -> None:
     ae = finished_ae()
     x = torch.randn(5000, 2) @ torch.tensor([[2.0, 0.7], [0.0, 0.3]]) + torch.tensor([5.0, -1.0])
     ae.finish(Batch(part) for part in x.split(256))
-    assert torch.allclose(ae.code_mean[0], x.mean(0), atol=1e-5)
-    assert torch.allclose(ae.code_factor[0] @ ae.code_factor[0].T, x.T.cov(correction=0), atol=1e-4)
+    assert torch.allclose(ae.density.mean[0], x.mean(0), atol=1e-5)
+    assert torch.allclose(ae.density.factor[0] @ ae.density.factor[0].T, x.T.cov(correction=0), atol=1e-4)
     drawn = ae.sample(200_000, None, Generator().manual_seed(0))
     assert torch.allclose(drawn.mean(0), x.mean(0), atol=0.02) and torch.allclose(drawn.T.cov(), x.T.cov(), atol=0.05)
 

@@ -5,7 +5,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 import torch
@@ -41,7 +40,7 @@ def build(name: str, spec: Spec, seed: int = 0) -> nn.Module:
     """A small model in training mode; skips where the model refuses the data."""
     torch.manual_seed(seed)
     constructor = models.load(name)
-    small = {"width": 16} if "width" in inspect.signature(constructor).parameters else {}
+    small = {"width": 16} if "width" in models.hyperparameters(constructor) else {}
     try:
         return constructor(spec, **small)
     except ValueError as refusal:
@@ -279,21 +278,23 @@ def test_a_resumed_run_is_the_same_run(name: str, model: nn.Module, spec: Spec, 
 
 
 def test_hyperparameters_are_typed_keywords_with_defaults(name: str) -> None:
-    constructor = models.load(name).__init__
-    parameters = list(inspect.signature(constructor).parameters.values())[1:]
-    assert parameters[0].name == "spec"
-    for parameter in parameters[1:]:
-        assert parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
-        assert parameter.name in get_type_hints(constructor)
+    spec, *others = inspect.signature(models.load(name)).parameters.values()
+    assert spec.name == "spec"
+    assert all(
+        each.kind is each.KEYWORD_ONLY or (each.kind, each.name) == (each.VAR_KEYWORD, "base") for each in others
+    )
+    for parameter in models.hyperparameters(models.load(name)).values():
+        assert parameter.default is not parameter.empty and not isinstance(parameter.annotation, str)
+    with pytest.raises(TypeError, match="nonsense"):
+        models.load(name)(Spec((1, 8, 8), classes=10, levels=17), nonsense=1)
 
 
 @pytest.mark.parametrize("bad", [0, float("nan")])
 def test_bad_values_are_named(name: str, bad: float) -> None:
     spec = Spec((1, 8, 8), classes=10, levels=17)
     constructor = models.load(name)
-    hints = get_type_hints(constructor.__init__)
-    for key, parameter in inspect.signature(constructor).parameters.items():
-        if key != "spec" and hints[key] in (int, float):
+    for key, parameter in models.hyperparameters(constructor).items():
+        if parameter.annotation in (int, float):
             with pytest.raises(ValueError, match=rf"{key} = -1: must") as refusal:
                 constructor(spec, **{key: -1})
             zero_fits = re.search(r"must be 0 or more|must lie in \[0", str(refusal.value))

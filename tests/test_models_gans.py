@@ -187,3 +187,19 @@ def test_wasserstein_estimates_are_distances_where_the_critic_has_slope_one(name
     assert model.divergence == divergence
     assert model.estimate(x, x + shift).item() == pytest.approx(5.0, rel=1e-5)
     assert model.estimate(x, x).item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("spec", [Spec((2,)), Spec((1, 8, 8))], ids=["points", "images"])
+def test_one_seed_gives_all_the_family_one_generator(spec: Spec) -> None:
+    found = {}
+    for name in models.names():
+        torch.manual_seed(3)
+        try:
+            model = models.load(name)(spec, latent=3, width=16)
+        except (TypeError, ValueError):  # no nets, or not for such data
+            continue
+        if hasattr(model, "generator"):
+            found[name] = model.generator.state_dict()
+    assert {"gan", "wgan", "wgan_gp", "r3gan", "lsgan", "unrolled_gan", "pacgan"} <= set(found)
+    for name, weights in found.items():
+        assert all(torch.equal(*pair) for pair in zip(weights.values(), found["gan"].values(), strict=True)), name

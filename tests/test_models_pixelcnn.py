@@ -126,7 +126,7 @@ def test_in_float32_the_uniform_lies_in_the_share_of_the_level_drawn(
 @pytest.mark.parametrize("colours", [1, 3])
 def test_sampling_and_scoring_are_the_same_distribution(variant: str, colours: int) -> None:
     model = build(variant, (colours, 4, 4), 5)
-    x, nats = raster.sample(model, 20, labels(model, 20), Generator().manual_seed(0))
+    x, nats = model.drawn(20, labels(model, 20), Generator().manual_seed(0))
     scored = raster.pixel_log_prob(model(x, labels(model, 20)), x).flatten(1).sum(1)
     assert torch.allclose(scored, nats, atol=1e-10)
 
@@ -218,6 +218,9 @@ def test_what_does_not_fit_is_refused_in_one_line(variant: str) -> None:
     for refused in (lambda: model.log_prob(off), lambda: model.inpaint(off, mask, Generator())):
         with torch.no_grad(), pytest.raises(ValueError, match=r"a pixel is 0\.3, none of the 17 levels"):
             refused()
+    for asked in (model.log_prob, lambda x: model.pixel_nats(x, labels(model, 2))):
+        with pytest.raises(ValueError, match=r"a pixel is 0\.3, none of the 17 levels"):  # with gradients, as without
+            asked(off)
     with torch.no_grad(), pytest.raises(ValueError, match="a pixel is nan"):
         model.log_prob(off * math.nan)
     with pytest.raises(ValueError, match=r"shows row 2, column 0 after a hidden pixel: only a prefix in raster order"):
@@ -243,3 +246,9 @@ def test_labels_need_gates_and_data_that_have_them() -> None:
         models.load("pixelcnn")(Spec((1, 8, 8), 0, 2), conditional=True, gated=True)
     with pytest.raises(ValueError, match="3 samples need 3 labels, given are None"):
         build("conditional", (1, 2, 2), 2).sample(3, None, Generator())
+
+
+def test_the_pixels_of_a_conditional_model_need_a_label() -> None:
+    model = build("conditional", (1, 4, 4), 2)
+    with pytest.raises(ValueError, match=r"^label = None: this model needs the label of every batch$"):
+        model.pixel_nats(torch.ones(2, 1, 4, 4, dtype=torch.float64))

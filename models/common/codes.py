@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Generator, Tensor
@@ -40,3 +41,22 @@ class Code(NamedTuple):
 def standard_normal(z: Tensor) -> Tensor:
     """log N(z; 0, I): (B, latent) -> (B,) nats"""
     return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+
+
+def importance_weighted(
+    log_likelihood: Callable[[Tensor], Tensor],
+    q: Code,
+    k: int,
+    rng: Generator | None = None,
+    *,
+    log_prior: Callable[[Tensor], Tensor] = standard_normal,
+) -> Tensor:
+    """log 1/k sum p(x | z) p(z) / q(z | x) over k draws of z from q, (B,) nats: a lower bound of log p(x).
+
+    Likelihood and prior, N(0, I) unless told, are asked of all draws, a datum's in a row: (B * k, latent) -> (B * k,).
+    Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2015, arXiv:1509.00519, equation 8.
+    """
+    q = q.repeated(k)
+    z = q.draw(rng)
+    log_weight = log_likelihood(z) + log_prior(z) - q.log_prob(z)
+    return log_weight.view(-1, k).logsumexp(1) - math.log(k)

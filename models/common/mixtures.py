@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 import torch
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
+from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from models.common.noise import noise
 
@@ -30,6 +31,28 @@ class Mixture(NamedTuple):
         chosen = torch.multinomial(self.share, n, replacement=True, generator=rng)  # (n,)
         chance = noise(n, self.mean.shape[1], self.mean, rng)  # (n, D)
         return self.mean[chosen] + torch.einsum("nij,nj->ni", self.factor[chosen], chance)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        parts = MultivariateNormal(self.mean, scale_tril=self.factor)
+        return MixtureSameFamily(Categorical(self.share), parts).log_prob(x)  # (B, D) -> (B,)
+
+
+class Density(nn.Module):
+    """A mixture with full covariances, kept with a model and fitted once that is trained; N(0, I) until then."""
+
+    def __init__(self, components: int, size: int) -> None:
+        super().__init__()
+        self.share = nn.Buffer(torch.full((components,), 1 / components))
+        self.mean = nn.Buffer(torch.zeros(components, size))
+        self.factor = nn.Buffer(torch.eye(size).repeat(components, 1, 1))
+
+    @property
+    def mixture(self) -> Mixture:
+        return Mixture(self.share, self.mean, self.factor)
+
+    def fit(self, x: Tensor) -> None:
+        for part, found in zip(self.mixture, fitted(x, len(self.share)), strict=True):  # x (N, D)
+            part.copy_(found)
 
 
 def fitted(x: Tensor, components: int, covariance: Covariance = "full", starts: int = 1) -> Mixture:

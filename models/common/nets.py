@@ -97,8 +97,8 @@ def pair(
     check.one_of(get_args(Nets), nets=nets)
     seen = spec._replace(shape=(packing * spec.shape[0], *spec.shape[1:]))
     if nets == "house":
-        critic = scorer(seen, width=width, depth=depth, gradient_in_loss=gradient_in_loss)
-        return decoder(spec, latent, width=width, depth=depth), critic
+        generator = decoder(spec, latent, width=width, depth=depth)  # first, as everywhere: one seed, one generator
+        return generator, scorer(seen, width=width, depth=depth, gradient_in_loss=gradient_in_loss)
     if len(spec.shape) != 1:
         raise ValueError(f"nets = pacgan is for points, the data are images of shape {spec.shape}: choose nets = house")
     layers: list[nn.Module] = []

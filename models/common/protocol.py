@@ -154,7 +154,8 @@ class HasRate(Protocol):
 
 @runtime_checkable
 class Inpaints(Protocol):
-    """Fills holes in images. A model that only encodes and decodes has them filled by `models.common.repair`."""
+    """Fills holes in images. A model that only encodes and decodes, both without chance, has them filled by
+    `models.common.repair`."""
 
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         """One draw: (B, C, H, W), with anything in the holes, and mask (B, 1, H, W) bool, True where a pixel is

@@ -7,7 +7,6 @@ one pixel after the other with all that earlier pixels gave rise to kept, so tha
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
@@ -17,19 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from models.common.nets import Net
 from models.common.pixels import check_levels, from_levels, to_levels
 from models.common.repair import check_mask
 
 Walked = TypeVar("Walked", bound=nn.Module)
-
-
-class Autoregressive(nn.Module):
-    """What the functions below ask of a model, whose logits (B, C, L, H, W) are of images and labels or None."""
-
-    given: str
-    shape: tuple[int, ...]
-    levels: int
-    labels: Sequence[int | None]  # equally likely
 
 
 class MaskedConv(nn.Conv2d):
@@ -155,46 +146,20 @@ def head(colours: int, width: int, levels: int) -> nn.Sequential:
     )
 
 
+def plain(size: int, codes: int, *, width: int, depth: int) -> nn.Module:
+    """(B, size, h, w) -> (B, codes, h, w) logits of each place given those before it, all alike until trained"""
+    inner = [part for _ in range(depth - 1) for part in (MaskedConv("B", 1, width, width, (3, 3)), nn.ReLU())]
+    last = MaskedConv("B", 1, width, codes, (1, 1))
+    for weight in last.parameters():
+        nn.init.zeros_(weight)
+    return Net(MaskedConv("A", 1, size, width, (3, 3)), nn.ReLU(), *inner, last)
+
+
 def pixel_log_prob(logits: Tensor, x: Tensor) -> Tensor:
-    """(B, C, L, H, W), (B, C, H, W) -> (B, C, H, W) nats of each pixel given those before it"""
+    """(B, C, L, H, W), (B, C, H, W) -> (B, C, H, W) nats of each pixel given those before it. Whether pixels are on
+    their levels is not looked at, since that waits for the GPU: not in every training step."""
     levels = logits.shape[2]
-    if not torch.is_grad_enabled():  # a look at the values waits for the GPU: not in every training step
-        check_levels(x, levels)
     return -F.cross_entropy(logits.transpose(1, 2).to(x.dtype), to_levels(x, levels), reduction="none")
-
-
-def log_prob_by_label(model: Autoregressive, x: Tensor, mask: Tensor) -> Tensor:
-    """(B, K) nats of what the mask (B, 1, H, W), a prefix, shows of x under each of `model.labels`."""
-    nats = []
-    for label in model.labels:
-        given = label if label is None else torch.full((len(x),), label, device=x.device)
-        nats.append((pixel_log_prob(model(x, given), x) * mask).flatten(1).sum(1))
-    return torch.stack(nats, 1)
-
-
-def log_prob(model: Autoregressive, x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B,) nats, the marginal over equally likely labels"""
-    return log_prob_by_label(model, x, torch.ones_like(x[:, :1])).logsumexp(1) - math.log(len(model.labels))
-
-
-def sample(model: Autoregressive, n: int, label: Tensor | None, rng: Generator) -> tuple[Tensor, Tensor]:
-    """n images (n, C, H, W) and their log-probabilities (n,)"""
-    if model.given == "label" and (label is None or len(label) != n):
-        raise ValueError(f"{n} samples need {n} labels, given are {label if label is None else len(label)}")
-    x = next(model.parameters()).new_zeros(n, *model.shape)
-    return draw(model, x, torch.zeros_like(x[:, :1], dtype=torch.bool), rng, label)
-
-
-@torch.no_grad()
-def inpaint(model: Autoregressive, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-    """x (B, C, H, W) with the pixels hidden by the mask (B, 1, H, W) drawn given those it shows, a prefix in raster
-    order: exact, and with labels a label is drawn first, from what it is given the pixels shown."""
-    x = observed(x, mask, model.levels)
-    label = None
-    if model.given == "label":
-        log_p = log_prob_by_label(model, x, mask).log_softmax(1)  # (B, K)
-        label = inverse_distribution(log_p, torch.rand(len(x), generator=rng, dtype=x.dtype, device=rng.device))
-    return draw(model, x, mask, rng, label)[0]
 
 
 def observed(x: Tensor, mask: Tensor, levels: int) -> Tensor:
@@ -212,7 +177,7 @@ def observed(x: Tensor, mask: Tensor, levels: int) -> Tensor:
 
 @torch.no_grad()
 def draw(
-    model: Autoregressive, x: Tensor, mask: Tensor, rng: Generator, label: Tensor | None = None
+    model: nn.Module, x: Tensor, mask: Tensor, rng: Generator, label: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Images (B, C, H, W) equal to x where the mask (B, 1, H, W) says so, the pixels hidden drawn one after the other,
     and their log-probability given those observed, (B,). Levels come from uniforms through the inverse of their

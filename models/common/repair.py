@@ -24,7 +24,8 @@ def alternate(redraw: Callable[[Tensor], Tensor], x: Tensor, mask: Tensor, rng: 
     """Fill what mask hides by what `redraw` makes of the filled image, over and over, from uniform noise.
 
     Rezende, Mohamed, Wierstra, "Stochastic Backpropagation and Approximate Inference in Deep Generative Models", 2014,
-    arXiv:1401.4082 (missing data): a Markov chain whose draws approach p(hidden | observed) as q(z | x) does p(z | x).
+    arXiv:1401.4082 (missing data): a Markov chain whose draws approach p(hidden | observed) as q(z | x) does p(z | x),
+    if `redraw` draws from q(z | x) and then from p(x | z): a mean in place of a draw narrows what is filled.
     x (B, C, H, W), mask (B, 1, H, W), True where observed -> (B, C, H, W), equal to x there.
     """
     check_mask(x, mask)

@@ -10,7 +10,6 @@ A model file inherits from `GaussianVAE`, and states its objective.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -18,7 +17,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.codes import DECODED_AT_ONCE, Code, standard_normal
+from models.common.codes import DECODED_AT_ONCE, Code, importance_weighted, standard_normal
 from models.common.likelihoods import Bernoulli, Likelihood
 from models.common.nets import Form, decoder, encoder
 from models.common.noise import noise
@@ -113,10 +112,15 @@ class GaussianVAE(nn.Module):
 
     def importance_bound(self, x: Tensor, code: Code, k: int, rng: Generator | None = None) -> Tensor:
         """log 1/k sum p(x, z) / q(z) over k draws of z from the code q: (B, *shape) -> (B,)"""
-        code = code.repeated(k)
-        z = code.draw(rng)  # (B * k, latent)
-        log_joint = self.likelihood.log_prob(x.repeat_interleave(k, 0), self.decoder(z)) + standard_normal(z)
-        return (log_joint - code.log_prob(z)).view(-1, k).logsumexp(1) - math.log(k)
+        every = x.repeat_interleave(k, 0)
+
+        def log_likelihood(z: Tensor) -> Tensor:
+            return self.likelihood.log_prob(every, self.decoder(z))  # (B * k, latent) -> (B * k,)
+
+        return importance_weighted(log_likelihood, code, k, rng, log_prior=self.log_prior)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        return standard_normal(z)  # (B, latent) -> (B,)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.posterior(x).mean  # (B, *shape) -> (B, latent)
@@ -128,8 +132,14 @@ class GaussianVAE(nn.Module):
         return self.decode(self.encode(x))  # (B, *shape) -> (B, *shape)
 
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        return alternate(lambda filled: self.decode(self.posterior(filled).draw(rng)), x, mask, rng)
+        return alternate(lambda filled: self.redrawn(self.posterior(filled).draw(rng), rng), x, mask, rng)
+
+    def redrawn(self, z: Tensor, rng: Generator) -> Tensor:
+        return self.likelihood.draw(self.decoder(z), rng)  # (B, latent) -> (B, *shape), a draw from p(x | z)
+
+    def prior_draws(self, n: int, rng: Generator) -> Tensor:
+        return noise(n, self.latent, next(self.parameters()), rng)  # (n, latent)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        out = self.decoder(noise(n, self.latent, next(self.parameters()), rng))  # (n, latent) -> (n, *shape)
+        out = self.decoder(self.prior_draws(n, rng))  # (n, latent) -> (n, *shape)
         return self.likelihood.mean(out) if self.sample_mean else self.likelihood.draw(out, rng)

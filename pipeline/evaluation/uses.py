@@ -1,8 +1,8 @@
 """What a model is good for beside samples: holes in held-out images filled, and walks among the codes of held-out data.
 
-Holes are filled by a model's own `inpaint`, or by its reconstructions in turn (`models.common.repair`). Walks: straight
-lines between the codes of two images; for codes of two numbers also a grid of them, as in Kingma, Welling,
-"Auto-Encoding Variational Bayes", 2013, arXiv:1312.6114, figure 4.
+Holes are filled by a model's own `inpaint`, or by its reconstructions in turn (`models.common.repair`), which are draws
+where neither encoder nor decoder takes chance. Walks: straight lines between the codes of two images; for codes of two
+numbers also a grid of them, as in Kingma, Welling, "Auto-Encoding Variational Bayes", 2013, arXiv:1312.6114, figure 4.
 Departure: the inverse CDF that the grid is spaced by is that of a normal with the mean and the standard deviation of
 held-out data's codes: the standard normal's where codes are distributed as such a prior, and as wide as any others are.
 """

@@ -3,7 +3,6 @@
 They need torch, numpy, scipy, scikit-learn, psutil, tqdm and pytest, and nothing else of what the project needs.
 """
 
-import inspect
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def new_run(
     torch.manual_seed(seed)
     settings = {"steps": 12, "batch": 32, "ema": 0.9, "lr_decay": "linear", "precision": "fp32", "channels_last": False}
     constructor = models.load(name)
-    small = {"width": 16} if "width" in inspect.signature(constructor).parameters else {}
+    small = {"width": 16} if "width" in models.hyperparameters(constructor) else {}
     try:
         built = constructor(data.spec, **(small if model is None else model))
     except ValueError as refusal:
