@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from reports import page, pictures, sections, statistics, style, tables
-from reports.load import ORACLE, Column, Density, Report, Samples, joined, load
+from reports.load import ORACLE, Column, Report, joined, load
+from reports.samples import Density, Samples
 
 COLUMNS = (
     Column("quality", "Quality", "higher", 1, percent=True, note="A share, 100 % & more_or_less."),

@@ -12,7 +12,8 @@ from PIL import Image
 from test_reports import COLUMNS, IMAGES, MODELS, POINTS, empty, fabricate
 
 from reports import page, style
-from reports.load import ORACLE, Column, Density, Report, load
+from reports.load import ORACLE, Column, Report, load
+from reports.samples import Density
 from reports.sections import critics, dropping, progress, snapshots
 
 STEPS = [10, 20, 40, 80, 160, 320]
