@@ -256,9 +256,9 @@ def rule(seeds: int, diverged: str = "left out") -> str:
     return (
         f"Mean ± standard deviation over {seeds} training seeds, diverged ones {diverged}; (n = 2 of 3): over the "
         "seeds that have a value; such a mean is never marked. Bold: the best mean among models whose worst seed is no "
-        f"worse than the median model's worst seed. Underlined: within {100 * MARGIN:.0f} % of the way from the best to "
-        f"the column's floor (where it has none, of the best itself), and {told}; on a scale of logarithms where less is "
-        "better and all values are positive, of arcsines of roots for shares. The oracle is not ranked."
+        f"worse than the median model's worst seed. Underlined: within {100 * MARGIN:.0f} % of the way from the best "
+        f"to the column's floor (where it has none, of the best itself), and {told}; on a scale of logarithms where "
+        "less is better and all values are positive, of arcsines of roots for shares. The oracle is not ranked."
     )
 
 

@@ -34,7 +34,10 @@ PROTOCOL = (
     "named for benchmarks: mean ± standard deviation over seeds, marked as on the benchmark's page.",
 )
 FEW = f"Bold: the best IQM; with fewer than {AGAINST_BEST} seeds a benchmark no tie is marked."
-ENOUGH = f"Bold: the best IQM; underlined: within {100 * MARGIN:.0f} % of it, and the interval of the difference from it contains 0."
+ENOUGH = (
+    f"Bold: the best IQM; underlined: within {100 * MARGIN:.0f} % of it, and the interval of the difference from it "
+    "contains 0."
+)
 PROFILE = (
     "Performance profiles: the share of each model's runs that score above tau; higher and further right is better."
 )

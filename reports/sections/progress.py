@@ -109,7 +109,8 @@ def draw(axes: Axes, values: pd.DataFrame, falls: pd.DataFrame, colour: str) -> 
     if plan(values.seed.nunique()).best:
         axes.fill_between(steps.min().index, steps.min(), steps.max(), color=style.pale(colour), linewidth=0)
     else:
-        axes.plot(values.pivot(index="step", columns="seed", values="value"), color=style.pale(colour), linewidth=0.8)
+        each = values.pivot(index="step", columns="seed", values="value")
+        axes.plot(each.index, each.to_numpy(), color=style.pale(colour), linewidth=0.8)
     axes.plot(steps.mean().index, steps.mean(), color=colour, linewidth=1.5)
     marked = values.merge(falls, on=[*EACH, "step"])
     axes.plot(marked.step, marked.value, "v", color=style.INK, markersize=3.5, markeredgewidth=0)
