@@ -163,9 +163,9 @@ def strata(scores: pd.DataFrame, model: str) -> Strata:
     return [stratum.to_numpy() for _, stratum in scores[model].dropna().groupby("benchmark", sort=False)]
 
 
-def draws(model: str, values: Strata, turn: int = 0) -> list[np.ndarray]:
+def draws(model: str, values: Strata) -> Strata:
     """Which seeds each resample takes, of each benchmark: the same whoever competes.  # (RESAMPLES, seeds) each"""
-    rng = np.random.default_rng([turn, *model.encode()])
+    rng = np.random.default_rng(list(model.encode()))
     return [rng.integers(len(stratum), size=(RESAMPLES, len(stratum))) for stratum in values]
 
 
@@ -193,25 +193,30 @@ def summed_up(scores: pd.DataFrame) -> list[Summary]:
 
 def improvements(scores: pd.DataFrame) -> list[Improvement]:
     """Every model over every other."""
+    values = {str(model): strata(scores, model) for model in scores.columns}
+    drawn = {model: shares(draws(model, own)) for model, own in values.items()}
     found = []
-    for a, b in combinations(map(str, scores.columns), 2):
-        probability, (low, high) = improvement(a, strata(scores, a), b, strata(scores, b))
+    for a, b in combinations(values, 2):
+        probability, (low, high) = improvement(values[a], values[b], drawn[a], drawn[b])
         found.append(Improvement(a, b, probability, low, high))
         found.append(Improvement(b, a, 1 - probability, 1 - high, 1 - low))
     return found
 
 
-def improvement(a: str, ours: Strata, b: str, theirs: Strata) -> tuple[float, tuple[float, float]]:
-    """The probability that a run of ``a`` scores above one of ``b``, ties half, mean over benchmarks; its interval."""
-    wins = [
-        (own[:, None] > other).astype(float) + (own[:, None] == other) / 2
-        for own, other in zip(ours, theirs, strict=True)
-    ]
-    again = [
-        won[mine[:, :, None], other[:, None, :]].mean((1, 2))
-        for won, mine, other in zip(wins, draws(a, ours), draws(b, theirs, 1), strict=True)
-    ]
-    return float(np.mean([won.mean() for won in wins])), bounds(np.mean(again, axis=0))
+def shares(drawn: Strata) -> Strata:
+    """How much of each resample is each seed.  # (RESAMPLES, seeds) each"""
+    return [np.stack([(draw == seed).mean(1) for seed in range(draw.shape[1])], axis=1) for draw in drawn]
+
+
+def improvement(
+    ours: Strata, theirs: Strata, our_shares: Strata, their_shares: Strata
+) -> tuple[float, tuple[float, float]]:
+    """The probability that a run of ours scores above one of theirs, ties half, mean over benchmarks; its interval."""
+    sides = zip(ours, theirs, strict=True)
+    wins = [(own[:, None] > other) + (own[:, None] == other) / 2 for own, other in sides]  # (n, m) each
+    parts = zip(wins, our_shares, their_shares, strict=True)
+    again = np.mean([((mine @ won) * other).sum(1) for won, mine, other in parts], axis=0)
+    return float(np.mean([won.mean() for won in wins])), bounds(again)
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:

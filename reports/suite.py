@@ -5,6 +5,7 @@ Models are ranked only beside models that ran the same benchmarks, so there is a
 
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +25,12 @@ COLOURED = 10  # models whose profile is drawn in colour, the others in grey
 PROTOCOL = (
     "Ranked together are the models that ran all benchmarks of a table, by their runs on these, a run being a training "
     "seed on a benchmark. A run's score is the way from a fixed floor (0) to real samples (1), mean over the ranked "
-    "columns that the benchmark's page names.",
+    "columns that the benchmark's page names. Models of one benchmark alone are ranked on its page.",
     "IQM: interquartile mean of the scores of all runs. Optimality gap: how far runs fall short of 1 in the mean. "
-    "P(first): the probability that a run scores above one of the first model on the same benchmark, ties half, mean "
-    "over benchmarks. In brackets the 95 % interval of a bootstrap that resamples each benchmark's seeds, for every "
-    "model by itself; with few seeds such intervals are too narrow. Nothing else is bootstrapped, and nothing but the "
-    "bootstrap's quantiles is interpolated.",
+    "P(next): the probability of improvement on the next model down, that a run scores above one of that model on "
+    "the same benchmark, ties half, mean over benchmarks. In brackets the 95 % interval of a bootstrap that resamples "
+    "each benchmark's seeds, for every model by itself; with few seeds such intervals are too narrow. Nothing else is "
+    "bootstrapped, and nothing but the bootstrap's quantiles is interpolated.",
     "Mean rank: over seeds, ranked columns and benchmarks, among all models of each benchmark's page. In the columns "
     "named for benchmarks: mean ± standard deviation over seeds, marked as on the benchmark's page.",
 )
@@ -70,7 +71,8 @@ def standing(folders: Sequence[Path]) -> Standing | None:
     fragments: list[Fragment] = []
     markdown: list[tuple[str, str, str]] = []
     files: dict[str, str | bytes] = {f"{FOLDER}/runs.csv": runs.to_csv(index=False)}
-    for names, scores in ranking.fields(ranking.spread(runs, ranking.SCORE.name)).items():
+    every = ranking.spread(runs, ranking.SCORE.name).reindex(list(single), level="benchmark")
+    for names, scores in ranking.fields(every).items():
         places = ranking.spread(runs[runs.benchmark.isin(names)], ranking.PLACE.name).mean()
         made, texts = field(names, scores, places, {name: single[name] for name in names}, palette)
         files |= texts
@@ -127,7 +129,8 @@ def rank_table(
     single: dict[str, pd.DataFrame],
 ) -> Table:
     """A row a model, the best interquartile mean first; ``single``: each benchmark's own ranking."""
-    over_first = {entry.model: entry for entry in improvements if entry.other == summary[0].model}
+    below = {upper.model: lower.model for upper, lower in pairwise(summary)}
+    over_next = {entry.model: entry for entry in improvements if entry.other == below.get(entry.model)}
     scores = {
         name: {entry.model: tables.cell(entry) for entry in entries(frame[frame.metric == "score"])}
         for name, frame in single.items()
@@ -135,16 +138,16 @@ def rank_table(
     given = {entry.model: entry.given for frame in single.values() for entry in entries(frame)}
     rows = []
     for entry in summary:
-        first, runs = over_first.get(entry.model), f"{entry.runs} runs"
+        over, runs = over_next.get(entry.model), f"{entry.runs} runs"
         cells = [
             Cell(f"{entry.iqm:.3f} ({entry.low:.3f} to {entry.high:.3f})", entry.mark, runs),
             Cell(f"{entry.gap:.3f} ({entry.gap_low:.3f} to {entry.gap_high:.3f})", "", runs),
-            Cell(f"{first.probability:.2f} ({first.low:.2f} to {first.high:.2f})" if first else "", "", runs),
+            Cell(f"{over.probability:.2f} ({over.low:.2f} to {over.high:.2f})" if over else "", "", runs),
             Cell(f"{places[entry.model]:.2f}", "", runs),
             *(found[entry.model] for found in scores.values()),
         ]
         rows.append(Row(entry.model, tables.TOLD.get(given[entry.model], ""), tuple(cells)))
-    headings = ("IQM ↑", "Optimality gap ↓", "P(first) ↑", "Mean rank ↓", *(f"{name} ↑" for name in scores))
+    headings = ("IQM ↑", "Optimality gap ↓", "P(next) ↑", "Mean rank ↓", *(f"{name} ↑" for name in scores))
     return Table(headings, tuple(rows))
 
 

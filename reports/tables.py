@@ -98,7 +98,7 @@ def cell(entry: Entry) -> Cell:
     if not entry.n:
         return Cell(UNAVAILABLE, "", "")
     text, hint = number(entry, entry.mean), f"{entry.n} seed{'s' * (entry.n > 1)}"
-    hint += ": " + ", ".join(number(entry, float(value)) for value in entry.each.split())
+    hint += ": " * bool(entry.each) + ", ".join(number(entry, float(value)) for value in entry.each.split())
     if entry.n > 1:
         text += f" ± {number(entry, entry.sd)}"
     if plan(entry.n).best:
@@ -219,4 +219,5 @@ def read(path: Path) -> pd.DataFrame:
     words = ["model", "metric", "label", "direction", "given", "mark", "benchmark", "each"]
     with readable(path, "`dvc repro`"):
         frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
+        frame = frame.assign(each=frame.get("each", ""))  # older pages lack it
         return frame.assign(**{word: frame[word].fillna("") for word in words})

@@ -169,7 +169,7 @@ def test_losses_are_of_seeds_that_held_something(points: Report) -> None:
 def test_of_five_seeds_and_more_a_band_is_drawn() -> None:
     rows = [("m", seed, step, float(seed + step)) for seed in range(5) for step in (1, 2)]
     values = pd.DataFrame(rows, columns=["model", "seed", "step", "value"])
-    axes: Axes = Figure().subplots()
+    axes = Figure().subplots()
     progress.draw(axes, values, pd.DataFrame(columns=["model", "seed", "step"]), "#123456")
     corners = {tuple(corner) for corner in axes.collections[0].get_paths()[0].vertices}
     assert len(axes.lines) == 2 and corners >= {(1, 1), (2, 2), (1, 5), (2, 6)}

@@ -118,12 +118,19 @@ def test_the_optimality_gap_by_hand() -> None:
 def test_the_probability_of_improvement_by_hand() -> None:
     """On x of the pairs 1:2, 1:3, 3:2, 3:3 one and a half are won, on y the only one: (3/8 + 1) / 2."""
     ours, theirs = [np.array([1.0, 3.0]), np.array([5.0])], [np.array([2.0, 3.0]), np.array([4.0])]
-    probability, (low, high) = ranking.improvement("a", ours, "b", theirs)
+    drawn = [ranking.shares(ranking.draws(name, side)) for name, side in (("a", ours), ("b", theirs))]
+    probability, (low, high) = ranking.improvement(ours, theirs, *drawn)
     assert probability == pytest.approx(0.6875)
     assert (low, high) == (0.5, 1)  # x alone: from losing all to winning all; y is constant
     a, b = np.random.default_rng(0).normal(size=(2, 9))
-    known = stats.mannwhitneyu(a, b).statistic / 81
-    assert ranking.improvement("a", [a], "b", [b])[0] == pytest.approx(known)
+    found = ranking.improvements(matrix({"a": list(a), "b": list(b)}, ["x"] * 9))
+    assert found[0].probability == pytest.approx(stats.mannwhitneyu(a, b).statistic / 81)
+    assert found[1][2:] == pytest.approx((1 - found[0].probability, 1 - found[0].high, 1 - found[0].low))
+    wins = [  # by resampled runs, one by one
+        (a[left][:, None] > b[right]).mean()
+        for left, right in zip(ranking.draws("a", [a])[0], ranking.draws("b", [b])[0], strict=True)
+    ]
+    assert found[0][3:] == pytest.approx(ranking.bounds(np.array(wins)))
 
 
 def test_an_interval_hangs_on_no_other_model() -> None:
@@ -201,7 +208,7 @@ def test_the_index_ranks_the_models_that_ran_the_same_benchmarks(pages: list[Pat
     rows = [line for line in made["suite/first_second/ranking.md"].splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["b", "a"]
     assert rows[0].startswith("| `b` | **0.850 (") and "| 0.175 (0.15" in rows[0] and "0.750 ± 0.071" in rows[0]
-    assert "| 0.00 (0.00 to 0.00) |" in rows[1]
+    assert "| 1.00 (1.00 to 1.00) |" in rows[0]
     for name in ("profile.png", "improvement.png", "improvement.csv", "ranking.csv", "ranking.tex"):
         assert f"suite/first_second/{name}" in made["index.html"] and f"suite/first_second/{name}" in made
     assert made["suite/first_second/improvement.png"][:4] == b"\x89PNG"

@@ -87,7 +87,7 @@ def test_outside_the_suite_a_page_names_the_cells_that_have_not_been_run(monkeyp
 
 
 @pytest.mark.usefixtures("project")
-def test_floors_and_what_is_said_against_the_judge_reach_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_floors_and_what_is_said_against_the_judge_reach_the_page() -> None:
     judged = ring().model_copy(
         update={
             "judge": params.load().benchmark("digits").judge,
