@@ -24,7 +24,7 @@ BEST = (
 )
 PAIRS = (
     "A model beats another where its mean score is higher and an unpaired permutation test of their seeds' scores "
-    f"gives p < {statistics.LEVEL:g} after Holm's correction for all pairs."
+    f"gives p < {statistics.LEVEL:g} after Holm's correction for all pairs; p: of the best by score against this model."
 )
 
 
@@ -40,7 +40,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     duels = ranking.duel(scores.dropna()) if plan.pairs else None
     table = tables.extended(tables.table(comparison), more(report, columns, scores, duels))
     said = [f"Ranked by {', '.join(column.label for column in columns)}; floors: {ranking.floors(report, columns)}."]
-    said += [statistics.rule(seeds, "scored 0"), *[BEST] * plan.best, *[PAIRS] * plan.pairs]
+    said += [statistics.rule(seeds, "scored 0"), *([PAIRS] if plan.pairs else [BEST] * plan.best)]
     notes = tuple((column.label, column.note) for column in (ranking.SCORE, ranking.PLACE))
     legend = tables.Legend(tuple(said), notes)
     style.save(draw(report, scores), out / "scores.png")
@@ -68,7 +68,7 @@ def more(
     best = wins(report, columns)
     found = {"Best in": {model: Cell(f"{n} of {len(columns)}", "", "columns") for model, n in best.items()}}
     if statistics.plan(statistics.fewest(report)).best:
-        p = ranking.below_best(scores.dropna())
+        p = dict(zip(scores, duels.p.iloc[0], strict=True)) if duels else ranking.below_best(scores.dropna())
         found["p"] = {
             model: Cell(f"{value:.2g}" if value == value else "", "", "corrected") for model, value in p.items()
         }
