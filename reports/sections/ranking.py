@@ -68,7 +68,7 @@ def more(
     best = wins(report, columns)
     found = {"Best in": {model: Cell(f"{n} of {len(columns)}", "", "columns") for model, n in best.items()}}
     if statistics.plan(statistics.fewest(report)).best:
-        p = dict(zip(scores, duels.p.iloc[0], strict=True)) if duels else ranking.below_best(scores.dropna())
+        p = dict(zip(map(str, scores), duels.p.iloc[0], strict=True)) if duels else ranking.below_best(scores.dropna())
         found["p"] = {
             model: Cell(f"{value:.2g}" if value == value else "", "", "corrected") for model, value in p.items()
         }
