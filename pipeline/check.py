@@ -7,7 +7,7 @@ import torch
 import models
 from benchmarks import datasets, metrics
 from models.common.protocol import Model, Spec
-from pipeline import params
+from pipeline import floors, params
 from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
@@ -31,6 +31,7 @@ def main() -> None:
         contestants = parameters.board.kinds[kind].models.items()
         built = {name: build(contestant, spec, f"{kind}.models.{name}") for name, contestant in contestants}
         packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
+    every = [column.name for column in metrics.columns(metrics.names())]
     for name in parameters.benchmarks():
         benchmark = parameters.benchmark(name)
         check_packing(benchmark, packings[benchmark.kind])
@@ -38,6 +39,7 @@ def main() -> None:
         sizes = datasets.defaults(benchmark.dataset) | benchmark.data
         if "test" in sizes:  # of other data sets the files say it
             check_samples(name, benchmark.evaluation.samples, sizes["test"])
+        floors.check(benchmark, every, models.names())
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
             params.known(column, columns, f"{benchmark.kind}.evaluation.main", "column of the chosen metrics")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # importing torch takes seconds
 PARAMS = Path("params.yaml")
 KindName = Literal["toys", "images", "pictures", "stacked", "binary", "published"]
 KINDS: tuple[KindName, ...] = get_args(KindName)
+Floors = dict[str, Annotated[float, Field(allow_inf_nan=False)] | str]  # column -> what scores 0, or whose mean does
 
 
 class Section(BaseModel):
@@ -89,6 +90,8 @@ class Kind(Section):
     training: TrainingSection
     evaluation: Evaluation
     judge: Judging | None = None
+    ranked: list[str] = []  # columns that a model's score counts: such as every model can have, each with a floor
+    floors: Floors = {}
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Contestant]  # names are folders
 
 
@@ -119,6 +122,7 @@ class Folder(Section):
     evaluation: dict[str, Any]
     judge: dict[str, Any] = {}
     own_seeds: int | None = Field(default=None, ge=1)  # `seeds` is a key of params.yaml, and DVC reads both as one
+    floors: Floors = {}
 
 
 class Benchmark(BaseModel):
@@ -133,6 +137,8 @@ class Benchmark(BaseModel):
     training: Training
     evaluation: Evaluation
     judge: Judging | None
+    ranked: list[str]
+    floors: Floors
     models: dict[str, Contestant]
 
     @property
@@ -182,6 +188,8 @@ class Params:
             training=Training(**validated(TrainingSection, training, path, "training").model_dump()),
             evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),
             judge=validated(Judging, judge, path, "judge") if judge else None,
+            ranked=kind.ranked,
+            floors={**kind.floors, **own.floors},
             models=kind.models,
         )
         for part in ("metrics", "progress"):

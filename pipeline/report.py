@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pipeline import params
+from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from reports import load, page, suite, tables
+from reports import load, page, samples, suite, tables
 
 PIXELS = 400  # of the density's picture, each way
 MARGIN = 0.15  # of the data's extent, shown around them
@@ -63,8 +63,21 @@ def gather(benchmark: params.Benchmark) -> load.Report:
     report = load.load(benchmark.name, benchmark.kind, models, scores, samples, snapshots)
     density, modes = (None, "") if benchmark.judge else truth(benchmark.name)
     return replace(
-        report, density=density, palette=tuple(params.load().contestants()), facts=facts(benchmark, report, modes)
+        report,
+        protocol=(*report.protocol, *warning(benchmark)),
+        ranked=tuple(benchmark.ranked),
+        floors=floors.resolved(benchmark),
+        density=density,
+        palette=tuple(params.load().contestants()),
+        facts=facts(benchmark, report, modes),
     )
+
+
+def warning(benchmark: params.Benchmark) -> list[str]:
+    """What is said against the judge, whose metrics it leaves out then."""
+    judge = scores_dir(benchmark.name) / "judge.json"
+    found = json.loads(judge.read_text()).get("warning") if benchmark.judge and judge.exists() else None
+    return [f"Warning: {found}"] if found else []
 
 
 def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[str, str]:
@@ -85,7 +98,7 @@ def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[
     return said
 
 
-def truth(name: str) -> tuple[load.Density | None, str]:
+def truth(name: str) -> tuple[samples.Density | None, str]:
     """Where it is known: the true log density on a grid a little wider than the data, of two dimensions; its modes."""
     import torch  # here and not above: only this needs it, and its import takes seconds
 
@@ -104,7 +117,7 @@ def truth(name: str) -> tuple[load.Density | None, str]:
     xs, ys = (torch.linspace(a, b, PIXELS) for a, b in zip(low - edge, high + edge, strict=True))
     grid = torch.cartesian_prod(ys, xs).flip(1)  # (H * W, 2), x first
     values = resident.truth.log_density(grid).reshape(PIXELS, PIXELS)
-    return load.Density(xs.numpy(), ys.numpy(), values.numpy()), modes
+    return samples.Density(xs.numpy(), ys.numpy(), values.numpy()), modes
 
 
 @contextmanager
@@ -139,7 +152,7 @@ def print_summary() -> None:
     for name in params.load().suite:
         comparison = tables.read(rendered_dir(name) / "table.csv")
         print(f"{name}\n{tables.plain(tables.table(comparison))}\n")
-    print("mean ± s.d. over training seeds   * best   ~ not told apart from the best   (protocol: on each page)\n")
+    print("mean ± s.d. over training seeds   * best   ~ tied with the best   (protocol: on each page)\n")
     print(f"report   {(RENDERED / 'index.html').resolve().as_uri()}")
     print(f"figures  {rendered_dir('<benchmark>')}/*.png")
     print("MLflow   make ui")

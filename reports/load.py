@@ -5,16 +5,28 @@ A file that is missing or damaged is an error of one line that names it and the 
 
 import json
 import math
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 import pandas as pd
+
+from reports.samples import (
+    Density,
+    Fills,
+    Pixels,
+    Samples,
+    Walks,
+    read_fills,
+    read_pixels,
+    read_samples,
+    read_snapshots,
+    read_walks,
+    readable,
+)
 
 ORACLE = "oracle"  # the row of fresh real samples: shown with the models, never ranked among them
 
@@ -35,54 +47,8 @@ class Column(NamedTuple):
 
 SPENT = "Seconds of computing per trained seed: of the processor, or of the GPU where one trained it."
 SECONDS = Column("seconds", "s/seed", None, 1, note=SPENT)
+REASON = ["model", "seed", "metric", "reason"]
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
-
-
-class Samples(NamedTuple):
-    """What one training seed generated; for the oracle, real data."""
-
-    x: np.ndarray  # (n, D) float32 points, or (n, C, H, W) uint8 levels
-    label: np.ndarray | None  # (n,) the label asked for
-    seed: int
-    levels: int  # grey levels of images; 0 for points
-
-
-class Density(NamedTuple):
-    """The true log density on a grid, for a picture."""
-
-    xs: np.ndarray  # (W,)
-    ys: np.ndarray  # (H,)
-    values: np.ndarray  # (H, W) nats
-
-
-class Fills(NamedTuple):
-    """Damaged images and what one training seed of a model put into the holes; levels, all (..., C, H, W) uint8."""
-
-    damage: tuple[str, ...]  # T kinds of it
-    fits: np.ndarray  # (T,) bool: whether the model fills such holes
-    whole: np.ndarray  # (k, ...)
-    damaged: np.ndarray  # (T, k, ...)
-    mean: np.ndarray  # (T, k, ...) of several draws
-    draw: np.ndarray  # (T, k, ...) one of them
-    levels: int
-
-
-class Walks(NamedTuple):
-    """What a model's decoder makes of codes: images, as (..., C, H, W) uint8 levels, or points in the plane."""
-
-    ends: np.ndarray | None  # (k, 2, ...) held-out images
-    walk: np.ndarray | None  # (k, steps, ...) along a straight line between their codes
-    grid: np.ndarray | None  # (rows, across, ...) of a grid of codes of two numbers
-    lines: np.ndarray | None  # (2, lines, points, 2) of such a grid's lines, where data are points
-    levels: int
-
-
-class Pixels(NamedTuple):
-    """What each pixel of two held-out images costs a model, of the likeliest and of the least likely."""
-
-    x: np.ndarray  # (2, C, H, W) uint8 levels
-    nats: np.ndarray  # (2, C, H, W)
-    levels: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +71,9 @@ class Report:
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
+    ranked: tuple[str, ...] = ()  # the columns that a model's score counts
+    floors: dict[str, float] = field(default_factory=dict)  # column -> what scores 0 in it
+    reasons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REASON))  # why a metric has no value
     palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
 
@@ -112,6 +81,18 @@ class Report:
         """The column ``name`` of the table; where it has none, one by this name."""
         plain = Column(name, name.replace("_", " "), None, 2)
         return next((column for column in self.columns if column.name == name), plain)
+
+
+class Part(NamedTuple):
+    """What the folder of one model's scores holds."""
+
+    columns: list[Column]
+    protocol: list[str]
+    seeds: list[dict[str, Any]]
+    values: list[tuple[str, int, str, float]]
+    reasons: list[tuple[str, int, str, str]]
+    curves: list[pd.DataFrame]
+    progress: list[pd.DataFrame]
 
 
 def load(
@@ -127,47 +108,58 @@ def load(
     Raises ValueError or OSError for the first file that is damaged or missing. Older results lack progress/, snapshots.
     """
     remedy = f"`dvc repro benchmarks/{benchmark}/dvc.yaml`"
+    parts = [part(model, scores / model, remedy) for model in (*models, ORACLE)]
     columns: dict[str, Column] = {}
-    protocol: dict[str, None] = {}
-    seeds, values = [], []
-    curves, progress = [tidy("player")], [tidy("metric")]
-    for model in (*models, ORACLE):
-        with readable(scores / model / "scores.json", remedy) as path:
-            content = json.loads(path.read_text())
-            for entry in content["columns"]:
-                columns.setdefault(entry["name"], Column(**entry))
-            protocol |= dict.fromkeys(content["protocol"])
-            seeds += [outcome(model, entry) for entry in content["seeds"]]
-            values += [row for entry in content["seeds"] for row in measured(model, entry, content["columns"])]
-        finished = {entry["seed"] for entry in content["seeds"] if entry["status"] == "finished"}
-        if (folder := scores / model / "progress").exists():
-            progress += [curve(model, seed, folder / f"{seed}.csv", "metric", remedy) for seed in sorted(finished)]
-        if model != ORACLE:
-            values += training(model, finished, scores / model / "training.json", remedy)
-            folder = scores / model / "curves"
-            curves += [curve(model, seed, folder / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
-            curves += stopped(model, finished, folder, remedy)
-    recorded = pd.concat(progress, ignore_index=True)
-    of_oracle = recorded[recorded.model == ORACLE]
-    frame = pd.DataFrame(seeds, columns=OUTCOME)
+    for column in chain(*(found.columns for found in parts)):
+        columns.setdefault(column.name, column)
+    protocol = dict.fromkeys(line for found in parts for line in found.protocol)
+    progress = pd.concat([tidy("metric"), *chain(*(found.progress for found in parts))], ignore_index=True)
+    of_oracle = progress[progress.model == ORACLE]
+    seeds = pd.DataFrame(list(chain(*(found.seeds for found in parts))), columns=OUTCOME)
     return Report(
         benchmark=benchmark,
         kind=kind,
         models=tuple(models),
         columns=(*columns.values(), SECONDS),
         protocol=joined(protocol, models),
-        seeds=frame,
-        scores=pd.DataFrame(values, columns=["model", "seed", "metric", "value"]),
-        curves=pd.concat(curves, ignore_index=True),
-        progress=recorded[recorded.model != ORACLE],
+        seeds=seeds,
+        scores=pd.DataFrame(chain(*(found.values for found in parts)), columns=["model", "seed", "metric", "value"]),
+        reasons=pd.DataFrame(chain(*(found.reasons for found in parts)), columns=REASON),
+        curves=pd.concat([tidy("player"), *chain(*(found.curves for found in parts))], ignore_index=True),
+        progress=progress[progress.model != ORACLE],
         real={str(metric): found.value.mean() for metric, found in of_oracle.groupby("metric")},
-        samples=of_first_seed(read_samples, samples, frame, remedy),
-        snapshots=of_first_seed(read_snapshots, snapshots, frame, remedy),
-        fills=of_first_seed(read_fills, {model: path / "fills" for model, path in samples.items()}, frame, remedy),
-        walks=of_first_seed(read_walks, {model: path / "walks" for model, path in samples.items()}, frame, remedy),
-        pixels=of_first_seed(read_pixels, {model: path / "pixels" for model, path in samples.items()}, frame, remedy),
+        samples=of_first_seed(read_samples, samples, seeds, remedy),
+        snapshots=of_first_seed(read_snapshots, snapshots, seeds, remedy),
+        fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
+        walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
+        pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
         palette=tuple(models),
     )
+
+
+def part(model: str, folder: Path, remedy: str) -> Part:
+    """What one model's ``folder`` of scores holds."""
+    with readable(folder / "scores.json", remedy) as path:
+        content = json.loads(path.read_text())
+        columns = [Column(**entry) for entry in content["columns"]]
+        entries = content["seeds"]
+        seeds = [outcome(model, entry) for entry in entries]
+        values = [row for entry in entries for row in measured(model, entry, columns)]
+        reasons = [
+            (model, entry["seed"], str(metric), str(reason))
+            for entry in entries
+            for metric, reason in (entry.get("reasons") or {}).items()
+        ]
+    finished = {seed["seed"] for seed in seeds if seed["status"] == "finished"}
+    progress, curves = [], []
+    if (recorded := folder / "progress").exists():
+        progress = [curve(model, seed, recorded / f"{seed}.csv", "metric", remedy) for seed in sorted(finished)]
+    if model != ORACLE:
+        values += training(model, finished, folder / "training.json", remedy)
+        lines = folder / "curves"
+        curves = [curve(model, seed, lines / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
+        curves += stopped(model, finished, lines, remedy)
+    return Part(columns, content["protocol"], seeds, values, reasons, curves, progress)
 
 
 def joined(protocol: Iterable[str], models: Sequence[str]) -> tuple[str, ...]:
@@ -181,18 +173,6 @@ def joined(protocol: Iterable[str], models: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-@contextmanager
-def readable(path: Path, remedy: str) -> Iterator[Path]:
-    """Say which file it was, and what makes it anew, if reading ``path`` fails."""
-    try:
-        yield path
-    except FileNotFoundError:
-        raise OSError(f"{path} is missing; {remedy} makes it") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(f"{path} is damaged ({reason}); delete it, and {remedy} makes it anew") from error
-
-
 def outcome(model: str, entry: dict[str, Any]) -> dict[str, Any]:
     if entry["status"] not in ("finished", "diverged"):
         raise ValueError(f"seed {entry['seed']} has status {entry['status']!r}, neither finished nor diverged")
@@ -201,9 +181,9 @@ def outcome(model: str, entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def measured(model: str, entry: dict[str, Any], columns: list[dict[str, Any]]) -> Iterator[tuple[str, int, str, float]]:
+def measured(model: str, entry: dict[str, Any], columns: list[Column]) -> Iterator[tuple[str, int, str, float]]:
     """The finite values of one seed; a diverged seed has none, whatever stands in the file."""
-    for name in [column["name"] for column in columns] * (entry["status"] == "finished"):
+    for name in [column.name for column in columns] * (entry["status"] == "finished"):
         value = entry[name]
         if value is not None and math.isfinite(value):
             yield model, entry["seed"], name, float(value)
@@ -238,6 +218,10 @@ def stopped(model: str, finished: set[int], folder: Path, remedy: str) -> Iterat
             yield curve(model, int(path.stem), path, "player", remedy)
 
 
+def inside(folders: Mapping[str, Path], name: str) -> dict[str, Path]:
+    return {model: folder / name for model, folder in folders.items()}
+
+
 def of_first_seed(
     read: Callable[[Path, str], Found | None], folders: Mapping[str, Path], seeds: pd.DataFrame, remedy: str
 ) -> dict[str, Found]:
@@ -245,58 +229,3 @@ def of_first_seed(
     first = seeds[seeds.status == "finished"].groupby("model").seed.min()
     paths = {model: folder / f"{first[model]}.npz" for model, folder in folders.items() if model in first}
     return {model: found for model, path in paths.items() if (found := read(path, remedy))}
-
-
-def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
-    """The samples in ``path``, a file named for its seed."""
-    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
-        x, levels = file["x"], int(file["levels"])
-        if x.ndim not in (2, 4) or (x.ndim == 4) != (levels > 0):
-            raise ValueError(f"shape {x.shape} with {levels} levels is neither points nor images")
-        return Samples(x, file.get("label"), int(path.stem), levels)
-
-
-def read_snapshots(path: Path, remedy: str) -> dict[int, Samples]:
-    """The samples taken during training in ``path``, by step; none where there is no file."""
-    if not path.exists():
-        return {}
-    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
-        steps, x, levels = file["step"].tolist(), file["x"], int(file["levels"])
-        if len(steps) != len(x) or (steps and (x.ndim not in (3, 5) or (x.ndim == 5) != (levels > 0))):
-            raise ValueError(f"shape {x.shape} with {levels} levels is not {len(steps)} sets of points or images")
-        return {step: Samples(taken, None, int(path.stem), levels) for step, taken in zip(steps, x, strict=True)}
-
-
-def read_fills(path: Path, remedy: str) -> Fills | None:
-    """The filled holes in ``path``; None where there is no file."""
-    if not path.exists():
-        return None
-    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
-        kept = {name: file[name] for name in Fills._fields}
-        kinds = (len(kept["damage"]), *kept["whole"].shape)
-        if kept["fits"].shape != kinds[:1] or any(kept[name].shape != kinds for name in ("damaged", "mean", "draw")):
-            raise ValueError(f"{kinds[0]} kinds of damage to {kinds[1]} images are not all there")
-        return Fills(**kept | {"damage": tuple(kept["damage"].tolist()), "levels": int(kept["levels"])})
-
-
-def read_walks(path: Path, remedy: str) -> Walks | None:
-    """What was decoded from codes in ``path``; None where there is no file."""
-    if not path.exists():
-        return None
-    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
-        found = Walks(**{name: file.get(name) for name in Walks._fields})._replace(levels=int(file["levels"]))
-        shapes = {name: getattr(found, name).ndim for name in ("ends", "walk", "grid", "lines") if name in file}
-        if shapes not in ({"lines": 4}, {"ends": 5, "walk": 5}, {"ends": 5, "walk": 5, "grid": 5}):
-            raise ValueError(f"{shapes} dimensions are neither lines of points nor walks of images")
-        return found
-
-
-def read_pixels(path: Path, remedy: str) -> Pixels | None:
-    """What pixels cost in ``path``; None where there is no file."""
-    if not path.exists():
-        return None
-    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
-        x, nats = file["x"], file["nats"]
-        if x.ndim != 4 or x.shape != nats.shape or len(x) != 2:
-            raise ValueError(f"shapes {x.shape} and {nats.shape} are not two images and what their pixels cost")
-        return Pixels(x, nats, int(file["levels"]))

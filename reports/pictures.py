@@ -5,11 +5,13 @@ from math import isqrt
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from reports import style
-from reports.load import Density, Samples, read_samples
+from reports.samples import Density, Samples, read_samples
 
 SIDE = 10  # images in a row and in a column of a sheet
 RAW = 320_000  # bytes of pixels that a sheet may hold, so that its file stays small
@@ -17,6 +19,8 @@ WIDTH = 400  # pixels that a sheet of small images is enlarged to, by a whole fa
 GUTTER = 1  # pixels between images, before enlarging
 DOTS = 2500  # points drawn, as many as the literature's protocols generate
 ROW = 0.19  # inches of a row of dots
+CELL, BESIDE = 0.36, 1.1  # inches of a matrix's cell, and for the models' names
+DARK = 0.6  # shade from which a cell is too dark for black figures
 DEPTH = 60  # nats below the highest density down to which it is shaded: 11 standard deviations of a narrow mode
 
 
@@ -69,6 +73,29 @@ def dumbbell(axes: Axes, row: int, hollow: np.ndarray, full: np.ndarray, colour:
     for values, inside in ((hollow, "white"), (full, colour)):
         axes.plot(values, np.full(len(values), row), "|", color=style.pale(colour), markersize=5)
         axes.plot(values.mean(), row, "o", color=colour, markerfacecolor=inside, markersize=4.5)
+
+
+def dots(axes: Axes, row: int, values: np.ndarray, colour: str) -> None:
+    """Every seed in a row, a bar at their mean."""
+    axes.plot(values.mean(), row, "|", color=colour, markersize=9, markeredgewidth=1.6)
+    axes.plot(values, np.full(len(values), row), "o", color=colour, markersize=3.5, alpha=0.6, markeredgewidth=0)
+
+
+def matrix(shades: pd.DataFrame, told: pd.DataFrame) -> Figure:
+    """A row and a column a model: ``told`` in every cell, shaded from -1, red, to 1, blue; none where NaN."""
+    side = BESIDE + CELL * len(shades)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes: Axes = figure.subplots()
+    axes.imshow(shades.to_numpy(), cmap="RdBu", vmin=-1, vmax=1)
+    for row, column in np.argwhere(shades.notna().to_numpy()):
+        hue = "white" if abs(shades.iloc[row, column]) > DARK else style.INK
+        axes.text(column, row, told.iloc[row, column], ha="center", va="center", fontsize=7, color=hue)
+    axes.set_xticks(range(len(shades)), shades.columns, rotation=90)
+    axes.set_yticks(range(len(shades)), shades.index)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
 
 
 def contact_sheet(samples: Samples, rows: int | None = None) -> np.ndarray:

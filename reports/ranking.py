@@ -1,12 +1,17 @@
 """Models ranked over metrics and benchmarks.
 
 A run is one training seed on one benchmark. Metrics have different units, so a run's score counts each ranked column
-as the way from a floor (0) to real samples (1), cut to that range, and is the mean over columns: benchmarks weigh alike
-however many columns they have. Over runs of several benchmarks, scores are summed up by their interquartile mean, with
-intervals from a bootstrap that resamples the seeds of each benchmark, and shown whole as performance profiles: the
-share of runs that score above tau. R. Agarwal, M. Schwarzer, P. S. Castro, A. Courville, M. G. Bellemare, "Deep
-Reinforcement Learning at the Edge of the Statistical Precipice", 2021, arXiv:2108.13264, Section 4.
-Departure: the bootstrap draws the same seeds for all models, since a seed means the same batches for each of them.
+as the way from its floor (0) to real samples (1), cut to that range, and is the mean over columns: benchmarks weigh
+alike however many columns they have. Columns and floors are fixed in params.yaml, so that no score hangs on who else
+competes. Models are ranked only beside models that ran the same benchmarks: for every set of benchmarks that some model
+ran, those that ran all of it, by their runs on it.
+
+R. Agarwal, M. Schwarzer, P. S. Castro, A. Courville, M. G. Bellemare, "Deep Reinforcement Learning at the Edge of the
+Statistical Precipice", 2021, arXiv:2108.13264, Section 4: interquartile mean, optimality gap, probability of
+improvement, performance profiles, and intervals of a bootstrap that resamples the seeds of each benchmark, of every
+model by itself. Nothing is interpolated but the quantiles of the bootstrap: the interquartile mean leaves out whole
+runs, a quarter of them rounded down at either end, and a profile is a step at every run.
+Departure: profiles have no bands.
 """
 
 from dataclasses import replace
@@ -18,29 +23,28 @@ import pandas as pd
 from scipy.stats import trim_mean
 
 from reports.load import ORACLE, Column, Report
-from reports.statistics import LEVEL, RESAMPLES, TAIL, best_and_tied, compare, least_p, paired_p, unranked
+from reports.permutation import against_best, holm, unpaired_p
+from reports.statistics import BEST, LEVEL, MARGIN, RESAMPLES, TAIL, TIED, compare, plan, unranked
 
 SCORE = Column(
     "score", "Score", "higher", 3,
-    note="Mean over the ranked columns of the way from a floor (0) to real samples (1), cut to that range. The "
-    "floor is zero where more is better, the worst model's mean where less is better; real samples are the oracle's "
-    "mean, or the best model's where it has none. A run without a value, diverged or with nothing to judge, gets 0.",
+    note="Mean over the ranked columns of the way from the column's floor (0) to real samples (1), cut to that range. "
+    "Floors are fixed, whoever competes. A run without a value, diverged or with nothing to judge, gets 0.",
 )  # fmt: skip
 PLACE = Column(
     "place", "Mean rank", "lower", 2,
     note="Place among the models with the same seed, mean over the ranked columns; equal values share their places and "
-    "a run without a value is last.",
+    "a run without a value is last. Unlike the score it hangs on who else competes, and nothing is ordered by it.",
 )  # fmt: skip
-ENOUGH = next(runs for runs in range(1, 99) if least_p(runs) < LEVEL)  # paired runs without which no test can pass
+
+Strata = list[np.ndarray]  # a model's scores: of each benchmark those of its seeds
 
 
 class Duels(NamedTuple):
-    """Every pair of models compared over the runs that both have."""
+    """Every pair of models compared over their seeds."""
 
-    excess: pd.DataFrame  # (model, other): how much the model's mean score is above the other's; NaN: they never meet
-    p: pd.DataFrame  # (model, other): of the paired test, corrected for all the others
-    pairs: int  # models compared, two by two
-    runs: int  # of the pair that has the most
+    excess: pd.DataFrame  # (model, other): how much the model's mean score is above the other's; NaN: itself
+    p: pd.DataFrame  # (model, other): of the unpaired test, corrected for all the others
 
     @property
     def beats(self) -> pd.DataFrame:
@@ -55,17 +59,32 @@ class Summary(NamedTuple):
     iqm: float  # interquartile mean
     low: float  # of its 95 % interval
     high: float
+    gap: float  # optimality gap
+    gap_low: float
+    gap_high: float
     mark: str
 
 
+class Improvement(NamedTuple):
+    """How probable it is that a run of a model scores above one of another model on the same benchmark."""
+
+    model: str
+    other: str
+    probability: float
+    low: float  # of its 95 % interval
+    high: float
+
+
 def ranked(report: Report) -> tuple[Column, ...]:
-    """The main columns with a direction that more than half of the models have a value in."""
-    out = unranked(report)
-    counts = report.scores[~report.scores.model.isin(out)].groupby("metric").model.nunique()
-    half = len(set(report.models) - out) / 2
-    return tuple(
-        column for column in report.columns if column.main and column.direction and counts.get(column.name, 0) > half
-    )
+    """The columns that the score counts: those named in params.yaml that have a floor and that real data have, too."""
+    real = set(report.scores.metric[report.scores.model == ORACLE])
+    names = set(report.ranked) & report.floors.keys() & real
+    return tuple(column for column in report.columns if column.name in names and column.direction)
+
+
+def floors(report: Report, columns: tuple[Column, ...]) -> str:
+    """The floors in words."""
+    return ", ".join(f"{column.label} {report.floors[column.name]:.4g}" for column in columns)
 
 
 def runs(report: Report) -> pd.DataFrame:
@@ -77,7 +96,7 @@ def runs(report: Report) -> pd.DataFrame:
     real = report.scores[report.scores.model == ORACLE].groupby("metric").value.mean()
     ways, places = {}, {}
     for column in columns:
-        ways[column.name] = way(wide[column.name], column, real.get(column.name))
+        ways[column.name] = way(wide[column.name], column, report.floors[column.name], real[column.name])
         places[column.name] = wide.groupby("seed")[column.name].rank(
             ascending=column.direction == "lower", na_option="bottom"
         )
@@ -85,17 +104,12 @@ def runs(report: Report) -> pd.DataFrame:
     return pd.DataFrame(found).rename_axis(columns="metric").stack().reset_index().rename(columns={0: "value"})
 
 
-def way(values: pd.Series, column: Column, real: float | None) -> pd.Series:
-    """How far each run of a column has come from the floor to real samples; ``values`` has the index (model, seed)."""
-    means = values.groupby("model").mean()
-    floor = 0.0 if column.direction == "higher" else means.max()
-    goal = real if real is not None else (means.max() if column.direction == "higher" else means.min())
-    if goal == floor:
-        return (values == goal).astype(float)
+def way(values: pd.Series, column: Column, floor: float, real: float) -> pd.Series:
+    """How far each run has come from the floor to real samples."""
     sign = 1 if column.direction == "higher" else -1
-    if sign * (goal - floor) < 0:  # every model is better than real samples: chance
-        return (sign * (values - goal) >= 0).astype(float)
-    return ((values - floor) / (goal - floor)).clip(0, 1).fillna(0)
+    if sign * (real - floor) <= 0:  # real samples are no better than the floor
+        return (sign * (values - real) >= 0).astype(float)
+    return ((values - floor) / (real - floor)).clip(0, 1).fillna(0)
 
 
 def compared(report: Report) -> pd.DataFrame:
@@ -113,36 +127,96 @@ def spread(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return frame[frame.metric == metric].pivot(index=["benchmark", "seed"], columns="model", values="value")
 
 
+def fields(scores: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
+    """Who may be ranked beside whom: benchmarks, two or more -> the scores of all models that ran them all.
+
+    The field with most runs comes first.
+    """
+    there = scores.groupby("benchmark", sort=False).count() > 0  # (benchmark, model)
+    sets = dict.fromkeys(tuple(there.index[there[model]]) for model in there)
+    on = {names: there.columns[there.loc[list(names)].all()] for names in sets}
+    found = {names: scores.loc[scores.index.isin(names, level="benchmark"), on[names]] for names in sets}
+    found = {names: field for names, field in found.items() if len(names) > 1 and field.shape[1] > 1}
+    return dict(sorted(found.items(), key=lambda item: -item[1].size))
+
+
 def duel(scores: pd.DataFrame) -> Duels:
-    """The paired tests of all models, from the matrix of scores."""
-    pairs = {(a, b): scores[a] - scores[b] for a, b in combinations(scores.columns, 2)}
-    pairs = {pair: excess for pair, excess in pairs.items() if excess.notna().any()}
-    differences = pd.DataFrame(pairs)
+    """The tests of all pairs of models, from the matrix of one benchmark's scores."""
+    pairs = list(combinations(range(scores.shape[1]), 2))
+    first, second = (scores.to_numpy()[:, list(side)] for side in zip(*pairs, strict=True))
     excess = pd.DataFrame(np.nan, index=scores.columns, columns=scores.columns)
     p = excess.copy()
-    for (a, b), value in zip(pairs, paired_p(differences.fillna(0).to_numpy()), strict=True):
-        mean = pairs[a, b].mean()
-        excess.loc[a, b], excess.loc[b, a] = mean, -mean
-        p.loc[a, b] = p.loc[b, a] = value
-    return Duels(excess, p, differences.shape[1], int(differences.count().max()))
+    for (a, b), gap, value in zip(pairs, (first - second).mean(0), holm(unpaired_p(first, second)), strict=True):
+        excess.iloc[a, b], excess.iloc[b, a] = gap, -gap
+        p.iloc[a, b] = p.iloc[b, a] = value
+    return Duels(excess, p)
+
+
+def below_best(scores: pd.DataFrame) -> dict[str, float]:
+    """p of every model against the first, from the matrix of one benchmark's scores, the best model first."""
+    first, *others = map(str, scores.columns)
+    return {first: np.nan} | dict(zip(others, against_best(scores.to_numpy().T), strict=True))
+
+
+def strata(scores: pd.DataFrame, model: str) -> Strata:
+    """A model's scores by benchmark."""
+    return [stratum.to_numpy() for _, stratum in scores[model].dropna().groupby("benchmark", sort=False)]
+
+
+def draws(model: str, values: Strata) -> Strata:
+    """Which seeds each resample takes, of each benchmark: the same whoever competes.  # (RESAMPLES, seeds) each"""
+    rng = np.random.default_rng(list(model.encode()))
+    return [rng.integers(len(stratum), size=(RESAMPLES, len(stratum))) for stratum in values]
 
 
 def summed_up(scores: pd.DataFrame) -> list[Summary]:
     """Every model of the matrix of scores, the best first."""
-    strata = [stratum.to_numpy() for _, stratum in scores.groupby("benchmark")]  # of (seeds, models)
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(len(stratum), size=(RESAMPLES, len(stratum))) for stratum in strata]
-    means, resampled = {}, {}
-    for place, model in enumerate(scores.columns):
-        own = [(stratum[:, place], draw) for stratum, draw in zip(strata, draws, strict=True)]
-        own = [(values, draw) for values, draw in own if not np.isnan(values).any()]
-        means[model] = float(interquartile_mean(np.concatenate([values for values, _ in own])))
-        resampled[model] = interquartile_mean(np.concatenate([values[draw] for values, draw in own], axis=1))
-    found = best_and_tied(means, lambda model, top: bounds(resampled[model] - resampled[top]))
-    return [
-        Summary(model, int(scores[model].count()), mean, *bounds(resampled[model]), found.get(model, ""))
-        for model, mean in sorted(means.items(), key=lambda item: -item[1])
-    ]
+    found, resampled = {}, {}
+    for model in map(str, scores.columns):
+        values = strata(scores, model)
+        again = [stratum[draw] for stratum, draw in zip(values, draws(model, values), strict=True)]
+        every, resampled[model] = np.concatenate(values), np.concatenate(again, axis=1)
+        iqm, gap = (bounds(measure(resampled[model])) for measure in (interquartile_mean, optimality_gap))
+        mean, far = float(interquartile_mean(every)), float(optimality_gap(every))
+        found[model] = Summary(model, len(every), mean, *iqm, far, *gap, "")
+    order = sorted(found.values(), key=lambda entry: -entry.iqm)
+    tested = plan(min(map(len, strata(scores, order[0].model)))).best
+    top = interquartile_mean(resampled[order[0].model])
+    marked = []
+    for entry in order:
+        excess = bounds(interquartile_mean(resampled[entry.model]) - top)
+        near = entry.iqm >= (1 - MARGIN) * order[0].iqm
+        tied = TIED if tested and near and excess[0] <= 0 <= excess[1] else ""
+        marked.append(entry._replace(mark=BEST if entry.iqm == order[0].iqm else tied))
+    return marked
+
+
+def improvements(scores: pd.DataFrame) -> list[Improvement]:
+    """Every model over every other."""
+    values = {str(model): strata(scores, model) for model in scores.columns}
+    drawn = {model: shares(draws(model, own)) for model, own in values.items()}
+    found = []
+    for a, b in combinations(values, 2):
+        probability, (low, high) = improvement(values[a], values[b], drawn[a], drawn[b])
+        found.append(Improvement(a, b, probability, low, high))
+        found.append(Improvement(b, a, 1 - probability, 1 - high, 1 - low))
+    return found
+
+
+def shares(drawn: Strata) -> Strata:
+    """How much of each resample is each seed.  # (RESAMPLES, seeds) each"""
+    return [np.stack([(draw == seed).mean(1) for seed in range(draw.shape[1])], axis=1) for draw in drawn]
+
+
+def improvement(
+    ours: Strata, theirs: Strata, our_shares: Strata, their_shares: Strata
+) -> tuple[float, tuple[float, float]]:
+    """The probability that a run of ours scores above one of theirs, ties half, mean over benchmarks; its interval."""
+    sides = zip(ours, theirs, strict=True)
+    wins = [(own[:, None] > other) + (own[:, None] == other) / 2 for own, other in sides]  # (n, m) each
+    parts = zip(wins, our_shares, their_shares, strict=True)
+    again = np.mean([((mine @ won) * other).sum(1) for won, mine, other in parts], axis=0)
+    return float(np.mean([won.mean() for won in wins])), bounds(again)
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:
@@ -150,16 +224,11 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
     return trim_mean(values, 0.25, axis=-1)
 
 
+def optimality_gap(values: np.ndarray) -> np.ndarray:
+    """How far runs fall short of real samples (1) in the mean, along the last axis; none is ahead of them."""
+    return np.asarray(1 - np.minimum(values, 1).mean(-1))
+
+
 def bounds(resampled: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(resampled, [TAIL, 1 - TAIL])
     return float(low), float(high)
-
-
-def rule(duels: Duels) -> str:
-    """How 'A beats B' is decided, and whether so few runs can decide it."""
-    said = (
-        f"A model beats another (*) where its scores are higher and an exact sign-flip test, paired by run since the "
-        f"same seed sees the same batches, gives p < {LEVEL:g} after correction for {duels.pairs} pairs (Westfall and "
-        f"Young). With {duels.runs} paired runs no p is below {least_p(duels.runs):.2g}"
-    )
-    return said + (f": none can pass, which takes {ENOUGH} runs at least." if duels.runs < ENOUGH else ".")

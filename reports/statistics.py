@@ -1,43 +1,62 @@
-"""What is printed of several training seeds, and what is marked as best or as tied with it: decided here only.
+"""What is printed of several training seeds, what is tested, and what is marked as best or tied: decided here only.
 
-Spread is over training seeds. The 95 % interval of a mean, or of a difference of two means, is Student's (Welch's for a
-difference: B. L. Welch, "The generalization of 'Student's' problem when several different population variances are
-involved", Biometrika 34, 1947) where a side has fewer than 20 seeds, and the percentile bootstrap from 20 on. The
-bootstrap covers far too little with few seeds (T. Hesterberg, "What teachers should know about the bootstrap:
-resampling in the undergraduate statistics curriculum", 2015, arXiv:1411.5279): it cannot reach beyond the smallest and
-the largest value, which with three seeds makes it at most 0.41 times as wide as Student's.
+Spread is over training seeds. The 95 % interval of a mean is Student's (of a difference from a published one, Welch's:
+B. L. Welch, "The generalization of 'Student's' problem when several different population variances are involved",
+Biometrika 34, 1947) with fewer than 20 seeds, and the percentile bootstrap from 20 on, which covers far too little with
+few: of three seeds it is at most 0.41 times as wide as Student's (T. Hesterberg, "What teachers should know about the
+bootstrap", 2015, arXiv:1411.5279).
 
-Best (bold) is the best mean among the models, where there are two at least; the oracle is never ranked, and models that
-complete real images are not among others that make whole ones. Tied with it
-(underlined) is every model for which the interval of the difference from the best contains zero, each comparison by
-itself; with fewer than two seeds on a side there is no interval and no tie. Diverged seeds never enter a mean.
+How many seeds there are decides what is tested (`plan`). Three can never tell models apart, so that up to four nothing
+is, and every seed is shown. A seed without a value, diverged or undefined, never enters a mean; a mean of fewer seeds
+than there are says so and gets no mark.
 
-'A beats B' is tested on paired differences by flipping the sign of each pair in every possible way (R. A. Fisher, "The
-Design of Experiments", 1935, section 21), which assumes no distribution. Of many comparisons, each is held against the
-highest of them all under the same flips (P. H. Westfall, S. S. Young, "Resampling-Based Multiple Testing", 1993). Of n
-pairs there are 2^n flips, so that no p is below 2^(1-n), 0.25 with three seeds; times the number of comparisons, as in
-Bonferroni's or Holm's correction, such p-values would hardly ever be small.
+Best (bold) is the best mean, where there are two models at least, among those whose worst seed is no worse than the
+median model's worst seed: a collapsed model leads by one lucky seed. Tied with it (underlined) is a model that is near
+it, by at most a tenth of the way from the best to the column's floor, and not told apart: with few seeds, its best seed
+reaches the best model's worst; else by the comparison with the best of J. C. Hsu, "Simultaneous confidence intervals
+for all distances from the 'best'", 1981, the one-sided test of C. W. Dunnett, "A multiple comparison procedure for
+comparing several treatments with a control", 1955, with the best in the control's place. The oracle is never ranked,
+and models that complete real images are not among others that make whole ones.
 """
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtrit
+from scipy.stats import chi2
 
 from reports.load import ORACLE, Column, Report
+from reports.permutation import least_p
 
 FEW = 20  # seeds below which the bootstrap is not trusted
 RESAMPLES = 10_000
 TAIL = 0.025
-
 LEVEL = 2 * TAIL  # of a test
-FLIPS = 2**16  # patterns of signs that a paired test looks at: all there are up to 16 pairs
+AGAINST_BEST, ALL_PAIRS = 5, 10  # training seeds from which models are tested so
+MARGIN = 0.1  # of the way from the best to the floor, or where there is none of the best itself: farther is no tie
 
 BEST, TIED = "best", "tied"
 WITHIN, BETTER, WORSE = "within", "better", "worse"
+
+
+class Plan(NamedTuple):
+    """What is tested."""
+
+    best: bool  # every model against the best one
+    pairs: bool  # every model against every other
+
+
+def plan(seeds: int, models: int = 2) -> Plan:
+    """What is tested with so many training seeds of each of so many models: nothing that could never be told."""
+    pairs = models * (models - 1) / 2
+    return Plan(seeds >= AGAINST_BEST, seeds >= ALL_PAIRS and pairs * least_p(seeds) < LEVEL)
+
+
+def fewest(report: Report) -> int:
+    """The training seeds that every model has."""
+    return int(report.seeds[report.seeds.model != ORACLE].groupby("model").size().min())
 
 
 class Estimate(NamedTuple):
@@ -66,19 +85,18 @@ class Entry(NamedTuple):
     seeds: int
     diverged: int
     given: str
+    each: str  # the values, seed by seed
 
 
-def interval(values: np.ndarray, against: np.ndarray | None = None) -> tuple[float, float]:
-    """The 95 % interval of the mean of ``values``, or of its excess over that of ``against``; NaN: too few seeds."""
-    sides = [values] if against is None else [values, against]
-    if min(len(side) for side in sides) < 2:
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean of ``values``; NaN: too few seeds."""
+    if len(values) < 2:
         return np.nan, np.nan
-    if min(len(side) for side in sides) >= FEW:
-        rng = np.random.default_rng(0)
-        means = [rng.choice(side, (RESAMPLES, len(side))).mean(1) for side in sides]
-        low, high = np.quantile(means[0] - (means[1] if len(means) > 1 else 0), [TAIL, 1 - TAIL])
+    if len(values) >= FEW:
+        means = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
+        low, high = np.quantile(means, [TAIL, 1 - TAIL])
         return float(low), float(high)
-    return student(*(Estimate(side.mean(), side.var(ddof=1) / len(side), len(side)) for side in sides))
+    return student(Estimate(values.mean(), values.var(ddof=1) / len(values), len(values)))
 
 
 def student(value: Estimate, against: Estimate | None = None) -> tuple[float, float]:
@@ -93,26 +111,74 @@ def student(value: Estimate, against: Estimate | None = None) -> tuple[float, fl
     return float(centre - reach), float(centre + reach)
 
 
-def marks(values: dict[str, np.ndarray], direction: str | None) -> dict[str, str]:
-    """BEST or TIED for the models that deserve it, from each model's values over seeds."""
+def marks(values: dict[str, np.ndarray], column: Column, floor: float | None = None) -> dict[str, str]:
+    """BEST or TIED for the models that deserve it, from the values of those that have one for every seed."""
     ranked = {model: seeds for model, seeds in values.items() if model != ORACLE and len(seeds)}
-    if direction is None or len(ranked) < 2:
+    if column.direction is None or len(ranked) < 2:
         return {}
-    means = {model: seeds.mean() * (1 if direction == "higher" else -1) for model, seeds in ranked.items()}
-    return best_and_tied(means, lambda model, top: interval(ranked[model], ranked[top]))
+    sign = 1 if column.direction == "higher" else -1
+    means = {model: seeds.mean() for model, seeds in ranked.items()}
+    worst = {model: (sign * seeds).min() for model, seeds in ranked.items()}
+    usual = np.median(list(worst.values()))
+    steady = [model for model in ranked if worst[model] >= usual]
+    top = max(steady, key=lambda model: sign * means[model])
+    found = {model: BEST for model in steady if np.isclose(means[model], means[top], rtol=1e-12, atol=0)}
+    near = close(means, top, scale(column, ranked.values(), floor), floor)
+    near = {model for model in near if sign * means[model] < sign * means[top]} - set(found)
+    return found | dict.fromkeys(near & untold(ranked, top, column), TIED)
 
 
-def best_and_tied(means: dict[str, float], excess: Callable[[str, str], tuple[float, float]]) -> dict[str, str]:
-    """BEST for the highest of ``means``, TIED where the interval of the ``excess`` over it contains zero."""
-    top = max(means, key=means.__getitem__)
-    found = {}
-    for model, mean in means.items():
-        low, high = excess(model, top)
-        if np.isclose(mean, means[top], rtol=1e-12, atol=0):
-            found[model] = BEST
-        elif low <= 0 <= high:
-            found[model] = TIED
-    return found
+def scale(
+    column: Column, values: Iterable[np.ndarray], floor: float | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes spreads alike: log where less is better and all are positive, arcsine of the root for shares."""
+    every = np.concatenate([*values, [] if floor is None else [floor]])
+    if column.direction == "lower" and every.min() > 0:
+        return np.log
+    if column.percent or (column.direction == "higher" and every.min() >= 0 and every.max() <= 1):
+        return lambda share: np.arcsin(np.sqrt(np.clip(share, 0, 1)))
+    return np.asarray
+
+
+def close(
+    means: dict[str, float], top: str, scaled: Callable[[np.ndarray], np.ndarray], floor: float | None
+) -> set[str]:
+    """The models whose mean is no farther from the best one than a tenth of the way from there to the floor."""
+    if floor is None:
+        return {model for model, mean in means.items() if abs(mean - means[top]) <= MARGIN * abs(means[top])}
+    best, end = scaled(np.array([means[top], floor]))
+    far = np.abs(scaled(np.array(list(means.values()))) - best)
+    return {model for model, each in zip(means, far, strict=True) if each <= MARGIN * abs(best - end)}
+
+
+def untold(ranked: dict[str, np.ndarray], top: str, column: Column) -> set[str]:
+    """The models that are not told apart from the best one."""
+    sign, scaled = (1 if column.direction == "higher" else -1), scale(column, ranked.values())
+    seeds = min(map(len, ranked.values()))
+    if not plan(seeds).best:
+        reach = (sign * ranked[top]).min()
+        return {model for model, found in ranked.items() if seeds > 1 and (sign * found).max() >= reach}
+    others = [model for model in ranked if model != top]
+    p = dunnett_p(sign * scaled(ranked[top]), [sign * scaled(ranked[model]) for model in others])
+    return {model for model, each in zip(others, p, strict=True) if each >= LEVEL}
+
+
+def dunnett_p(control: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+    """p of each of ``others`` having a lower mean than ``control``, corrected for there being so many."""
+    sizes = np.array(list(map(len, others)))
+    freedom = sizes.sum() + len(control) - len(others) - 1
+    squares = sum(((side - side.mean()) ** 2).sum() for side in (control, *others))
+    lead = control.mean() - np.array([side.mean() for side in others])
+    if squares == 0:
+        return np.where(lead > 0, 0.0, 1.0)
+    t = lead / np.sqrt(squares / freedom * (1 / sizes + 1 / len(control)))  # of k others
+    shared = np.sqrt(sizes / (sizes + len(control)))  # how much of each difference is the control's
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    s = np.sqrt(chi2.ppf((nodes + 1) / 2, freedom) / freedom)  # of 64 equally likely shares of the pooled deviation
+    z, normal = np.polynomial.hermite_e.hermegauss(64)  # the control's own error
+    reach = t[:, None, None, None] * s[:, None, None] + shared * z[:, None]  # (k, 64, 64, k)
+    below = np.prod(ndtr(reach / np.sqrt(1 - shared**2)), axis=-1)
+    return np.asarray(1 - below @ (normal / normal.sum()) @ (weights / 2))
 
 
 def verdict(ours: np.ndarray, published: Estimate, direction: str) -> str:
@@ -123,38 +189,12 @@ def verdict(ours: np.ndarray, published: Estimate, direction: str) -> str:
     return BETTER if (low > 0) == (direction == "higher") else WORSE
 
 
-def paired_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of each column's mean, corrected for there being many; zeros where a pair is missing.
-
-    Under the null a row, which is one pair of runs for every column, could as well have the other sign.
-    """
-    norms = np.sqrt((differences**2).sum(axis=0))
-    scaled = differences / np.where(norms > 0, norms, 1)  # (n, columns)
-    blocks = np.array_split(signs(len(differences)), 16)
-    highest = np.concatenate([np.abs(block @ scaled).max(axis=1, initial=0) for block in blocks])  # (patterns,)
-    return np.array([(highest >= own * (1 - 1e-9)).mean() for own in np.abs(scaled.sum(axis=0))])
-
-
-@cache
-def signs(n: int) -> np.ndarray:
-    """Patterns of ``n`` signs, all or `FLIPS` at random, the first all plus.  # (patterns, n)"""
-    if 2**n <= FLIPS:
-        return 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
-    found = np.random.default_rng(0).choice([-1, 1], (FLIPS, n))
-    found[0] = 1
-    return found
-
-
-def least_p(pairs: int) -> float:
-    """The least that `paired_p` can be with so many."""
-    return max(2.0 ** (1 - pairs), 1 / FLIPS)
-
-
 def compare(report: Report) -> pd.DataFrame:
     """The comparison in tidy form: a row for every column of the table and every model, the oracle last.
 
     `model`, `seeds` and `diverged` (how many there are, how many of these diverged), what it was `given`, the facts of
-    the column, then `mean`, `sd`, `n`, `low`, `high` and `mark`. A mean that cannot be had is NaN with n = 0.
+    the column, then `mean`, `sd`, `n`, `low`, `high`, `each` and `mark`. A mean that cannot be had is NaN with n = 0;
+    one of fewer seeds than there are gets no mark.
     """
     counts = report.seeds.groupby("model").agg(
         seeds=("status", "size"),
@@ -165,7 +205,8 @@ def compare(report: Report) -> pd.DataFrame:
     for column in report.columns:
         scores = report.scores[report.scores.metric == column.name]
         values = {model: scores.value[scores.model == model].to_numpy() for model in (*report.models, ORACLE)}
-        found = marks({model: seeds for model, seeds in values.items() if model not in out}, column.direction)
+        whole = {m: found for m, found in values.items() if m not in out and len(found) == counts.seeds.get(m)}
+        found = marks(whole, column, report.floors.get(column.name))
         rows += [row(model, column, seeds) | {"mark": found.get(model, "")} for model, seeds in values.items()]
     return (
         pd.DataFrame(rows)
@@ -196,6 +237,7 @@ def row(model: str, column: Column, values: np.ndarray) -> dict[str, object]:
         "n": len(values),
         "low": low,
         "high": high,
+        "each": " ".join(f"{value:.6g}" for value in values),
     }
 
 
@@ -207,14 +249,16 @@ def main_part(comparison: pd.DataFrame) -> pd.DataFrame:
 def rule(seeds: int, diverged: str = "left out") -> str:
     """How the numbers of a table with ``seeds`` training seeds are to be read, and what became of ``diverged`` ones."""
     if seeds < 2:
-        return "One training seed: no spread, and no tie is marked. Bold: best. The oracle is not ranked."
-    way = "Welch's t"
-    if seeds >= FEW:
-        way = f"percentile bootstrap, {RESAMPLES:,} resamples; Welch's t where fewer than {FEW} seeds finished"
+        return "One training seed: no spread, no test, and no tie is marked. Bold: best. The oracle is not ranked."
+    told = f"its best seed reaches the best model's worst (with fewer than {AGAINST_BEST} seeds nothing is tested)"
+    if plan(seeds).best:
+        told = f"not told apart from it at {100 * LEVEL:.0f} % for all models together (Hsu's comparison with the best)"
     return (
-        f"Mean ± standard deviation over {seeds} training seeds, diverged ones {diverged}. Bold: best mean. "
-        f"Underlined: not told apart from the best, the 95 % interval ({way}) of the difference contains 0. "
-        f"The oracle is not ranked."
+        f"Mean ± standard deviation over {seeds} training seeds, diverged ones {diverged}; (n = 2 of 3): over the "
+        "seeds that have a value; such a mean is never marked. Bold: the best mean among models whose worst seed is no "
+        f"worse than the median model's worst seed. Underlined: within {100 * MARGIN:.0f} % of the way from the best "
+        f"to the column's floor (where it has none, of the best itself), and {told}; on a scale of logarithms where "
+        "less is better and all values are positive, of arcsines of roots for shares. The oracle is not ranked."
     )
 
 

@@ -1,13 +1,15 @@
 """One comparison (`reports.statistics.compare`) as Markdown, LaTeX or plain text; pages take the same `Table`."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from reports.load import ORACLE, Report, readable
-from reports.statistics import BEST, TIED, Entry, entries, rule
+from reports.load import ORACLE, Report
+from reports.samples import readable
+from reports.statistics import BEST, TIED, Entry, entries, fewest, plan, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 UNAVAILABLE = "n/a"
@@ -42,7 +44,7 @@ class Shown(Protocol):
 class Cell(NamedTuple):
     text: str
     mark: str  # BEST, TIED or nothing
-    hint: str  # interval and number of seeds, where a page can show them on demand
+    hint: str  # the values of all seeds, where a page can show them on demand
 
 
 class Row(NamedTuple):
@@ -92,14 +94,17 @@ def heading(column: Shown) -> str:
 
 
 def cell(entry: Entry) -> Cell:
+    """Mean and spread; the values seed by seed, where a page can show them on demand."""
     if not entry.n:
         return Cell(UNAVAILABLE, "", "")
     text, hint = number(entry, entry.mean), f"{entry.n} seed{'s' * (entry.n > 1)}"
+    hint += ": " * bool(entry.each) + ", ".join(number(entry, float(value)) for value in entry.each.split())
     if entry.n > 1:
         text += f" ± {number(entry, entry.sd)}"
-        hint += f", 95 % interval {number(entry, entry.low)} to {number(entry, entry.high)}"
-    if entry.n < entry.seeds - entry.diverged:  # finished, but without this value
-        text += f" (n = {entry.n})"
+    if plan(entry.n).best:
+        hint += f"; 95 % interval of the mean {number(entry, entry.low)} to {number(entry, entry.high)}"
+    if entry.n < entry.seeds:  # diverged, or finished without this value
+        text += f" (n = {entry.n} of {entry.seeds:.0f})"
     return Cell(text, entry.mark, hint)
 
 
@@ -110,20 +115,30 @@ def number(column: Shown, value: float) -> str:
 
 
 def legend(report: Report, comparison: pd.DataFrame) -> Legend:
-    """The protocol of the benchmark, how marks are decided, and a sentence for each column of ``comparison``."""
+    """The protocol, how marks are decided, a sentence for each column of ``comparison``, and why values are missing."""
     shown = set(comparison.metric)
     notes = tuple((column.label, column.note) for column in report.columns if column.name in shown and column.note)
-    lines = [*report.protocol, rule(int(report.seeds.seed.nunique()))]
+    lines = [*report.protocol, rule(fewest(report))]
     for what, key in (("Likelihood", "estimator"), ("Hidden part", "task")):
         if said := stated(report, key):
             lines.append(f"{what}: " + ", ".join(f"{model} ({words})" for model, words in said.items()) + ".")
-    return Legend(tuple(lines), notes)
+    return Legend(tuple(lines), (*notes, *reasons(report, shown)))
 
 
 def stated(report: Report, key: str) -> dict[str, str]:
     """What each model states about its values, in a column of `report.seeds`, where it states anything."""
     said = report.seeds.dropna(subset=key).groupby("model", sort=False)[key].first()
     return {str(model): str(words) for model, words in said.items()}
+
+
+def reasons(report: Report, shown: set[str]) -> Iterator[tuple[str, str]]:
+    """Why values of ``shown`` columns, or of whole metrics, are missing: each reason once, with its models."""
+    names = {column.name for column in report.columns}
+    for (metric, reason), found in report.reasons.groupby(["metric", "reason"], sort=False):
+        if metric in shown or metric not in names:
+            models = dict.fromkeys(found.model)
+            whom = f" ({', '.join(models)})" * (not set(report.models) <= set(models))
+            yield f"{report.column(str(metric)).label}: n/a", f"{reason}{whom}"
 
 
 def files(stem: str, content: Table, legend: Legend, title: str) -> dict[str, str]:
@@ -201,7 +216,8 @@ def plain(content: Table, width: int = 120) -> str:
 
 def read(path: Path) -> pd.DataFrame:
     """A comparison that a page has left as CSV, just as `reports.statistics.compare` gave it."""
-    words = ["model", "metric", "label", "direction", "given", "mark", "benchmark"]
+    words = ["model", "metric", "label", "direction", "given", "mark", "benchmark", "each"]
     with readable(path, "`dvc repro`"):
         frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
+        frame = frame.assign(each=frame.get("each", ""))  # older pages lack it
         return frame.assign(**{word: frame[word].fillna("") for word in words})

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from reports import page, pictures, sections, statistics, style, tables
-from reports.load import ORACLE, Column, Density, Report, Samples, joined, load
+from reports.load import ORACLE, Column, Report, joined, load
+from reports.samples import Density, Samples
 
 COLUMNS = (
     Column("quality", "Quality", "higher", 1, percent=True, note="A share, 100 % & more_or_less."),
@@ -115,10 +116,11 @@ def test_the_table_shows_marks_divergence_and_what_is_not_available(points: Repo
     assert [row.model for row in found.rows] == ["plain", "odd_name", "lost", "oracle"]
     assert rows["lost"].note == "1/3 diverged" and rows["plain"].note == ""
     assert rows["plain"].cells[1].text == "0.12 ± 0.12" and rows["plain"].cells[1].mark == statistics.BEST
-    assert rows["lost"].cells[0].text == "218.8 ± 8.8" and rows["lost"].cells[0].mark == statistics.BEST
+    assert rows["lost"].cells[0].text == "218.8 ± 8.8 (n = 2 of 3)" and not rows["lost"].cells[0].mark
+    assert rows["odd_name"].cells[0].text == "112.5 ± 12.5" and rows["odd_name"].cells[0].mark == statistics.BEST
     assert rows["lost"].cells[2].text == "n/a" and rows["plain"].cells[2].text == "4.0 ± 1.0"
     assert not any(cell.mark for cell in rows["oracle"].cells)
-    assert "3 seeds, 95 % interval" in rows["plain"].cells[1].hint
+    assert rows["plain"].cells[1].hint == "3 seeds: 0.00, 0.12, 0.25"
 
 
 def test_numbers_keep_their_decimals_and_huge_ones_become_scientific() -> None:
@@ -130,14 +132,28 @@ def test_numbers_keep_their_decimals_and_huge_ones_become_scientific() -> None:
 def test_a_value_that_a_finished_seed_lacks_is_told(points: Report) -> None:
     scores = points.scores.drop(points.scores.index[(points.scores.metric == "distance") & (points.scores.seed == 0)])
     cells = {row.model: row.cells[1].text for row in shown(replace(points, scores=scores)).rows}
-    assert cells["plain"].endswith("(n = 2)") and "n =" not in cells["lost"]
+    assert cells["plain"].endswith("(n = 2 of 3)") and cells["odd_name"].endswith("(n = 2 of 3)")
+
+
+def test_why_a_value_is_missing_is_said_once(points: Report, tmp_path: Path) -> None:
+    content = json.loads((file := tmp_path / "scores/odd_name/scores.json").read_text())
+    for row in content["seeds"]:
+        row["reasons"] = {"likelihood": "no density", "fid": "no weights"}
+    file.write_text(json.dumps(content))
+    made = read(tmp_path / "scores")
+    page.benchmark(made, empty(tmp_path / "page"), "../index.html")
+    html = (tmp_path / "page/index.html").read_text()
+    assert html.count("<dt>nats: n/a</dt><dd>no density (odd_name)</dd>") == 1
+    assert html.count("<dt>fid: n/a</dt><dd>no weights (odd_name)</dd>") == 1
+    every = made.reasons.assign(model=[MODELS[place % 3] for place in range(len(made.reasons))])
+    assert ("fid: n/a", "no weights") in tables.reasons(replace(made, reasons=every), set())
 
 
 def test_markdown(points: Report) -> None:
     comparison = statistics.main_part(statistics.compare(points))
     text = tables.markdown(tables.table(comparison), tables.legend(points, comparison))
     assert "| `lost` (1/3 diverged) |" in text and "**0.12 ± 0.12**" in text and "| *oracle* |" in text
-    assert "Fabricated: 60 samples" in text and "Welch" in text and "plain (exact)" in text
+    assert "Fabricated: 60 samples" in text and "nothing is tested" in text and "plain (exact)" in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from benchmarks import metrics
 from reports import tables
-from reports.load import ORACLE, OUTCOME, Column, Pixels, Report, Samples, read_pixels, tidy
+from reports.load import ORACLE, OUTCOME, Column, Report, tidy
+from reports.samples import Pixels, Samples, read_pixels
 from reports.sections import likelihoods, published, rate_distortion
 from reports.statistics import compare
 

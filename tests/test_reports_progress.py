@@ -12,7 +12,8 @@ from PIL import Image
 from test_reports import COLUMNS, IMAGES, MODELS, POINTS, empty, fabricate
 
 from reports import page, style
-from reports.load import ORACLE, Column, Density, Report, load
+from reports.load import ORACLE, Column, Report, load
+from reports.samples import Density
 from reports.sections import critics, dropping, progress, snapshots
 
 STEPS = [10, 20, 40, 80, 160, 320]
@@ -165,20 +166,27 @@ def test_losses_are_of_seeds_that_held_something(points: Report) -> None:
     assert set(found[found.model == "lost"].seed) == {1}
 
 
-def test_lines_are_means_between_the_seeds_with_a_mark_where_one_loses(
+def test_of_five_seeds_and_more_a_band_is_drawn() -> None:
+    rows = [("m", seed, step, float(seed + step)) for seed in range(5) for step in (1, 2)]
+    values = pd.DataFrame(rows, columns=["model", "seed", "step", "value"])
+    axes = Figure().subplots()
+    progress.draw(axes, values, pd.DataFrame(columns=["model", "seed", "step"]), "#123456")
+    corners = {tuple(corner) for corner in axes.collections[0].get_paths()[0].vertices}
+    assert len(axes.lines) == 2 and corners >= {(1, 1), (2, 2), (1, 5), (2, 6)}
+
+
+def test_lines_are_means_beside_the_seeds_with_a_mark_where_one_loses(
     points: Report, drawn: dict[str, Figure], tmp_path: Path
 ) -> None:
     progress.render(points, tmp_path)
     odd, lost = drawn["progress.png"].axes
     assert odd.get_title(loc="left") == "odd_name" and lost.get_title(loc="left") == "lost"
-    *others, oracle, mean, marks = odd.lines
+    *others, oracle, first, second, third, mean, marks = odd.lines
     assert len(others) == 2 and set(oracle.get_ydata()) == {REAL}
     values = np.array([RECORD[seed][0] for seed in range(3)])
     np.testing.assert_allclose(mean.get_ydata(), values.mean(0))
     assert mean.get_color() == style.colour("odd_name", points.palette)
-    band = odd.collections[0].get_paths()[0].vertices
-    for edge in (values.min(0), values.max(0)):
-        assert {tuple(corner) for corner in band} >= set(zip(STEPS, edge, strict=True))
+    np.testing.assert_array_equal([line.get_ydata() for line in (first, second, third)], values)
     assert (marks.get_xdata().tolist(), marks.get_ydata().tolist()) == ([40, 80, 320], [4, 2, 3])
     assert not len(lost.lines[-1].get_xdata())
 
@@ -201,7 +209,7 @@ def test_the_table_of_losses(points: Report, tmp_path: Path) -> None:
     assert odd.n.to_dict() == {"most": 3, "last": 3, "fell": 2, "missing": 2, "when": 1}
     assert set(table.index.get_level_values("model")) == {"odd_name", "lost"} and table.mark.isna().all()
     text = (tmp_path / "losses.md").read_text()
-    assert "| `lost` (1/3 diverged) | 4.0 ± 1.4 | 3.0 ± 2.8 | 0.0 (n = 1) |" in text
+    assert "| `lost` (1/3 diverged) | 4.0 ± 1.4 (n = 2 of 3) | 3.0 ± 2.8 (n = 2 of 3) | 0.0 (n = 1 of 3) |" in text
     assert fragment.title == "Modes during training" and {"losses.md", "losses.csv"} <= set(fragment.files)
 
 

@@ -1,6 +1,7 @@
-"""Ranks, scores, interquartile means and paired tests against known answers."""
+"""Ranks, scores and what is made of them over benchmarks, against known answers."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from scipy import stats
 from test_reports_statistics import report
 
 from reports import page, ranking, suite
-from reports.load import Column
-from reports.statistics import BEST, TIED, least_p, paired_p
+from reports.sections import ranking as section
+from reports.statistics import BEST, TIED
 
 REAL = {"oracle": [10.0, 10.0, 10.0]}
 
@@ -26,36 +27,35 @@ def test_more_is_better_counts_from_zero_to_real_samples() -> None:
     assert scores(found) == {"a": [0.5, 0.8, 1.0], "b": [0.0, 1.0, 0.0]}
 
 
-def test_less_is_better_counts_from_the_worst_mean_to_real_samples() -> None:
-    found = ranking.runs(report({"a": [2, 4, 0], "b": [9, 11, 10], "oracle": [1, 1, 1]}, "lower"))
-    assert scores(found) == {"a": [round(8 / 9, 12), round(6 / 9, 12), 1.0], "b": [round(1 / 9, 12), 0.0, 0.0]}
+def test_less_is_better_counts_from_the_floor_to_real_samples() -> None:
+    """From 11 to 1: 2 has come 9 of 10 parts of the way."""
+    made = report({"a": [2, 4, 0], "b": [9, 16, 10], "oracle": [1, 1, 1]}, "lower", floor=11)
+    assert scores(ranking.runs(made)) == {"a": [0.9, 0.7, 1.0], "b": [0.2, 0.0, 0.1]}
 
 
-def test_units_do_not_matter() -> None:
+@pytest.mark.parametrize(("direction", "floor"), [("lower", 9.0), ("higher", 0.0)])
+def test_leaving_one_out_changes_no_others_score_or_order(direction: str, floor: float) -> None:
     rng = np.random.default_rng(0)
-    values = {"a": rng.uniform(1, 2, 3), "b": rng.uniform(1, 3, 3), "oracle": np.full(3, 0.5)}
-    for direction in ("higher", "lower"):
-        one = scores(ranking.runs(report(values, direction)))
-        other = scores(ranking.runs(report({model: 1000 * seeds for model, seeds in values.items()}, direction)))
-        assert one["a"] == pytest.approx(other["a"]) and one["b"] == pytest.approx(other["b"])
+    values: dict[str, list[float | None]] = {f"m{k}": list(rng.uniform(0, 4, 3) * (1 + k)) for k in range(8)}
+    values["m3"][1] = None
+    whole = ranking.runs(report(values | REAL, direction, floor=floor))
+    order = list(ranking.compared(report(values | REAL, direction, floor=floor)).model.unique())
+    for left in values:
+        made = report({model: found for model, found in values.items() if model != left} | REAL, direction, floor=floor)
+        kept = {model: found for model, found in scores(whole).items() if model != left}
+        assert scores(ranking.runs(made)) == kept
+        assert list(ranking.compared(made).model.unique()) == [model for model in order if model != left]
 
 
-def test_without_an_oracle_the_best_model_is_the_goal() -> None:
-    found = scores(ranking.runs(report({"a": [4, 4], "b": [2, 2]}, "higher")))
-    assert found == {"a": [1.0, 1.0], "b": [0.5, 0.5]}
+@pytest.mark.parametrize(("direction", "real"), [("higher", 0.0), ("lower", 10.0)])
+def test_a_column_without_a_range_divides_by_nothing(direction: str, real: float) -> None:
+    made = report({"a": [real], "b": [5], "oracle": [real]}, direction, floor=real)
+    assert scores(ranking.runs(made)) == {"a": [1.0], "b": [1.0]}  # 5 is better than both, of either kind
 
 
-@pytest.mark.parametrize(("direction", "values"), [("higher", [0, 0]), ("lower", [10, 10])])
-def test_a_column_without_a_range_divides_by_nothing(direction: str, values: list[float]) -> None:
-    real = {"oracle": [0.0, 0.0]} if direction == "higher" else {"oracle": [10.0, 10.0]}
-    assert scores(ranking.runs(report({"a": values, "b": values} | real, direction)))["a"] == [1.0, 1.0]
-
-
-def test_all_models_better_than_real_samples_score_one() -> None:
-    assert scores(ranking.runs(report({"a": [2, 3], "b": [1, 12], "oracle": [9, 9]}, "lower"))) == {
-        "a": [1.0, 1.0],
-        "b": [1.0, 0.0],
-    }
+def test_real_samples_beyond_the_floor_leave_only_who_is_as_good() -> None:
+    made = report({"a": [2, 3], "b": [1, 12], "oracle": [9, 9]}, "lower", floor=8)
+    assert scores(ranking.runs(made)) == {"a": [1.0, 1.0], "b": [1.0, 0.0]}
 
 
 def test_a_run_without_a_value_is_last_and_scores_nothing() -> None:
@@ -70,10 +70,12 @@ def test_diverged_seeds_count_in_the_ranking() -> None:
     assert a["mean"] == pytest.approx(0.25) and a.n == 4 and a.diverged == 2
 
 
-def test_only_columns_of_most_models_are_ranked() -> None:
-    few = report({"a": [1, 2], "b": [None, None]} | REAL, "higher")
-    assert ranking.ranked(few) == () and ranking.ranked(report({"a": [1], "b": [1]}, None)) == ()
-    assert [column.name for column in ranking.ranked(report({"a": [1], "b": [1], "c": [None]}, "higher"))] == ["m"]
+def test_ranked_are_named_columns_that_have_a_floor_and_real_samples() -> None:
+    made = report({"a": [1], "b": [None]} | REAL, "higher")
+    assert [column.name for column in ranking.ranked(made)] == ["m"]  # however few models have a value
+    assert ranking.ranked(replace(made, ranked=())) == ranking.ranked(replace(made, floors={})) == ()
+    assert ranking.ranked(report({"a": [1], "b": [1]}, "higher")) == ()  # no oracle
+    assert ranking.ranked(report({"a": [1]} | REAL, None, floor=0)) == ()
 
 
 def test_models_come_out_from_the_best_to_the_worst() -> None:
@@ -97,74 +99,80 @@ def test_the_bootstrap_resamples_the_seeds_of_each_benchmark() -> None:
     assert (found.iqm, found.low, found.high) == pytest.approx((0.55, 0.55, 0.55))
 
 
-def test_the_best_interquartile_mean_is_marked_and_what_ties_with_it() -> None:
+def test_the_best_interquartile_mean_is_marked_and_from_five_seeds_on_what_ties_with_it() -> None:
+    for seeds, tied in ((10, TIED), (4, "")):
+        base = np.random.default_rng(0).uniform(0.4, 0.6, 2 * seeds)
+        values = {"best": base + 0.01, "near": base[::-1], "far": base - 0.3}
+        found = ranking.summed_up(matrix(values, ["x"] * seeds + ["y"] * seeds))
+        assert found[0].model == "best"
+        assert {entry.model: entry.mark for entry in found} == {"best": BEST, "near": tied, "far": ""}
+
+
+def test_the_optimality_gap_by_hand() -> None:
+    """Short of 1 by .8, .1, 0 and, ahead of it, 0: .225 in the mean."""
+    assert ranking.optimality_gap(np.array([0.2, 0.9, 1.0, 1.5])) == pytest.approx(0.225)
+    found = ranking.summed_up(matrix({"a": [0.2, 0.2, 0.8, 0.8]}, list("xxyy")))[0]
+    assert (found.gap, found.gap_low, found.gap_high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_the_probability_of_improvement_by_hand() -> None:
+    """On x of the pairs 1:2, 1:3, 3:2, 3:3 one and a half are won, on y the only one: (3/8 + 1) / 2."""
+    ours, theirs = [np.array([1.0, 3.0]), np.array([5.0])], [np.array([2.0, 3.0]), np.array([4.0])]
+    drawn = [ranking.shares(ranking.draws(name, side)) for name, side in (("a", ours), ("b", theirs))]
+    probability, (low, high) = ranking.improvement(ours, theirs, *drawn)
+    assert probability == pytest.approx(0.6875)
+    assert (low, high) == (0.5, 1)  # x alone: from losing all to winning all; y is constant
+    a, b = np.random.default_rng(0).normal(size=(2, 9))
+    found = ranking.improvements(matrix({"a": list(a), "b": list(b)}, ["x"] * 9))
+    assert found[0].probability == pytest.approx(stats.mannwhitneyu(a, b).statistic / 81)
+    assert found[1][2:] == pytest.approx((1 - found[0].probability, 1 - found[0].high, 1 - found[0].low))
+    wins = [  # by resampled runs, one by one
+        (a[left][:, None] > b[right]).mean()
+        for left, right in zip(ranking.draws("a", [a])[0], ranking.draws("b", [b])[0], strict=True)
+    ]
+    assert found[0][3:] == pytest.approx(ranking.bounds(np.array(wins)))
+
+
+def test_an_interval_hangs_on_no_other_model() -> None:
     rng = np.random.default_rng(0)
-    base = rng.uniform(0.4, 0.6, 20)
-    values = {"best": base + 0.01, "near": base[::-1], "far": base - 0.3, "shifted": base}
-    found = ranking.summed_up(matrix(values, ["x"] * 10 + ["y"] * 10))
-    assert found[0].model == "best"
-    assert {entry.model: entry.mark for entry in found} == {
-        "best": BEST,
-        "near": TIED,
-        "far": "",
-        "shifted": "",
-    }  # shifted: in every seed
+    scores = matrix({name: list(rng.uniform(size=6)) for name in "abc"}, list("xxxyyy"))
+    whole = {entry.model: entry[:8] for entry in ranking.summed_up(scores)}
+    assert all(whole[entry.model] == entry[:8] for entry in ranking.summed_up(scores[["c", "a"]]))
 
 
-def test_a_model_counts_on_the_benchmarks_it_is_on() -> None:
-    found = ranking.summed_up(matrix({"a": [0.2, 0.2, 0.8, 0.8], "b": [np.nan] * 2 + [0.6, 0.6]}, list("xxyy")))
-    assert [(entry.runs, entry.iqm) for entry in found if entry.model == "b"] == [(2, 0.6)]
+def test_models_are_ranked_beside_those_that_ran_the_same_benchmarks() -> None:
+    nan = np.nan
+    values = {"all": [0.5, 0.5, 0.5], "two": [0.9, 0.9, nan], "also": [0.1, 0.2, nan], "alone": [nan, nan, 0.9]}
+    found = ranking.fields(matrix(values, list("xyz")))
+    assert {names: list(field.columns) for names, field in found.items()} == {("x", "y"): ["all", "two", "also"]}
+    more = ranking.fields(matrix(values | {"whole": [0.7, 0.7, 0.7]}, list("xyz")))
+    assert [(names, set(field.columns)) for names, field in more.items()] == [
+        (("x", "y"), {"all", "two", "also", "whole"}),
+        (("x", "y", "z"), {"all", "whole"}),
+    ]
 
 
-@pytest.mark.parametrize("n", [3, 6, 9])
-def test_the_paired_test_is_scipys_exact_one(n: int) -> None:
-    for seed in range(5):
-        differences = np.random.default_rng(seed).normal(0.5, 1, n)
-        known = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
-        assert paired_p(differences[:, None]) == pytest.approx([known.pvalue])
-
-
-def test_no_p_is_below_what_so_few_pairs_allow() -> None:
-    for n in (1, 3, 10, 16):
-        assert paired_p(np.full((n, 4), 0.5)).tolist() == [least_p(n)] * 4 == [2.0 ** (1 - n)] * 4
-    assert paired_p(np.zeros((5, 2))).tolist() == [1, 1] and paired_p(np.zeros((3, 0))).tolist() == []
-    assert least_p(30) <= paired_p(np.linspace(1, 2, 30)[:, None])[0] < 1e-3
-
-
-def test_the_correction_looks_at_all_columns_together() -> None:
-    """By hand, for two pairs: of the four flips, all plus and all minus reach the first column's 2 / sqrt 2."""
-    differences = np.array([[1.0, 1.0], [1.0, -1.0]])
-    assert paired_p(differences).tolist() == [1.0, 1.0]  # the other two flips reach it in the second column
-    alone = np.random.default_rng(0).normal(0.5, 1, (8, 6))
-    single = np.concatenate([paired_p(alone[:, [place]]) for place in range(6)])
-    together = paired_p(alone)
-    assert (together >= single).all() and (together > single).any()
-    np.testing.assert_array_equal(paired_p(np.repeat(alone[:, :1], 6, axis=1)), np.repeat(single[:1], 6))
-
-
-def test_among_equals_one_in_twenty_families_has_a_winner() -> None:
+def test_who_beats_whom_takes_ten_seeds() -> None:
     rng = np.random.default_rng(0)
-    scores = rng.standard_t(2, (1000, 8, 5))  # families, runs, models
-    pairs = [(a, b) for a in range(5) for b in range(a)]
-    false = [min(paired_p(np.stack([runs[:, a] - runs[:, b] for a, b in pairs], axis=1))) < 0.05 for runs in scores]
-    assert 0.03 < np.mean(false) < 0.065
+    values = {name: rng.uniform(0, 0.1, 10) + shift for name, shift in (("a", 0.8), ("b", 0.5), ("c", 0.2))}
+    duels = ranking.duel(matrix(values, ["x"] * 10))
+    assert duels.beats.to_numpy().sum() == 3 and duels.p.loc["a", "b"] == pytest.approx(3 * 2 / 184_756)
+    np.testing.assert_allclose(duels.excess, -duels.excess.T)
+    assert list(duels.excess) == ["a", "b", "c"] and bool((duels.excess.loc["a"].dropna() > 0).all())
 
 
-def test_a_beats_b_takes_enough_pairs() -> None:
-    rng = np.random.default_rng(0)
-    for runs, beaten in ((3, 0), (10, 3)):
-        values = {name: rng.uniform(0, 0.1, runs) + shift for name, shift in (("a", 0.8), ("b", 0.5), ("c", 0.2))}
-        duels = ranking.duel(matrix(values, ["x"] * runs))
-        assert duels.beats.to_numpy().sum() == beaten and duels.pairs == 3 and duels.runs == runs
-        assert ("none can pass, which takes 6 runs" in ranking.rule(duels)) == (runs == 3)
-        np.testing.assert_allclose(duels.excess, -duels.excess.T)
-        assert list(duels.excess) == ["a", "b", "c"] and bool((duels.excess.loc["a"].dropna() > 0).all())
-
-
-def test_models_that_never_meet_are_not_compared() -> None:
-    duels = ranking.duel(matrix({"a": [0.5, np.nan], "b": [np.nan, 0.5], "c": [0.1, np.nan]}, ["x", "y"]))
-    assert duels.pairs == 1 and duels.excess.loc["a", "c"] == pytest.approx(0.4)
-    assert duels.excess.loc["b"].isna().all() and not duels.beats.any(axis=None)
+@pytest.mark.parametrize(("seeds", "headings"), [(3, ()), (5, ("p",)), (10, ("p", "Beats"))])
+def test_a_page_shows_what_so_many_seeds_can_tell(seeds: int, headings: tuple[str, ...], tmp_path: Path) -> None:
+    up = np.linspace(0, 0.5, seeds)
+    made = report({"a": list(8 + up), "b": list(5 + up), "c": list(2 + up), "oracle": [10.0] * seeds}, "higher")
+    fragment = section.render(made, tmp_path)
+    assert fragment is not None and fragment.tables[0][1].headings[3:] == headings
+    assert {picture.file for picture in fragment.pictures} == {"scores.png", *["duels.png"] * (seeds >= 10)}
+    last = [row.cells[-1].text for row in fragment.tables[0][1].rows]
+    if seeds == 5:
+        assert last[0] == "" and last[2] == "0.0079" and 0.0079 <= float(last[1]) < 0.05
+    else:
+        assert last == (["1 of 1", "0 of 1", "0 of 1"] if seeds == 3 else ["2 of 2", "1 of 2", "0 of 2"])
 
 
 @pytest.fixture(scope="module")
@@ -187,45 +195,40 @@ def pages(rendered: Path, tmp_path: Path) -> list[Path]:
 
 def test_a_page_ranks_its_models_and_says_who_was_told_labels(pages: list[Path]) -> None:
     html, text = (pages[0] / "index.html").read_text(), (pages[0] / "ranking.md").read_text()
-    assert "<h2>Ranking</h2>" in html and 'src="duels.png"' in html and (pages[0] / "duels.png").exists()
+    assert "<h2>Ranking</h2>" in html and 'src="scores.png"' in html and (pages[0] / "scores.png").exists()
     first = next(line for line in text.splitlines() if line.startswith("| `"))
-    assert first.startswith("| `c` (told labels) | **0.900 ± 0.000** | **1.00 ± 0.00** | 1 of 1 | 0 of 2 |")
-    assert "Ranked by M." in text and "none can pass" in text
+    assert first.startswith("| `c` (told labels) | **0.900 ± 0.000** | **1.00 ± 0.00** | 1 of 1 |")
+    assert "Ranked by M; floors: M 0." in text and "nothing is tested" in text
     assert "told labels" in (pages[0] / "table.md").read_text()
 
 
-def test_the_index_ranks_models_over_all_benchmarks(pages: list[Path], tmp_path: Path) -> None:
+def test_the_index_ranks_the_models_that_ran_the_same_benchmarks(pages: list[Path], tmp_path: Path) -> None:
+    """`c`, on one of the two, is not among them. Of `b` .7, .8, .9, .9 the middle two are .85 in the mean."""
     made = page.index(pages, tmp_path)
-    rows = [line for line in made["suite/ranking.md"].splitlines() if line.startswith("| `")]
-    assert [row.split("`")[1] for row in rows] == ["c", "b", "a"]
-    assert rows[1].startswith("| `b` | ") and "0.850 (" in rows[1] and "0.750 ± 0.071" in rows[1]
-    assert rows[0].endswith("0.900 ± 0.000** | n/a |") and "(told labels)" in rows[0]
-    assert made["suite/profile.png"][:4] == made["suite/duels.png"][:4] == b"\x89PNG"
-    for name in ("suite/profile.png", "suite/duels.png", "suite/ranking.csv", "suite/ranking.tex"):
-        assert name in made["index.html"] and name in made
-    assert "## All benchmarks" in made["README.md"] and rows[0] in made["README.md"]
+    rows = [line for line in made["suite/first_second/ranking.md"].splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["b", "a"]
+    assert rows[0].startswith("| `b` | **0.850 (") and "| 0.175 (0.15" in rows[0] and "0.750 ± 0.071" in rows[0]
+    assert "| 1.00 (1.00 to 1.00) |" in rows[0]
+    for name in ("profile.png", "improvement.png", "improvement.csv", "ranking.csv", "ranking.tex"):
+        assert f"suite/first_second/{name}" in made["index.html"] and f"suite/first_second/{name}" in made
+    assert made["suite/first_second/improvement.png"][:4] == b"\x89PNG"
+    assert "## Ranking over first, second" in made["README.md"] and rows[0] in made["README.md"]
     assert made == page.index(pages, tmp_path)
 
 
 def test_one_benchmark_has_no_suite(pages: list[Path], tmp_path: Path) -> None:
     made = page.index(pages[:1], tmp_path)
-    assert set(made) == {"index.html", "README.md"} and "All benchmarks" not in made["README.md"]
+    assert set(made) == {"index.html", "README.md"} and "Ranking over" not in made["README.md"]
 
 
 @pytest.mark.parametrize("kind", ["published", "binary"])
 def test_benchmarks_of_few_models_stay_out_of_the_suite(pages: list[Path], tmp_path: Path, kind: str) -> None:
     text = (pages[1] / "runs.csv").read_text()
     (pages[1] / "runs.csv").write_text(text.replace(",toys", f",{kind}"))
-    assert "suite/ranking.md" not in page.index(pages, tmp_path)
+    assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path))
 
 
 def test_a_damaged_record_of_runs_is_named(pages: list[Path]) -> None:
     (pages[0] / "runs.csv").write_text("model,seed\n")
     with pytest.raises(ValueError, match=r"first/runs\.csv is damaged"):
         suite.standing(pages)
-
-
-def test_only_columns_of_the_main_table_are_ranked() -> None:
-    made = report({"a": [1], "b": [2]}, "higher")
-    side = Column("m", "M", "higher", 2, main=False)
-    assert ranking.ranked(type(made)(**{**vars(made), "columns": (side,)})) == ()

@@ -1,5 +1,6 @@
 """The report stage in a project of its own, with fabricated scores and samples."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,26 @@ def test_outside_the_suite_a_page_names_the_cells_that_have_not_been_run(monkeyp
     (scores_dir("ring") / "wgan/scores.json").write_text("{")
     with pytest.raises(ValueError, match=r"wgan/scores\.json is damaged"):
         report.write_page(ring())
+
+
+@pytest.mark.usefixtures("project")
+def test_floors_and_what_is_said_against_the_judge_reach_the_page() -> None:
+    judged = ring().model_copy(
+        update={
+            "judge": params.load().benchmark("digits").judge,
+            "floors": {"distance": "gan", "nats": "gmm", "x": 2.0},
+        }
+    )
+    (scores_dir("ring") / "gan/scores.json").write_text(
+        json.dumps(json.loads((scores_dir("ring") / "gan/scores.json").read_text()) | {"mean": {"distance": 7.5}})
+    )
+    judge = {"accuracy": 0.5}
+    (scores_dir("ring") / "judge.json").write_text(json.dumps(judge))
+    assert report.gather(judged).floors == {"distance": 7.5, "x": 2.0}  # gmm has not been run
+    assert not any(line.startswith("Warning") for line in report.gather(judged).protocol)
+    (scores_dir("ring") / "judge.json").write_text(json.dumps(judge | {"warning": "right too seldom."}))
+    assert "Warning: right too seldom." in report.gather(judged).protocol
+    assert report.gather(ring()).ranked == ("modes", "high_quality", "reverse_kl", "w1", "coverage")
 
 
 @pytest.mark.usefixtures("project")

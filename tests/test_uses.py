@@ -17,7 +17,7 @@ from pipeline.data import Data
 from pipeline.evaluation import uses
 from pipeline.evaluation.sampling import packed
 from pipeline.tools import export
-from reports.load import read_fills, read_walks
+from reports.samples import read_fills, read_walks
 
 KINDS = list(DAMAGE)
 

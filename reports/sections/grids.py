@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from reports import style
-from reports.load import ORACLE, Report, Samples
+from reports.load import ORACLE, Report
 from reports.pictures import RAW, SIDE, contact_sheet, enlarged, pick, tile
+from reports.samples import Samples
 from reports.sections import Fragment, Picture
 
 POSITION = 20

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports import statistics, style, tables
-from reports.load import Column, Report, Samples
+from reports.load import Column, Report
 from reports.pictures import enlarged, tile
+from reports.samples import Samples
 from reports.sections import Fragment, Picture
 from reports.tables import Legend, Table
 
@@ -48,7 +49,7 @@ class Strip(NamedTuple):
 def render(report: Report, out: Path) -> Fragment | None:
     if not report.scores.metric.str.startswith("fill_").any():
         return None
-    protocol = (PROTOCOL, statistics.rule(int(report.seeds.seed.nunique())))
+    protocol = (PROTOCOL, statistics.rule(statistics.fewest(report)))
     found, notes = [], []
     files: dict[str, str] = {}
     for measure, heading in MEASURES.items():

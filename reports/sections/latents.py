@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from reports import style
-from reports.load import Report, Samples
+from reports.load import Report
 from reports.pictures import DEPTH, enlarged, ground, tile
+from reports.samples import Samples
 from reports.sections import Fragment, Picture
 
 POSITION = 21

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from reports import statistics, style, tables
-from reports.load import ORACLE, Column, Pixels, Report
+from reports.load import ORACLE, Column, Report
+from reports.samples import Pixels
 from reports.sections import Fragment, Picture
 from reports.sections.published import figures_on, sources
 from reports.tables import Cell, Legend, Row, Table
@@ -48,7 +49,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     published = figures_on(report.benchmark)
     published = published[published.metric.isin(COLUMNS)]
     table = on_one_scale(report, columns, published)
-    rules = [ORDER, statistics.rule(int(report.seeds.seed.nunique()))]
+    rules = [ORDER, statistics.rule(statistics.fewest(report))]
     rules += [TOLD] * bool((report.seeds.given == "label").any())
     rules += [BINARISED] * (report.samples[ORACLE].levels == 2)
     rules += [ELSEWHERE, *sources([row for _, row in published.iterrows()])] * bool(len(published))

@@ -5,8 +5,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from reports import style
-from reports.load import ORACLE, Report, Samples
+from reports.load import ORACLE, Report
 from reports.pictures import DEPTH, DOTS, cloud, ground
+from reports.samples import Samples
 from reports.sections import Fragment, Picture
 from reports.tables import number
 

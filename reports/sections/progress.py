@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports import style, tables
 from reports.load import Column, Report
 from reports.sections import Fragment, Picture
-from reports.statistics import compare, main_part
+from reports.statistics import compare, fewest, main_part, plan
 
 POSITION = 22
 # beside the metrics: how many modes have 20 samples, how many that had have none now, and had some a snapshot before
@@ -29,7 +29,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     first, *others = map(report.column, metrics)
     falls = losses(report.progress)
     style.save(lines(report, first, falls), out / "progress.png")
-    pictures = [Picture("progress.png", caption(first, bool(len(falls))))]
+    pictures = [Picture("progress.png", caption(first, bool(len(falls)), plan(fewest(report)).best))]
     if others:
         style.save(maps(report, others), out / "maps.png")
         pictures.append(
@@ -52,14 +52,15 @@ def render(report: Report, out: Path) -> Fragment | None:
     )
 
 
-def caption(shown: Column, marked: bool) -> str:
+def caption(shown: Column, marked: bool, many: bool) -> str:
+    seeds = "band: from the lowest to the highest" if many else "thin lines: the seeds"
     falls = (
         "triangle: there a seed has lost a mode, without a sample now where it had some at the snapshot before and, "
         "once, 20 or more; "
     )
     return (
         f"{shown.label} in samples taken during training. Line: mean over the training seeds that did not diverge; "
-        f"band: from the lowest to the highest; {falls * marked}grey: other models' means; dashed: as many real data."
+        f"{seeds}; {falls * marked}grey: other models' means; dashed: as many real data."
     )
 
 
@@ -103,9 +104,13 @@ def lines(report: Report, shown: Column, falls: pd.DataFrame) -> Figure:
 
 
 def draw(axes: Axes, values: pd.DataFrame, falls: pd.DataFrame, colour: str) -> None:
-    """One model: the mean and the band of its seeds, and a mark on a seed's own value where it lost a mode."""
+    """One model: the mean, its seeds or, of many, their band, and a mark on a seed's value where it lost a mode."""
     steps = values.groupby("step").value
-    axes.fill_between(steps.min().index, steps.min(), steps.max(), color=style.pale(colour), linewidth=0)
+    if plan(values.seed.nunique()).best:
+        axes.fill_between(steps.min().index, steps.min(), steps.max(), color=style.pale(colour), linewidth=0)
+    else:
+        each = values.pivot(index="step", columns="seed", values="value")
+        axes.plot(each.index, each.to_numpy(), color=style.pale(colour), linewidth=0.8)
     axes.plot(steps.mean().index, steps.mean(), color=colour, linewidth=1.5)
     marked = values.merge(falls, on=[*EACH, "step"])
     axes.plot(marked.step, marked.value, "v", color=style.INK, markersize=3.5, markeredgewidth=0)

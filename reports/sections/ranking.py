@@ -1,24 +1,30 @@
-"""The models of one benchmark in order, and who beats whom."""
+"""The models of one benchmark in order; who beats whom, where there are seeds enough to tell."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from matplotlib.axes import Axes
+import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import ranking, statistics, style, tables
 from reports.load import Column, Report
+from reports.pictures import ROW, dots, matrix, rows
 from reports.sections import Fragment, Picture
 from reports.tables import Cell
 
 POSITION = 12
-CELL = 0.36  # inches of one cell of the picture
-DARK = 0.6  # excess from which a cell is too dark for black figures
-MARGIN = 1.1  # inches for the models' names
-CAPTION = (
+SEEDS = "The score of every training seed (dots) and their mean (bar); diverged seeds score 0."
+DUELS = (
     "Who beats whom: how much the score of the row's model is above that of the column's, in hundredths; "
-    "* told apart by the paired test."
+    "* told apart by the test."
+)
+BEST = (
+    "p: the best by score against this model, of an unpaired permutation test of their seeds' scores, corrected for "
+    "there being so many models by the largest gap in shuffles of all seeds (Romano and Wolf's stepdown)."
+)
+PAIRS = (
+    "A model beats another where its mean score is higher and an unpaired permutation test of their seeds' scores "
+    f"gives p < {statistics.LEVEL:g} after Holm's correction for all pairs; p: of the best by score against this model."
 )
 
 
@@ -28,21 +34,20 @@ def render(report: Report, out: Path) -> Fragment | None:
         return None
     comparison = ranking.compared(report)
     runs = ranking.runs(report).assign(benchmark=report.benchmark, kind=report.kind)
-    duels = ranking.duel(ranking.spread(runs, ranking.SCORE.name)[comparison.model.unique()])
-    best = wins(report, columns)
-    table = tables.extended(
-        tables.table(comparison),
-        {
-            "Best in": {model: Cell(f"{n} of {len(columns)}", "", "columns") for model, n in best.items()},
-            "Beats": {model: Cell(f"{n} of {len(best) - 1}", "", "models") for model, n in beaten(duels).items()},
-        },
-    )
-    names = ", ".join(column.label for column in columns)
-    legend = tables.Legend(
-        (f"Ranked by {names}.", statistics.rule(int(report.seeds.seed.nunique()), "scored 0"), ranking.rule(duels)),
-        tuple((column.label, column.note) for column in (ranking.SCORE, ranking.PLACE)),
-    )
-    style.save(matrix(duels), out / "duels.png")
+    scores = ranking.spread(runs, ranking.SCORE.name)[comparison.model.unique()]
+    seeds = statistics.fewest(report)
+    plan = statistics.plan(seeds, scores.shape[1])
+    duels = ranking.duel(scores.dropna()) if plan.pairs else None
+    table = tables.extended(tables.table(comparison), more(report, columns, scores, duels))
+    said = [f"Ranked by {', '.join(column.label for column in columns)}; floors: {ranking.floors(report, columns)}."]
+    said += [statistics.rule(seeds, "scored 0"), *([PAIRS] if plan.pairs else [BEST] * plan.best)]
+    notes = tuple((column.label, column.note) for column in (ranking.SCORE, ranking.PLACE))
+    legend = tables.Legend(tuple(said), notes)
+    style.save(draw(report, scores), out / "scores.png")
+    pictures = [Picture("scores.png", SEEDS)]
+    if duels:
+        style.save(matrix(duels.excess, told(duels)), out / "duels.png")
+        pictures.append(Picture("duels.png", DUELS))
     comparison.to_csv(out / "ranking.csv", index=False)
     runs.to_csv(out / "runs.csv", index=False)
     for name, text in tables.files("ranking", table, legend, f"Ranking on {report.benchmark}").items():
@@ -51,9 +56,27 @@ def render(report: Report, out: Path) -> Fragment | None:
         title="Ranking",
         tables=(("", table),),
         legend=legend,
-        pictures=(Picture("duels.png", CAPTION),),
+        pictures=tuple(pictures),
         files=("ranking.md", "ranking.csv", "ranking.tex", "runs.csv"),
     )
+
+
+def more(
+    report: Report, columns: tuple[Column, ...], scores: pd.DataFrame, duels: ranking.Duels | None
+) -> dict[str, dict[str, Cell]]:
+    """The columns beside the scores: such as the number of seeds allows."""
+    best = wins(report, columns)
+    found = {"Best in": {model: Cell(f"{n} of {len(columns)}", "", "columns") for model, n in best.items()}}
+    if statistics.plan(statistics.fewest(report)).best:
+        p = dict(zip(map(str, scores), duels.p.iloc[0], strict=True)) if duels else ranking.below_best(scores.dropna())
+        found["p"] = {
+            model: Cell(f"{value:.2g}" if value == value else "", "", "corrected") for model, value in p.items()
+        }
+    if duels:
+        others = len(scores.columns) - 1
+        beaten = duels.beats.sum(axis=1)
+        found["Beats"] = {str(model): Cell(f"{n} of {others}", "", "models") for model, n in beaten.items()}
+    return found
 
 
 def wins(report: Report, columns: tuple[Column, ...]) -> dict[str, int]:
@@ -63,25 +86,17 @@ def wins(report: Report, columns: tuple[Column, ...]) -> dict[str, int]:
     return {model: int(best.get(model, 0)) for model in report.models}
 
 
-def beaten(duels: ranking.Duels) -> dict[str, int]:
-    """How many others each model beats."""
-    return {str(model): int(count) for model, count in duels.beats.sum(axis=1).items()}
+def told(duels: ranking.Duels) -> pd.DataFrame:
+    stars = (duels.p < statistics.LEVEL).replace({True: "*", False: ""})
+    return duels.excess.map(lambda way: f"{100 * way:+.0f}") + stars
 
 
-def matrix(duels: ranking.Duels) -> Figure:
-    """A row and a column a model, from the best to the worst."""
-    models, excess, p = list(duels.excess.columns), duels.excess.to_numpy(), duels.p.to_numpy()
-    side = MARGIN + CELL * len(models)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes: Axes = figure.subplots()
-    axes.imshow(excess, cmap="RdBu", vmin=-1, vmax=1)
-    for row, column in np.argwhere(np.isfinite(excess)):  # NaN on the diagonal
-        way, told = excess[row, column], "*" * bool(p[row, column] < statistics.LEVEL)
-        hue = "white" if abs(way) > DARK else style.INK
-        axes.text(column, row, f"{100 * way:+.0f}{told}", ha="center", va="center", fontsize=7, color=hue)
-    axes.set_xticks(range(len(models)), models, rotation=90)
-    axes.set_yticks(range(len(models)), models)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+def draw(report: Report, scores: pd.DataFrame) -> Figure:
+    """A row a model, from the best to the worst."""
+    figure, (axes,) = style.panels(1, 1, 6.4, 0.7 + ROW * scores.shape[1])
+    rows(axes, list(scores.columns))
+    for place, model in enumerate(scores.columns):
+        dots(axes, place, scores[model].dropna().to_numpy(), style.colour(model, report.palette))
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("score")
     return figure

@@ -24,8 +24,8 @@ CURVE, ONE = "beta_vae", "vae"  # contestants whose names begin so differ in the
 BOUND = Column("bound", "Rate + distortion (nats)", "lower", 2, note="The bound on the negative log-likelihood, -ELBO.")
 LINES = 6  # of equal bound, at most
 CAPTION = (
-    "Dots: means over training seeds; bars: one standard deviation. Dashed: equal bounds, better towards the lower "
-    "left. A line joins the models that differ in their beta, the VAE's 1 among them, in order of rate."
+    "Dots: means over training seeds, these pale; bars: one standard deviation. Dashed: equal bounds, better towards "
+    "the lower left. A line joins the models that differ in their beta, the VAE's 1 among them, in order of rate."
 )
 
 
@@ -34,7 +34,7 @@ def render(report: Report, out: Path) -> Fragment | None:
         return None
     table, columns = terms(report)
     notes = tuple((column.label, column.note) for column in columns)
-    legend = Legend((statistics.rule(int(report.seeds.seed.nunique())),), notes)
+    legend = Legend((statistics.rule(statistics.fewest(report)),), notes)
     files = tables.files("rate_distortion", table, legend, f"Rate and distortion on {report.benchmark}")
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
@@ -61,7 +61,8 @@ def terms(report: Report) -> tuple[Table, list[Column]]:
 
 
 def draw(report: Report) -> Figure:
-    found = of_seeds(report).groupby("model")[list(TERMS)]
+    seeds = of_seeds(report)
+    found = seeds.groupby("model")[list(TERMS)]
     mean, spread = found.mean(), found.std().fillna(0)
     figure, (axes,) = style.panels(1, 1, 6.5, 4.5)
     curve = mean[mean.index.str.startswith(CURVE) | (mean.index == ONE)].sort_values("rate")
@@ -69,6 +70,8 @@ def draw(report: Report) -> Figure:
     for model in (model for model in report.models if model in mean.index):
         (x, y), (across, up) = mean.loc[model].to_numpy(), spread.loc[model].to_numpy()
         axes.errorbar(x, y, up, across, "o", color=style.colour(model, report.palette), markersize=4.5, linewidth=1)
+        own = seeds[seeds.model == model]
+        axes.plot(own.rate, own.distortion, ".", color=style.pale(style.colour(model, report.palette)), markersize=4)
         axes.annotate(model, (x, y), (5, 4), textcoords="offset points", fontsize=7.5, color=style.INK)
     axes.margins(0.12)
     equal_bounds(axes)

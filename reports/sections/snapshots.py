@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import style
-from reports.load import Report, Samples
+from reports.load import Report
 from reports.pictures import DEPTH, cloud, ground, pick, tile
+from reports.samples import Samples
 from reports.sections import Fragment, Picture
 
 POSITION = 11

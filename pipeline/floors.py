@@ -1,0 +1,32 @@
+"""Floors: what scores 0 in a column of a benchmark, fixed in params.yaml and benchmark.yaml whoever competes."""
+
+import json
+from collections.abc import Sequence
+
+from pipeline import params
+from pipeline.cell import Cell
+
+
+def check(benchmark: params.Benchmark, columns: Sequence[str], models: Sequence[str]) -> None:
+    """Raise ValueError for a floor of no column, for one that no model gives, and for a ranked column without one."""
+    for column, floor in benchmark.floors.items():
+        params.known(column, list(columns), f"{benchmark.name}: floors", "column")
+        if isinstance(floor, str):
+            where = f"{benchmark.name}: floors.{column}"
+            params.known(floor, list(dict.fromkeys([*benchmark.models, *models])), where, "contestant")
+    for column in benchmark.ranked:
+        params.known(column, list(benchmark.floors), f"{benchmark.name}: ranked", "column with a floor")
+
+
+def resolved(benchmark: params.Benchmark) -> dict[str, float]:
+    """Every floor as a number; without those of contestants that have not been run, or have no such number."""
+    found: dict[str, float | None] = {}
+    for column, floor in benchmark.floors.items():
+        found[column] = mean(benchmark.name, floor, column) if isinstance(floor, str) else floor
+    return {column: floor for column, floor in found.items() if floor is not None}
+
+
+def mean(benchmark: str, contestant: str, column: str) -> float | None:
+    path = Cell(benchmark, contestant).scores
+    found: dict[str, float] = json.loads(path.read_text())["mean"] if path.exists() else {}
+    return found.get(column)

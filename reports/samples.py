@@ -1,0 +1,126 @@
+"""The arrays that a seed leaves for pictures: samples, filled holes, decoded codes, what pixels cost.
+
+A file that is missing or damaged is an error of one line that names it and the command that makes it anew.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Samples(NamedTuple):
+    """What one training seed generated; for the oracle, real data."""
+
+    x: np.ndarray  # (n, D) float32 points, or (n, C, H, W) uint8 levels
+    label: np.ndarray | None  # (n,) the label asked for
+    seed: int
+    levels: int  # grey levels of images; 0 for points
+
+
+class Density(NamedTuple):
+    """The true log density on a grid, for a picture."""
+
+    xs: np.ndarray  # (W,)
+    ys: np.ndarray  # (H,)
+    values: np.ndarray  # (H, W) nats
+
+
+class Fills(NamedTuple):
+    """Damaged images and what one training seed of a model put into the holes; levels, all (..., C, H, W) uint8."""
+
+    damage: tuple[str, ...]  # T kinds of it
+    fits: np.ndarray  # (T,) bool: whether the model fills such holes
+    whole: np.ndarray  # (k, ...)
+    damaged: np.ndarray  # (T, k, ...)
+    mean: np.ndarray  # (T, k, ...) of several draws
+    draw: np.ndarray  # (T, k, ...) one of them
+    levels: int
+
+
+class Walks(NamedTuple):
+    """What a model's decoder makes of codes: images, as (..., C, H, W) uint8 levels, or points in the plane."""
+
+    ends: np.ndarray | None  # (k, 2, ...) held-out images
+    walk: np.ndarray | None  # (k, steps, ...) along a straight line between their codes
+    grid: np.ndarray | None  # (rows, across, ...) of a grid of codes of two numbers
+    lines: np.ndarray | None  # (2, lines, points, 2) of such a grid's lines, where data are points
+    levels: int
+
+
+class Pixels(NamedTuple):
+    """What each pixel of two held-out images costs a model, of the likeliest and of the least likely."""
+
+    x: np.ndarray  # (2, C, H, W) uint8 levels
+    nats: np.ndarray  # (2, C, H, W)
+    levels: int
+
+
+@contextmanager
+def readable(path: Path, remedy: str) -> Iterator[Path]:
+    """Say which file it was, and what makes it anew, if reading ``path`` fails."""
+    try:
+        yield path
+    except FileNotFoundError:
+        raise OSError(f"{path} is missing; {remedy} makes it") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path} is damaged ({reason}); delete it, and {remedy} makes it anew") from error
+
+
+def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
+    """The samples in ``path``, a file named for its seed."""
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        x, levels = file["x"], int(file["levels"])
+        if x.ndim not in (2, 4) or (x.ndim == 4) != (levels > 0):
+            raise ValueError(f"shape {x.shape} with {levels} levels is neither points nor images")
+        return Samples(x, file.get("label"), int(path.stem), levels)
+
+
+def read_snapshots(path: Path, remedy: str) -> dict[int, Samples]:
+    """The samples taken during training in ``path``, by step; none where there is no file."""
+    if not path.exists():
+        return {}
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        steps, x, levels = file["step"].tolist(), file["x"], int(file["levels"])
+        if len(steps) != len(x) or (steps and (x.ndim not in (3, 5) or (x.ndim == 5) != (levels > 0))):
+            raise ValueError(f"shape {x.shape} with {levels} levels is not {len(steps)} sets of points or images")
+        return {step: Samples(taken, None, int(path.stem), levels) for step, taken in zip(steps, x, strict=True)}
+
+
+def read_fills(path: Path, remedy: str) -> Fills | None:
+    """The filled holes in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        kept = {name: file[name] for name in Fills._fields}
+        kinds = (len(kept["damage"]), *kept["whole"].shape)
+        if kept["fits"].shape != kinds[:1] or any(kept[name].shape != kinds for name in ("damaged", "mean", "draw")):
+            raise ValueError(f"{kinds[0]} kinds of damage to {kinds[1]} images are not all there")
+        return Fills(**kept | {"damage": tuple(kept["damage"].tolist()), "levels": int(kept["levels"])})
+
+
+def read_walks(path: Path, remedy: str) -> Walks | None:
+    """What was decoded from codes in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Walks(**{name: file.get(name) for name in Walks._fields})._replace(levels=int(file["levels"]))
+        shapes = {name: getattr(found, name).ndim for name in ("ends", "walk", "grid", "lines") if name in file}
+        if shapes not in ({"lines": 4}, {"ends": 5, "walk": 5}, {"ends": 5, "walk": 5, "grid": 5}):
+            raise ValueError(f"{shapes} dimensions are neither lines of points nor walks of images")
+        return found
+
+
+def read_pixels(path: Path, remedy: str) -> Pixels | None:
+    """What pixels cost in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        x, nats = file["x"], file["nats"]
+        if x.ndim != 4 or x.shape != nats.shape or len(x) != 2:
+            raise ValueError(f"shapes {x.shape} and {nats.shape} are not two images and what their pixels cost")
+        return Pixels(x, nats, int(file["levels"]))
