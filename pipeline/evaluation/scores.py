@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.files import atomic_write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.cell import Cell
     from pipeline.params import Benchmark
     from pipeline.work.units import Record
@@ -55,25 +57,27 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
             f"{cell.model} is shown test images outside of the reference and completes their hidden part; its samples "
             "hold real pixels, so its scores do not compare."
         )
+    return lines + yardsticks(benchmark, cell.scores.parents[1] / "judge.json")
+
+
+def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
+    """What samples are measured by: reference, oracle and judge."""
     data = "points" if benchmark.judge is None else "images"
-    reference = f"Reference: as many test {data}, others for each seed and the same for every model."
-    likelihood = f"Likelihoods: of all test {data}, 10,000 at most."
-    if benchmark.judge is None:
-        oracle = "Oracle: as many fresh samples of the true density; its likelihood is the true one."
-        return [*lines, reference, oracle, likelihood]
-    lines += [reference, "Oracle: as many other test images, which the judge has not seen.", likelihood]
-    record = cell.scores.parents[1] / "judge.json"
-    if record.exists():
-        judge = json.loads(record.read_text())
+    oracle = "fresh samples of the true density; its likelihood is the true one"
+    lines = [
+        f"Reference: as many test {data}, others for each seed and the same for every model.",
+        f"Oracle: as many {oracle if benchmark.judge is None else 'other test images, which the judge has not seen'}.",
+        f"Likelihoods: of all test {data}, 10,000 at most.",
+    ]
+    if benchmark.judge is None or not record.exists():
+        return lines
+    judge = json.loads(record.read_text())
+    lines.append(f"Judge: a classifier trained on the training images, {judge['accuracy']:.2%} right on test images.")
+    if "channel_accuracy" in judge:
         lines.append(
-            f"Judge: a classifier trained on the training images, {judge['accuracy']:.2%} right on test images."
+            "Stacks of every part are drawn from the same digits: the judge has seen each digit of a test stack."
         )
-        if "channel_accuracy" in judge:
-            lines.append(
-                "Stacks of all parts are of the same digits: the judge has seen each of a test stack, if apart."
-            )
-        lines += [f"Beware: {warning}." for warning in judge.get("warnings", [])]
-    return lines
+    return lines + [f"Beware: {warning}." for warning in judge.get("warnings", [])]
 
 
 def machines(records: list[Record]) -> list[str]:
