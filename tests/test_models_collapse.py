@@ -1,11 +1,13 @@
 """The models made against mode collapse: packing, unrolling, reconstruction of noise."""
 
 import copy
+import math
 
 import pytest
 import torch
 from made import Affine
 from torch import Tensor, nn
+from torch.distributions import Normal
 from torch.optim import Adam
 
 import models
@@ -180,31 +182,49 @@ class Product(nn.Module):
 def test_veegan_losses_and_gradients_of_hand_made_players() -> None:
     model, x = models.load("veegan")(POINTS, latent=2), torch.randn(6, 2)
     model.generator, model.reconstructor, model.critic = Affine(2.0, 1.0), Affine(0.5, 0.25), Product(0.7)
+    model.log_variance.data.fill_(math.log(0.4))
     torch.manual_seed(3)
-    z = torch.randn(6, 2)
+    z, eta = torch.randn(6, 2), torch.randn(6, 2)
     torch.manual_seed(3)
     found = model.joint_move(Batch(x))
-    fake, code = 2 * z + 1, 0.5 * x + 0.25
+    fake, code = 2 * z + 1, 0.5 * x + 0.25 + math.sqrt(0.4) * eta
     on_real, on_fake = 0.7 * x[:, 0] * code[:, 0], 0.7 * fake[:, 0] * z[:, 0]
-    distance = (z - 0.5 * fake - 0.25).square().sum(1).mean()
+    distance = -Normal(0.5 * fake + 0.25, math.sqrt(0.4)).log_prob(z).sum(1).mean()
     assert torch.isclose(found["critic"], losses.classification(on_real, on_fake))
     assert torch.isclose(found["reconstructor"], distance)
     assert torch.isclose(found["generator"], distance - on_fake.mean())  # the paper's critic is minus this one
 
     # z - F(G(z)) = -0.75 for every coordinate: both are to shift down by it, and G up for the critic.
-    (of_f,) = torch.autograd.grad(found["reconstructor"], model.reconstructor.shift, retain_graph=True)
+    own = (model.reconstructor.shift, model.log_variance)
+    of_f, of_s = torch.autograd.grad(found["reconstructor"], own, retain_graph=True)
     (of_g,) = torch.autograd.grad(found["generator"], model.generator.shift, retain_graph=True)
-    assert of_f.item() == pytest.approx(2 * 2 * 0.75)
-    assert of_g.item() == pytest.approx(2 * 2 * 0.75 * 0.5 - 0.7 * z[:, 0].mean().item(), rel=1e-5)
-    of_d = torch.autograd.grad(found["critic"], model.reconstructor.shift, allow_unused=True)
-    assert of_d == (None,), "data reach the reconstructor's gradient in no way"
+    assert of_f.item() == pytest.approx(2 * 0.75 / 0.4)
+    assert of_s.item() == pytest.approx(2 * 0.5 * (1 - 0.75**2 / 0.4)), "none where the variance is the residuals'"
+    assert of_g.item() == pytest.approx(2 * 0.75 * 0.5 / 0.4 - 0.7 * z[:, 0].mean().item(), rel=1e-5)
+    of_d = torch.autograd.grad(found["critic"], own, allow_unused=True)
+    assert of_d == (None, None), "data reach the reconstructor's gradient in no way"
 
     model.joint = True  # now the reconstructor lessens what the critic says of data, too
     torch.manual_seed(3)
     found = model.joint_move(Batch(x))
     assert torch.isclose(found["reconstructor"], distance + on_real.mean())
-    (of_f,) = torch.autograd.grad(found["reconstructor"], model.reconstructor.shift)
-    assert of_f.item() == pytest.approx(2 * 2 * 0.75 + 0.7 * x[:, 0].mean().item(), rel=1e-5)
+    of_f, of_s = torch.autograd.grad(found["reconstructor"], own)
+    assert of_f.item() == pytest.approx(2 * 0.75 / 0.4 + 0.7 * x[:, 0].mean().item(), rel=1e-5)
+    through_draws = 0.7 * (x[:, 0] * eta[:, 0]).mean().item() * math.sqrt(0.4) / 2
+    assert of_s.item() == pytest.approx(2 * 0.5 * (1 - 0.75**2 / 0.4) + through_draws, rel=1e-5)
+
+
+def test_what_veegan_shows_of_data_is_as_long_as_noise() -> None:
+    """A reconstructor that knows nothing finds the mean of all noise, 0, which has no length; its draws are noise."""
+    model = models.load("veegan")(POINTS, latent=50, width=16)
+    model.reconstructor, shown = nn.Linear(2, 50), []
+    for weight in model.reconstructor.parameters():
+        nn.init.zeros_(weight)
+    model.critic.register_forward_pre_hook(lambda _, pair: shown.append(pair[1]))
+    model.joint_move(Batch(torch.randn(2000, 2)))
+    of_data, of_noise = shown[0].detach().norm(dim=1).chunk(2)
+    assert of_data.mean().item() == pytest.approx(of_noise.mean().item(), abs=0.1)
+    assert of_data.std().item() == pytest.approx(of_noise.std().item(), abs=0.1)
 
 
 @pytest.mark.parametrize("spec", [POINTS, IMAGES], ids=["points", "images"])
