@@ -46,4 +46,4 @@ def kl_divergence(*, real: Tensor, fake: Tensor) -> float | None:
     if (q[p > 0] == 0).any():
         return None
     seen = p > 0
-    return max(0.0, (p[seen] * (p[seen] / q[seen]).log()).sum().item())
+    return (p[seen] * (p[seen] / q[seen]).log()).sum().clamp_min(0).item()

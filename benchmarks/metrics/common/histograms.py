@@ -1,4 +1,7 @@
-"""How far two histograms over the same bins diverge, nats."""
+"""How far two histograms over the same bins diverge, nats.
+
+Rounding below 0 is cut off by `clamp_min` and not by `max`, which makes 0 of NaN.
+"""
 
 import torch
 from torch import Tensor
@@ -11,7 +14,7 @@ def jensen_shannon(a: Tensor, b: Tensor) -> float:
     """
     p, q = a / a.sum(), b / b.sum()
     entropy = torch.special.entr(torch.stack([(p + q) / 2, p, q])).sum(dim=1)
-    return max(0.0, (entropy[0] - (entropy[1] + entropy[2]) / 2).item())
+    return (entropy[0] - (entropy[1] + entropy[2]) / 2).clamp_min(0).item()
 
 
 def kl_from_uniform(*, counts: Tensor) -> float | None:
@@ -19,7 +22,7 @@ def kl_from_uniform(*, counts: Tensor) -> float | None:
     if counts.sum() == 0:
         return None
     share = counts.double() / counts.sum()
-    return max(0.0, torch.xlogy(share, share * len(counts)).sum().item())
+    return torch.xlogy(share, share * len(counts)).sum().clamp_min(0).item()
 
 
 def js_from_uniform(*, counts: Tensor) -> float | None:
