@@ -28,8 +28,8 @@ COLUMNS = (
     ),
     Column(
         "pair_ssim", "SSIM of pairs", None, 3, main=False,
-        note="Mean structural similarity (one scale, 7x7 window) of 500 pairs of generated images, of any class; "
-        "higher is less diverse.",
+        note="Mean structural similarity (one scale, 7x7 window) of 500 pairs of generated images on [0, 1], of any "
+        "class; higher is less diverse.",
     ),
 )  # fmt: skip
 
