@@ -5,7 +5,7 @@ inception distance: k(x, y) = (x'y / D + 1)^3, and the unbiased U-statistic, whi
 falls below 0 half the time. The column's name says whose features they are: `kid` is of Inception's only, `kjd` of the
 judge's.
 Departure: the main value takes every pair of samples, not random subsets; the subsets, whose mean and deviation are
-stated beside it, are ten disjoint tenths of both sets, drawn by what the samples are and not by where they stand.
+stated beside it, are ten disjoint tenths of both sets, drawn by lot.
 Values are summed in float64 less the kernel of the real mean with itself, so that features far from the origin do not
 cancel; the products come from float32, whose rounding leaves about seven digits.
 """
