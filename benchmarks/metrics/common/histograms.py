@@ -3,6 +3,8 @@
 Rounding below 0 is cut off by `clamp_min` and not by `max`, which makes 0 of NaN.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,14 +19,16 @@ def jensen_shannon(a: Tensor, b: Tensor) -> float:
     return (entropy[0] - (entropy[1] + entropy[2]) / 2).clamp_min(0).item()
 
 
-def kl_from_uniform(*, counts: Tensor) -> float | None:
-    """KL(histogram || uniform) in nats, 0 log 0 = 0; None for an empty histogram, which has no shares."""
+def kl_from_uniform(*, counts: Tensor) -> float:
+    """KL(histogram || uniform) in nats, 0 log 0 = 0; of an empty histogram, which has no shares, its bound log K."""
     if counts.sum() == 0:
-        return None
+        return math.log(len(counts))
     share = counts.double() / counts.sum()
     return torch.xlogy(share, share * len(counts)).sum().clamp_min(0).item()
 
 
-def js_from_uniform(*, counts: Tensor) -> float | None:
-    """JS(histogram, uniform) in nats; None for an empty histogram."""
-    return jensen_shannon(counts.double(), torch.ones_like(counts).double()) if counts.sum() > 0 else None
+def js_from_uniform(*, counts: Tensor) -> float:
+    """JS(histogram, uniform) in nats; of an empty histogram, all whose samples lie elsewhere, its bound log 2."""
+    if counts.sum() == 0:
+        return math.log(2)
+    return jensen_shannon(counts.double(), torch.ones_like(counts).double())
