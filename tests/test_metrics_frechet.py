@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
+from benchmarks.metrics.common.undefined import Undefined
 from benchmarks.metrics.frechet import frechet_distance, infinite, score
 
 
@@ -101,10 +102,12 @@ def test_a_wide_feature_hides_no_change_in_narrow_ones() -> None:
 
 
 @pytest.mark.parametrize("n", [5, 50])
-def test_what_overflows_is_not_a_distance_of_0(n: int) -> None:
-    real, fake = white(n, 5, 0), white(n, 5, 1)
-    assert not math.isfinite(frechet_distance(real=1e200 * real, fake=fake))
-    assert math.isnan(frechet_distance(real=1e200 * real, fake=1e200 * fake))
+def test_large_numbers_keep_their_digits_until_their_squares_overflow(n: int) -> None:
+    real, fake = white(n, 5, 0), white(n, 5, 1) * 2
+    found = frechet_distance(real=1e140 * real, fake=1e140 * fake)
+    assert found == pytest.approx(1e280 * frechet_distance(real=real, fake=fake), rel=1e-9)
+    with pytest.raises(Undefined, match=r"fake reaches .*e\+200, whose square overflows: give numbers up to 1e"):
+        frechet_distance(real=real, fake=1e200 * fake)
 
 
 @pytest.mark.parametrize("n", [9000, 20_000])

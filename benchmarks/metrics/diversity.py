@@ -17,6 +17,7 @@ from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_images, check_pair
 from benchmarks.metrics.common.draw import draw
 from benchmarks.metrics.common.similarity import ssim
+from benchmarks.metrics.common.undefined import Undefined
 
 SAMPLES = 1000
 
@@ -66,7 +67,7 @@ def pair_ssim(*, fake: Tensor) -> float:
     """Mean structural similarity of pairs of images (n, C, H, W), each image in one pair at most."""
     check_images("fake", fake)
     if len(fake) < 2:
-        raise ValueError("fake holds one image: give 2 or more")
+        raise Undefined("fake holds one image: give 2 or more")
     chosen = fake[draw(fake, SAMPLES)]
     half = len(chosen) // 2
     return ssim(chosen[:half], chosen[half : 2 * half])

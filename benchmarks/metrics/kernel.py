@@ -20,6 +20,7 @@ from benchmarks.metrics import Column, Direction
 from benchmarks.metrics.common.checks import check_pair
 from benchmarks.metrics.common.draw import draw
 from benchmarks.metrics.common.neighbours import BLOCK, Block, Cloud, blocks, clouds
+from benchmarks.metrics.common.undefined import Undefined
 
 SUBSETS = 10
 
@@ -28,7 +29,8 @@ _WAYS: tuple[tuple[str, str, Direction | None, str], ...] = (
      "fresh data."),
     ("_subsets", ", subsets", "lower", "Mean of the same over ten disjoint tenths of both sets, {}; n/a with "
      "fewer than 20 samples."),
-    ("_sd", ", s.d.", None, "Standard deviation of the same over the ten tenths, {}."),
+    ("_sd", ", s.d.", None, "Standard deviation of the same over the ten tenths, {}; n/a with fewer than 20 "
+     "samples."),
 )  # fmt: skip
 
 COLUMNS = tuple(
@@ -68,7 +70,7 @@ def scaled(*, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     check_pair(real=real, fake=fake, least=2)
     rms = real.double().square().mean().sqrt()
     if rms == 0:
-        raise ValueError("every feature of real is 0: features without a scale have no kernel distance")
+        raise Undefined("every feature of real is 0: features without a scale have no kernel distance")
     return real.double() / rms, fake.double() / rms
 
 

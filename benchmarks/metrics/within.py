@@ -30,7 +30,7 @@ COLUMNS = (
     ),
     Column(
         "mode_narrow", "Spread, narrowest axis", None, 3, main=False,
-        note="The same along the narrowest axis alone: far less where a mode has become a line.",
+        note="The same along the narrowest axis alone: far less where a mode has become a line. n/a where that is.",
     ),
     Column(
         "mode_shift", "Displacement of modes", "lower", 3, main=False,
