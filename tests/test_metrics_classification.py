@@ -46,12 +46,6 @@ def test_a_collapsed_generator_teaches_one_class_at_most() -> None:
     assert accuracy(x[:1].expand(200, 64), label[:200]) < 0.2
 
 
-def test_order_does_not_matter_beyond_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classification, "SAMPLES", 200)
-    x, label = TRAIN[0][:40].repeat(20, 1), TRAIN[1][:800]  # samples that occur with several labels
-    assert accuracy(x, label) == accuracy(x.flip(0), label.flip(0))
-
-
 def test_models_that_are_given_no_label_have_no_score() -> None:
     x, label = TEST
     assert classification.score(test=x, test_labels=label, fake=x, given_labels=None) == {"cas": None}

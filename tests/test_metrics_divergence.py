@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.metrics import critic
-from benchmarks.metrics.common.histograms import jensen_shannon
+from benchmarks.metrics.common.histograms import jensen_shannon, kl_from_uniform
 from benchmarks.metrics.divergence import divergences, kl, log_mass, score
 
 ORIGIN = torch.zeros(1, 2)
@@ -123,3 +123,11 @@ def test_a_critics_estimate_is_in_the_column_of_its_divergence() -> None:
 @pytest.mark.parametrize(("estimate", "of"), [(0.2, "Pearson chi2"), (-math.inf, "KL"), (math.nan, "JS")])
 def test_an_estimate_of_something_else_or_of_nothing_is_in_none(estimate: float, of: str) -> None:
     assert set(critic.score(estimate=estimate, estimated=of).values()) == {None}
+
+
+def test_nan_is_no_perfect_score() -> None:
+    """max(0, nan) is 0 in Python; a divergence that cannot be computed has to stay so."""
+    lost = torch.full((3,), math.nan, dtype=torch.float64)
+    assert math.isnan(kl(lost, lost))
+    assert math.isnan(jensen_shannon(lost, lost))
+    assert math.isnan(kl_from_uniform(counts=lost))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
+from benchmarks.metrics.common.undefined import Undefined
 from benchmarks.metrics.frechet import frechet_distance, infinite, score
 
 
@@ -78,6 +79,45 @@ def test_fewer_samples_than_dimensions_is_exact() -> None:
     assert frechet_distance(real=real @ turn.T, fake=fake @ turn.T) == pytest.approx(expected, rel=1e-6)
 
 
+def corners(scales: Tensor) -> Tensor:
+    """The corners of a box: the covariance (ddof = 1) is exactly the squared half sides, times n / (n - 1)."""
+    return torch.cartesian_prod(*(torch.tensor([-1.0, 1.0], dtype=torch.float64),) * len(scales)) * scales
+
+
+def test_a_large_spread_in_one_direction_takes_no_digits_from_the_others() -> None:
+    """(1e5 - 1e5)^2 + 7 (3 - 1)^2, times 256/255; what is left is 1e10, the sum of squares, to float64's 16 digits."""
+    real, fake = (corners(torch.tensor([1e5] + 7 * [side], dtype=torch.float64)) for side in (1, 3))
+    turn = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
+    found = frechet_distance(real=real @ turn.T, fake=fake @ turn.T)
+    assert found == pytest.approx(28.109803921568627, abs=1e10 * 16 * 2**-52)
+    assert pytest.approx(7 * (3 - 1) ** 2 * 256 / 255, rel=1e-15) == 28.109803921568627
+
+
+def test_a_wide_feature_hides_no_change_in_narrow_ones() -> None:
+    """23 features whose s.d. goes from 1 to 1.1 beside one of 2e4: 23 x 0.1^2."""
+    wide = torch.tensor([2e4] + 23 * [1.0], dtype=torch.float64)
+    narrow = torch.tensor([2e4] + 23 * [1.1], dtype=torch.float64)
+    found = frechet_distance(real=white(500, 24, 0) * wide, fake=white(400, 24, 1) * narrow)
+    assert found == pytest.approx(0.23, abs=4e8 * 16 * 2**-52)
+
+
+@pytest.mark.parametrize("n", [5, 50])
+def test_large_numbers_keep_their_digits_until_their_squares_overflow(n: int) -> None:
+    real, fake = white(n, 5, 0), white(n, 5, 1) * 2
+    found = frechet_distance(real=1e140 * real, fake=1e140 * fake)
+    assert found == pytest.approx(1e280 * frechet_distance(real=real, fake=fake), rel=1e-9)
+    with pytest.raises(Undefined, match=r"fake reaches .*e\+200, whose square overflows: give numbers up to 1e"):
+        frechet_distance(real=real, fake=1e200 * fake)
+
+
+@pytest.mark.parametrize("n", [9000, 20_000])
+def test_blocks_of_samples_make_no_difference(n: int) -> None:
+    rng = torch.Generator().manual_seed(1)
+    real, fake = (torch.randn(n, 3, generator=rng) @ torch.randn(3, 3, generator=rng) for _ in range(2))
+    theirs = fid_statistics_to_metric(fid_features_to_statistics(real), fid_features_to_statistics(fake), False)
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+
+
 def test_few_real_and_many_generated_samples() -> None:
     rng = torch.Generator().manual_seed(4)
     real, fake = torch.randn(12, 20, generator=rng).double(), torch.randn(500, 20, generator=rng).double()
@@ -130,13 +170,6 @@ def test_a_shift_is_left_by_the_extrapolation() -> None:
     real, fake = torch.randn(20_000, 4, generator=rng), torch.randn(20_000, 4, generator=rng) + 1
     distance = frechet_distance(real=real, fake=fake)
     assert infinite(distance, real=real, fake=fake) == pytest.approx(4, abs=0.1)
-
-
-def test_the_extrapolation_does_not_hang_on_the_order() -> None:
-    rng = torch.Generator().manual_seed(9)
-    real, fake = torch.randn(200, 8, generator=rng), torch.randn(150, 8, generator=rng)
-    order = torch.randperm(200, generator=rng)
-    assert infinite(1.0, real=real[order], fake=fake) == pytest.approx(infinite(1.0, real=real, fake=fake), rel=1e-9)
 
 
 def test_too_few_samples_are_not_extrapolated() -> None:

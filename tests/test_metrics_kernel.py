@@ -55,7 +55,6 @@ def test_the_order_of_samples_does_not_matter() -> None:
     assert kernel_distance(real=real[order], fake=fake) == pytest.approx(
         kernel_distance(real=real, fake=fake), rel=1e-6
     )
-    assert torch.allclose(subset_distances(real=real[order], fake=fake), subset_distances(real=real, fake=fake))
 
 
 def test_fresh_data_score_zero_on_average() -> None:
@@ -89,9 +88,27 @@ def test_a_judges_features_are_not_inceptions() -> None:
     real, fake = CASES["another scale"]()
     given = {"real_features": real, "fake_features": fake, "real_inception": None, "fake_inception": None}
     judged, points = kernel.score(features_of="judge", **given), kernel.score(features_of="coordinates", **given)
-    assert judged["kjd"] == kernel_distance(real=real, fake=fake)
     assert judged["kid"] is judged["kid_sd"] is None
+    rms = real.square().mean().sqrt()
+    assert judged["kjd"] == pytest.approx(by_definition(real / rms, fake / rms), rel=1e-5)
     assert set(points.values()) == {None}
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+def test_kjd_has_no_unit_and_kid_is_as_published(unit: float) -> None:
+    """Two values +-r: k = (xy / r^2 + 1)^3 is 0 within each set and 8, 0, 0, 8 between them, so 0 + 0 - 2 x 4."""
+    x = unit * torch.tensor([[1.0], [-1.0]])
+    found = kernel.score(
+        real_features=x, fake_features=x.clone(), features_of="judge", real_inception=x, fake_inception=x.clone()
+    )
+    assert found["kjd"] == pytest.approx(-8)
+    within, between = (1 - unit**2) ** 3, ((1 + unit**2) ** 3 + (1 - unit**2) ** 3) / 2
+    assert found["kid"] == pytest.approx(2 * within - 2 * between, rel=1e-5)
+
+
+def test_features_without_a_scale_are_refused() -> None:
+    with pytest.raises(ValueError, match="every feature of real is 0"):
+        kernel.scaled(real=torch.zeros(4, 3), fake=draw(4, 3, 0))
 
 
 def test_together_is_each_alone() -> None:

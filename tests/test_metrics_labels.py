@@ -17,13 +17,20 @@ def test_classes_and_divergence_of_known_histograms() -> None:
 
 
 def test_unequal_classes_of_the_data_are_no_fault_of_the_model() -> None:
+    """But for the one image that is spread evenly: 90.5 and 10.5 of 101."""
     real, fake = torch.tensor([0] * 90 + [1] * 10), torch.tensor([0] * 9 + [1])
-    assert judged_modes.score(fake_labels=fake, classes=2, real_labels=real)["class_kl"] == pytest.approx(0, abs=1e-12)
+    expected = 0.9 * math.log(0.9 * 101 / 90.5) + 0.1 * math.log(0.1 * 101 / 10.5)
+    found = judged_modes.score(fake_labels=fake, classes=2, real_labels=real)["class_kl"]
+    assert found == pytest.approx(expected) and found < 1e-3
 
 
-def test_an_infinite_divergence_is_no_number() -> None:
+def test_a_class_without_held_out_images_costs_much_and_not_infinity() -> None:
+    """Left out of a mean over seeds, the worst would make a model better."""
     values = judged_modes.score(fake_labels=torch.tensor([0, 1]), classes=2, real_labels=torch.tensor([0, 0]))
-    assert values == {"classes_covered": 2, "class_kl": None}
+    expected = math.log(0.5 * 3 / 2.5) / 2 + math.log(0.5 * 3 / 0.5) / 2
+    assert values == {"classes_covered": 2, "class_kl": pytest.approx(expected)}
+    worst = judged_modes.score(fake_labels=torch.tensor([1, 1]), classes=2, real_labels=torch.tensor([0, 0]))
+    assert worst["class_kl"] == pytest.approx(math.log(2 * 3))
 
 
 def test_a_second_draw_meets_the_floor() -> None:

@@ -49,10 +49,11 @@ def test_one_mode_is_log_k_from_uniform() -> None:
     assert kl_from_uniform(counts=torch.tensor([5, 5, 5, 5])) == 0
 
 
-def test_no_high_quality_sample_covers_nothing_and_has_no_divergence() -> None:
+def test_no_high_quality_sample_covers_nothing_and_has_the_largest_divergences() -> None:
     values = score(fake=torch.full((10, 2), 9.0), centres=CENTRES, sigma=SIGMA)
     assert values["modes"] == values["high_quality"] == 0
-    assert values["reverse_kl"] is values["reverse_kl_all"] is None
+    assert values["reverse_kl"] == values["reverse_kl_all"] == pytest.approx(math.log(8))
+    assert values["modes_js"] == values["modes_js_all"] == pytest.approx(math.log(2))
 
 
 def test_the_literature_counts_the_first_2500() -> None:
@@ -87,7 +88,6 @@ def test_js_of_modes_is_bounded_and_known() -> None:
     one_of_two = (math.log(4 / 3) + math.log(2 / 3) / 2 + math.log(2) / 2) / 2
     assert js_from_uniform(counts=torch.tensor([7, 0])) == pytest.approx(one_of_two)
     assert js_from_uniform(counts=torch.tensor([5] + [0] * 10_000)) == pytest.approx(math.log(2), abs=1e-3)
-    assert js_from_uniform(counts=torch.tensor([0, 0])) is None
 
 
 def test_a_perfect_sampler_meets_the_floor_of_js() -> None:

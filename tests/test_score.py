@@ -224,3 +224,17 @@ def test_a_cell_is_exported_by_its_seed(tmp_path: Path, command: Command, monkey
     data.save(Splits(Split(x), Split(x[3:]), Split(x[:3]), levels=17), Path("artifacts/digits/data/data.pt"))
     assert command(export, "digits", "test", "--to", "test", "--format", "npz")[0] == 0
     assert torch.allclose(sets.read(Path("test/samples.npz")).x, sets.read(folder / "2.npz").x[:3], atol=0.005)
+
+
+def test_what_has_no_value_says_why(tmp_path: Path) -> None:
+    """Three samples have a Frechet distance and no ball that reaches to a fifth neighbour."""
+    real, fake = saved(tmp_path / "real.npz", levels(40, 0)), saved(tmp_path / "fake.npz", levels(3, 1))
+    paths = {"real": real, "fake": fake}
+    result = score.score(paths, "pixels", QUICK)
+    why = "fake holds too few samples, 3: give 6 or more"
+    assert {column.name for column, _ in result.values} == {"fd"}
+    assert result.reasons == dict.fromkeys(("precision", "recall", "density", "coverage"), why)
+    assert f"precision: n/a, since {why}." in score.as_text(paths, result)
+    assert json.loads(score.as_json(paths, result))["reasons"]["recall"] == why
+    with pytest.raises(ValueError, match=rf"nothing of manifold can be computed from these sets: {why}"):
+        score.score(paths, "pixels", ["manifold"])

@@ -2,14 +2,19 @@
 
 A metric file defines `COLUMNS`, and `score`, whose keywords say what evidence it needs and whose keys are the columns'
 names. Evidence that a model cannot give arrives as None, and the columns that need it are None: printed n/a, never 0.
+So are those of a metric that raises `Undefined`, as for too few samples, and any value that is not finite; the reason
+is kept, and the other metrics go on. Evidence that is wrong, as by a NaN in it, is refused with a ValueError.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
+
+from benchmarks.metrics.common.undefined import Undefined
 
 EVIDENCE = {
     "real": "(n, *shape) the reference as a model sees it, float32: test data, others for each seed, as many as `fake`",
@@ -95,10 +100,30 @@ def needs(chosen: Iterable[str]) -> set[str]:
     return {key for name in chosen for key in signature(load(name).score).parameters}
 
 
+class Found(NamedTuple):
+    values: dict[str, float | None]  # of every column of the chosen metrics
+    reasons: dict[str, str]  # of columns without a value, where there is more to say than that evidence is missing
+
+
 def evaluate(chosen: Iterable[str], evidence: Mapping[str, Any]) -> dict[str, float | None]:
     """The values of every column of the chosen metrics; each metric is passed the evidence that it names."""
-    values: dict[str, float | None] = {}
+    return evaluated(chosen, evidence).values
+
+
+def evaluated(chosen: Iterable[str], evidence: Mapping[str, Any]) -> Found:
+    """The same, and why some are None."""
+    found = Found({}, {})
     for name in chosen:
-        score = load(name).score
-        values |= score(**{key: evidence.get(key) for key in signature(score).parameters})
-    return values
+        metric = load(name)
+        given = {key: evidence.get(key) for key in signature(metric.score).parameters}
+        try:
+            values = metric.score(**given)
+        except Undefined as reason:
+            values = {column.name: None for column in metric.COLUMNS}
+            found.reasons.update(dict.fromkeys(values, str(reason)))
+        for column, value in values.items():
+            if value is not None and not math.isfinite(value):
+                values[column] = None
+                found.reasons[column] = f"comes out as {value}: numbers overflow on the way"
+        found.values.update(values)
+    return found

@@ -7,7 +7,6 @@ Departure: the classifier is a support vector machine with the kernel exp(-|x - 
 on 2,000 samples at most and tested on 2,000 at most, by lot.
 """
 
-import torch
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 from torch import Tensor
@@ -45,8 +44,7 @@ def classification_accuracy(*, real: Tensor, true_labels: Tensor, fake: Tensor, 
     for name, x, labels in (("real", real, true_labels), ("fake", fake, given_labels)):
         if labels.shape != x.shape[:1]:
             raise ValueError(f"{len(x)} {name} samples need a label each, not labels of shape {tuple(labels.shape)}")
-    taught = draw(torch.cat([fake, given_labels[:, None].to(fake)], dim=1), SAMPLES)
-    asked = draw(torch.cat([real, true_labels[:, None].to(real)], dim=1), SAMPLES)
+    taught, asked = draw(fake, SAMPLES), draw(real, SAMPLES)
     truth, lesson = true_labels[asked].cpu().numpy(), given_labels[taught].cpu().numpy()
     if (lesson == lesson[0]).all():  # nothing to tell apart
         return float((truth == lesson[0]).mean())

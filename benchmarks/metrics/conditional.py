@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.metrics import Column
+from benchmarks.metrics.common.checks import check_points
+from benchmarks.metrics.common.occupancy import nearest_mode
 
 COLUMNS = (
     Column(
@@ -28,7 +30,8 @@ def score(
     *, given_labels: Tensor | None, fake_labels: Tensor | None, fake: Tensor | None, centres: Tensor | None
 ) -> dict[str, float | None]:
     if fake_labels is None and fake is not None and centres is not None:
-        fake_labels = torch.cdist(fake, centres.to(fake)).argmin(1)
+        check_points("fake", fake)
+        fake_labels = nearest_mode(fake, centres)[1]
     if given_labels is None or fake_labels is None:
         return {"label_match": None, "labels_obeyed": None}
     return {

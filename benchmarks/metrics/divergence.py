@@ -66,7 +66,7 @@ def divergences(*, fake: Tensor, centres: Tensor, sigma: float) -> Divergences:
     empty = (1 - truth.sum()).clamp_min(0).view(1)
     with_truth = torch.logaddexp(counts.log(), log_truth)  # over n + 1: an empty cell's is the truth's own
     return Divergences(
-        max(0.0, (truth * (log_truth - with_truth)).sum().item() + math.log(len(fake) + 1)),
+        ((truth * (log_truth - with_truth)).sum() + math.log(len(fake) + 1)).clamp_min(0).item(),
         kl((counts / len(fake)).log(), log_truth),
         jensen_shannon(torch.cat([truth, empty]), torch.cat([counts, torch.zeros_like(empty)])),
     )
@@ -74,7 +74,7 @@ def divergences(*, fake: Tensor, centres: Tensor, sigma: float) -> Divergences:
 
 def kl(log_p: Tensor, log_q: Tensor) -> float:
     """KL(p || q) of log shares (C,)."""
-    return max(0.0, (log_p.exp() * (log_p - log_q)).sum().item())
+    return (log_p.exp() * (log_p - log_q)).sum().clamp_min(0).item()
 
 
 def log_mass(*, cells: Tensor, size: float, centres: Tensor, sigma: float) -> Tensor:

@@ -17,6 +17,7 @@ from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_images, check_pair
 from benchmarks.metrics.common.draw import draw
 from benchmarks.metrics.common.similarity import ssim
+from benchmarks.metrics.common.undefined import Undefined
 
 SAMPLES = 1000
 
@@ -28,8 +29,8 @@ COLUMNS = (
     ),
     Column(
         "pair_ssim", "SSIM of pairs", None, 3, main=False,
-        note="Mean structural similarity (one scale, 7x7 window) of 500 pairs of generated images, of any class; "
-        "higher is less diverse.",
+        note="Mean structural similarity (one scale, 7x7 window) of 500 pairs of generated images on [0, 1], of any "
+        "class; higher is less diverse.",
     ),
 )  # fmt: skip
 
@@ -66,7 +67,7 @@ def pair_ssim(*, fake: Tensor) -> float:
     """Mean structural similarity of pairs of images (n, C, H, W), each image in one pair at most."""
     check_images("fake", fake)
     if len(fake) < 2:
-        raise ValueError("fake holds one image: give 2 or more")
+        raise Undefined("fake holds one image: give 2 or more")
     chosen = fake[draw(fake, SAMPLES)]
     half = len(chosen) // 2
     return ssim(chosen[:half], chosen[half : 2 * half])

@@ -21,10 +21,10 @@ from benchmarks.metrics.reconstruction import psnr
 MEASURES = {  # the other part, its label, what it is, and decimals
     "psnr": ("PSNR", f"PSNR in dB of the mean of {DRAWS} draws", 2),
     "psnr_best": (f"PSNR, best of {DRAWS}", f"PSNR in dB of each image's best of {DRAWS} draws", 2),
-    "ssim": ("SSIM", f"Structural similarity (7x7 window) of the mean of {DRAWS} draws", 3),
+    "ssim": ("SSIM", f"Structural similarity on [0, 1] (7x7 window) of the mean of {DRAWS} draws", 3),
     "ssim_best": (
         f"SSIM, best of {DRAWS}",
-        f"Structural similarity (7x7 window) of each image's best of {DRAWS} draws",
+        f"Structural similarity on [0, 1] (7x7 window) of each image's best of {DRAWS} draws",
         3,
     ),
 }

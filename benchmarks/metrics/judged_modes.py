@@ -4,7 +4,8 @@ As on Stacked MNIST: T. Che, Y. Li, A. P. Jacob, Y. Bengio, W. Li, "Mode Regular
 2017, arXiv:1612.02136, and Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018,
 arXiv:1712.04086. A class is covered by one image or more.
 Departure: the reference is the judge's labels of the held-out images, not uniform classes, so that neither unequal
-classes nor the judge's own mistakes count against a model.
+classes nor the judge's own mistakes count against a model. One more held-out image is counted, spread evenly over the
+classes, so that a class that no held-out image has costs log K(N + 1) and not infinity.
 """
 
 import torch
@@ -21,8 +22,8 @@ COLUMNS = (
     Column(
         "class_kl", "KL(classes)", "lower", 4, main=False,
         note="KL of the judge's labels of generated from those of held-out images, nats; fresh real images score about "
-        "(K-1)/2 (1/n + 1/N) for K classes, n generated and N held-out. n/a where it is infinite: a class is "
-        "generated that no held-out image has.",
+        "(K-1)/2 (1/n + 1/N) for K classes, n generated and N held-out. One more held-out image is spread evenly, so "
+        "that it is finite, log K(N+1) at most.",
     ),
 )  # fmt: skip
 
@@ -40,10 +41,7 @@ def histogram(*, name: str, labels: Tensor, classes: int) -> Tensor:
     return torch.bincount(labels, minlength=classes)
 
 
-def kl_divergence(*, real: Tensor, fake: Tensor) -> float | None:
-    """KL(fake || real) of two histograms in nats, 0 log 0 = 0; None where it is infinite."""
-    q, p = real.double() / real.sum(), fake.double() / fake.sum()
-    if (q[p > 0] == 0).any():
-        return None
-    seen = p > 0
-    return max(0.0, (p[seen] * (p[seen] / q[seen]).log()).sum().item())
+def kl_divergence(*, real: Tensor, fake: Tensor) -> float:
+    """KL(fake || real) of two histograms (K,) in nats, 0 log 0 = 0; one more real sample is spread over all bins."""
+    q, p = (real.double() + 1 / len(real)) / (real.sum() + 1), fake.double() / fake.sum()
+    return (torch.xlogy(p, p) - p * q.log()).sum().clamp_min(0).item()

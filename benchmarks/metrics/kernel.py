@@ -4,8 +4,11 @@ M. Binkowski, D. J. Sutherland, M. Arbel, A. Gretton, "Demystifying MMD GANs", 2
 inception distance: k(x, y) = (x'y / D + 1)^3, and the unbiased U-statistic, which is 0 on average for fresh data and so
 falls below 0 half the time. The column's name says whose features they are: `kid` is of Inception's only, `kjd` of the
 judge's.
+`kid` is as published, of features as they are: its values compare with other papers' (times 1,000 in some). `kjd` is of
+features divided by the root mean square of all held-out ones, D numbers each, since a judge's have no scale of their
+own and the distance grows with its sixth power.
 Departure: the main value takes every pair of samples, not random subsets; the subsets, whose mean and deviation are
-stated beside it, are ten disjoint tenths of both sets, drawn by what the samples are and not by where they stand.
+stated beside it, are ten disjoint tenths of both sets, drawn by lot.
 Values are summed in float64 less the kernel of the real mean with itself, so that features far from the origin do not
 cancel; the products come from float32, whose rounding leaves about seven digits.
 """
@@ -17,20 +20,25 @@ from benchmarks.metrics import Column, Direction
 from benchmarks.metrics.common.checks import check_pair
 from benchmarks.metrics.common.draw import draw
 from benchmarks.metrics.common.neighbours import BLOCK, Block, Cloud, blocks, clouds
+from benchmarks.metrics.common.undefined import Undefined
 
 SUBSETS = 10
 
 _WAYS: tuple[tuple[str, str, Direction | None, str], ...] = (
-    ("", "", "lower", "Squared MMD of {} features, cubic kernel, unbiased over all pairs; below 0 half the time for "
+    ("", "", "lower", "Squared MMD of {}, cubic kernel, unbiased over all pairs; below 0 half the time for "
      "fresh data."),
-    ("_subsets", ", subsets", "lower", "Mean of the same over ten disjoint tenths of both sets, {} features; n/a with "
+    ("_subsets", ", subsets", "lower", "Mean of the same over ten disjoint tenths of both sets, {}; n/a with "
      "fewer than 20 samples."),
-    ("_sd", ", s.d.", None, "Standard deviation of the same over the ten tenths, {} features."),
+    ("_sd", ", s.d.", None, "Standard deviation of the same over the ten tenths, {}; n/a with fewer than 20 "
+     "samples."),
 )  # fmt: skip
 
 COLUMNS = tuple(
     Column(f"{name}{suffix}", f"{label}{part}", direction, 5, main=False, note=note.format(whose))
-    for name, label, whose in (("kjd", "KJD", "the judge's"), ("kid", "KID", "Inception's"))
+    for name, label, whose in (
+        ("kjd", "KJD", "the judge's features scaled to a root mean square of 1 of the held-out ones"),
+        ("kid", "KID", "Inception's features as they are"),
+    )
     for suffix, part, direction, note in _WAYS
 )
 
@@ -43,9 +51,10 @@ def score(
     real_inception: Tensor | None,
     fake_inception: Tensor | None,
 ) -> dict[str, float | None]:
-    if features_of != "judge":
-        real_features = fake_features = None
-    return _values("kjd", real_features, fake_features) | _values("kid", real_inception, fake_inception)
+    judged: tuple[Tensor | None, Tensor | None] = (None, None)
+    if features_of == "judge" and real_features is not None and fake_features is not None:
+        judged = scaled(real=real_features, fake=fake_features)
+    return _values("kjd", *judged) | _values("kid", real_inception, fake_inception)
 
 
 def _values(name: str, real: Tensor | None, fake: Tensor | None) -> dict[str, float | None]:
@@ -54,6 +63,15 @@ def _values(name: str, real: Tensor | None, fake: Tensor | None) -> dict[str, fl
     whole, parts = kernel_distance(real=real, fake=fake), subset_distances(real=real, fake=fake)
     mean, sd = (None, None) if parts is None else (parts.mean().item(), parts.std().item())
     return {name: whole, f"{name}_subsets": mean, f"{name}_sd": sd}
+
+
+def scaled(*, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sets over the root mean square of all numbers in the real one."""
+    check_pair(real=real, fake=fake, least=2)
+    rms = real.double().square().mean().sqrt()
+    if rms == 0:
+        raise Undefined("every feature of real is 0: features without a scale have no kernel distance")
+    return real.double() / rms, fake.double() / rms
 
 
 def kernel_distance(*, real: Tensor, fake: Tensor, block: int = BLOCK) -> float:

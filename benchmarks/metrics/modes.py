@@ -7,7 +7,8 @@ one: Z. Lin et al., "PacGAN: The power of two samples in generative adversarial 
 samples as there. Samples of the truth itself score 1 - exp(-9/2) = 98.89 % high quality in two dimensions, and a
 reverse KL of about (K - 1) / 2n for K modes and n samples.
 Departure: the same on all samples given; modes with 20 samples or more, which a few strays do not cover; and the
-Jensen-Shannon divergence of the same histograms, which is bounded and blames a missing mode less.
+Jensen-Shannon divergence of the same histograms, which is bounded and blames a missing mode less. A histogram without
+any sample has no shares: it gets the bound of either, log K and log 2, so that the worst models are not left out.
 """
 
 from torch import Tensor
@@ -38,12 +39,12 @@ def _columns(suffix: str, which: str, n: str, main: bool) -> tuple[Column, ...]:
         Column(
             f"reverse_kl{suffix}", f"Reverse KL{which}", "lower", 4, main=main,
             note=f"KL of the high-quality samples over the modes from uniform, nats, among {n}; "
-            f"samples of the truth score about {floor}. n/a where no sample is of high quality.",
+            f"samples of the truth score about {floor}. Its bound log K where no sample is of high quality.",
         ),
         Column(
             f"modes_js{suffix}", f"JS of modes{which}", "lower", 4, main=False,
             note=f"Jensen-Shannon divergence of the same histogram and the uniform one, nats, among {n}; at most "
-            "log 2 = 0.6931, and about (K-1)/8n for samples of the truth.",
+            "log 2 = 0.6931, as where no sample is of high quality; about (K-1)/8n for samples of the truth.",
         ),
     )  # fmt: skip
 

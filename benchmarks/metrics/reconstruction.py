@@ -11,9 +11,10 @@ from torch import Tensor
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_images
 from benchmarks.metrics.common.draw import draw
-from benchmarks.metrics.common.similarity import RANGE, ssim
+from benchmarks.metrics.common.similarity import ssim
 
 SAMPLES = 2000  # images whose structural similarity is taken
+PEAK = 2.0  # of pixels in [-1, 1]
 BEST = 100.0  # dB
 
 COLUMNS = (
@@ -29,7 +30,8 @@ COLUMNS = (
     ),
     Column(
         "ssim", "SSIM", "higher", 3, main=False,
-        note="Structural similarity of reconstructed held-out images (7x7 window), mean over images, at most 2,000.",
+        note="Structural similarity of reconstructed held-out images on [0, 1] (7x7 window), mean over images, at "
+        "most 2,000.",
     ),
 )  # fmt: skip
 
@@ -61,4 +63,4 @@ def squared_error(*, real: Tensor, reconstructed: Tensor) -> Tensor:
 
 def psnr(*, error: Tensor) -> float:
     """Mean over images of the PSNR that their mean squared errors (n,) amount to, dB."""
-    return (10 * (RANGE**2 / error).log10()).clamp_max(BEST).mean().item()
+    return (10 * (PEAK**2 / error).log10()).clamp_max(BEST).mean().item()

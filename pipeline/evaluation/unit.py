@@ -77,7 +77,8 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         evidence.save_samples(samples, unit.seed, resident, found)
         uses.save(samples, unit.seed, resident, found)
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
-        row |= metrics.evaluate(chosen, found)
+        values, reasons = metrics.evaluated(chosen, found)
+        row |= {**values, "reasons": reasons}
         row |= {key: found.get(key) for key in ("estimator", "given", "task")}
     return row, found, view
 

@@ -48,6 +48,7 @@ class Result(NamedTuple):
     shapes: dict[str, list[int]]  # of each set
     features: str
     values: list[tuple[metrics.Column, float]]
+    reasons: dict[str, str]  # of columns that have no value
 
 
 def main() -> None:
@@ -75,14 +76,15 @@ def score(paths: dict[str, Path], extractor: str, chosen: list[str]) -> Result:
     try:
         check_alike(sets)
         used = opened(extractor, sets["real"].x)
-        values = metrics.evaluate(chosen, evidence(sets, used))
+        values, reasons = metrics.evaluated(chosen, evidence(sets, used))
     except ValueError as error:
         named = ", ".join(f"{what} is {path}" for what, path in paths.items())
         raise ValueError(f"{error} ({named})") from error
     found = [(column, value) for column in columns if (value := values[column.name]) is not None]
     if not found:
-        raise ValueError(f"nothing of {', '.join(chosen)} can be computed from these sets; leave --metrics out for all")
-    return Result({what: list(samples.x.shape) for what, samples in sets.items()}, used.name, found)
+        why = "; ".join(dict.fromkeys(reasons.values())) or "leave --metrics out for all"
+        raise ValueError(f"nothing of {', '.join(chosen)} can be computed from these sets: {why}")
+    return Result({what: list(samples.x.shape) for what, samples in sets.items()}, used.name, found, reasons)
 
 
 def check_alike(sets: dict[str, Samples]) -> None:
@@ -149,7 +151,8 @@ def as_text(paths: dict[str, Path], result: Result) -> str:
     wide, right = (max(map(len, cells)) for cells in zip(*rows, strict=True))
     lines += [f"{name:{wide}}  {value:>{right}}" for name, value in rows]
     notes = [fill(f"{column.label}: {column.note}", 120, subsequent_indent="  ") for column, _ in result.values]
-    return "\n".join([*lines, "", *notes])
+    missing = [fill(f"{name}: n/a, since {reason}.", 120) for name, reason in result.reasons.items()]
+    return "\n".join([*lines, "", *notes, *missing])
 
 
 def as_json(paths: dict[str, Path], result: Result) -> str:
@@ -157,6 +160,7 @@ def as_json(paths: dict[str, Path], result: Result) -> str:
         "sets": {what: {"path": str(paths[what]), "shape": shape} for what, shape in result.shapes.items()},
         "features": result.features,
         "scores": {column.name: value for column, value in result.values},
+        "reasons": result.reasons,
         "columns": [column._asdict() for column, _ in result.values],
     }
     return json.dumps(content, indent=1)

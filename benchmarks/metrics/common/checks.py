@@ -1,7 +1,17 @@
-"""Refuse evidence that no metric can be computed from, in one line that says which set is at fault."""
+"""Refuse evidence that no metric can be computed from, in one line that says which set is at fault.
+
+What is wrong is a ValueError; too few samples, and such as are too large, are one of its kinds, `Undefined`, which lets
+other metrics go on.
+"""
+
+import math
 
 import torch
 from torch import Tensor
+
+from benchmarks.metrics.common.undefined import Undefined
+
+LARGE = 1e150  # samples beyond it have squares, or sums of such, that overflow in float64
 
 
 def check_pair(*, real: Tensor, fake: Tensor, least: int) -> None:
@@ -14,7 +24,7 @@ def check_sets(sets: dict[str, Tensor], *, least: int) -> None:
     for name, points in sets.items():
         check_points(name, points)
         if len(points) < least:
-            raise ValueError(f"{name} holds too few samples, {len(points)}: give {least} or more")
+            raise Undefined(f"{name} holds too few samples, {len(points)}: give {least} or more")
     (first, points), *others = sets.items()
     for name, other in others:
         if points.shape[1] != other.shape[1]:
@@ -38,9 +48,12 @@ def check_points(name: str, points: Tensor) -> None:
         raise ValueError(f"{name} has the shape {tuple(points.shape)}: give (samples, dimensions)")
     if points.numel() == 0:
         raise ValueError(f"{name} is empty: its shape is {tuple(points.shape)}")
-    if not torch.stack(points.aminmax()).isfinite().all():  # a NaN is both; no copy of a large set is made
+    most = torch.stack(points.aminmax()).abs().max().item()  # of a NaN it is NaN; no copy of a large set is made
+    if not math.isfinite(most):
         rows = (~points.isfinite()).any(dim=1).sum().item()
         raise ValueError(f"{name} is not finite (NaN or infinite) in {rows} of {len(points)} samples")
+    if most > LARGE:
+        raise Undefined(f"{name} reaches {most:g}, whose square overflows: give numbers up to {LARGE:g}")
 
 
 def check_mixture(*, fake: Tensor, centres: Tensor, sigma: float) -> None:

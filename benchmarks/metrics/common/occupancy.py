@@ -12,10 +12,15 @@ FIRM = 20  # high-quality samples that cover a mode for certain
 def occupancy(*, fake: Tensor, centres: Tensor, sigma: float) -> Tensor:
     """How many high-quality samples are nearest to each centre."""
     check_mixture(fake=fake, centres=centres, sigma=sigma)
-    counts = torch.zeros(len(centres), dtype=torch.int64, device=fake.device)
-    for part in fake.split(max(1, 2**22 // len(centres))):
+    far, mode = nearest_mode(fake, centres)
+    return mode[far < RADIUS * sigma].bincount(minlength=len(centres))
+
+
+def nearest_mode(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """The distance of each of x (n, D) to the nearest of centres (K, D), float64, and which that is."""
+    found = [
         # by differences, not by products: these cancel far from the origin
-        distance = torch.cdist(part.double(), centres.double(), compute_mode="donot_use_mm_for_euclid_dist")
-        near, mode = distance.min(dim=1)  # (n, K) -> (n,)
-        counts += torch.bincount(mode[near < RADIUS * sigma], minlength=len(centres))
-    return counts
+        torch.cdist(part.double(), centres.double(), compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
+        for part in x.split(max(1, 2**22 // len(centres)))
+    ]
+    return torch.cat([near for near, _ in found]), torch.cat([mode for _, mode in found])
