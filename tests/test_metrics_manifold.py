@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from benchmarks.metrics.common import neighbours
-from benchmarks.metrics.manifold import Manifold, manifold, score
+from benchmarks.metrics.manifold import Manifold, Sight, manifold, score
 
 
 def by_definition(real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5) -> Manifold:
@@ -73,6 +73,34 @@ def test_clumps_take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
     taken.clear()
     neighbours.nearest(draw(300, 64, 0), 5)
     assert not taken
+
+
+@pytest.mark.parametrize("case", ["ties on a lattice", "one dimension", "six samples", "copies", "nearer and nearer"])
+def test_trees_and_products_find_the_same(case: str) -> None:
+    """In few dimensions no pairs are gone through, unless someone asks to see them."""
+    more = {
+        "copies": lambda: (draw(40, 2, 0)[torch.arange(120) % 40], draw(40, 2, 0)[torch.arange(90) % 30]),
+        "nearer and nearer": lambda: tuple(draw(200, 2, seed).sort(dim=0, descending=True).values for seed in (0, 1)),
+    }
+    real, fake = (CASES | more)[case]()
+    seen: list[neighbours.Block] = []
+    by_products = manifold(real=real, fake=fake, block=64, see=Sight(seen.append, seen.append, seen.append))
+    assert seen
+    assert manifold(real=real, fake=fake) == by_products == pytest.approx(by_definition(real, fake), abs=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(50, 64), (33, 97), (5, 3), (1, 1000)])
+@pytest.mark.parametrize("share", [0.0, 0.02, 1.0])
+def test_entries_within_a_limit_are_found_by_row_and_by_column(shape: tuple[int, int], share: float) -> None:
+    low = draw(*shape, 0)
+    for columns in (False, True):
+        turned = low.T if columns else low
+        limit = turned.quantile(share, dim=1) - (0.0 if share else 1.0)  # of no entry, of a few, of all
+        i, j, value = neighbours._below(low, limit, columns=columns)
+        wanted = (turned <= limit[:, None]).nonzero()
+        found = torch.stack([i, j], dim=1)
+        assert (i.diff() >= 0).all() and torch.equal(value, turned[i, j])
+        assert torch.equal(found[(found[:, 0] * turned.shape[1] + found[:, 1]).argsort()], wanted)
 
 
 @pytest.mark.parametrize("offset", [0.0, 30.0])

@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
 from benchmarks.metrics.common.draw import draw
-from benchmarks.metrics.common.neighbours import BLOCK, Cloud, blocks, clouds, nearest
+from benchmarks.metrics.common.neighbours import BLOCK, around, nearest
 from benchmarks.metrics.manifold import SAID, SAMPLES
 
 COLUMNS = (
@@ -45,26 +45,18 @@ def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict
 def clipped(*, real: Tensor, fake: Tensor, k: int = 5, block: int = BLOCK) -> tuple[float, float]:
     """Clipped density and coverage of (n, D) generated features, by (N, D) real ones."""
     check_pair(real=real, fake=fake, least=k + 1)
-    reach = nearest(real, k, size=block)[:, k - 1]  # (N,) squared
+    reach = nearest(real, k, size=block)[:, 0]  # (N,) squared
     small = reach.minimum(reach.sqrt().quantile(0.5).square())
-    cloud, other = clouds(real, fake)
-    _, balls = _counts(cloud, other, small, closed=True, size=block)
-    own = _counts(cloud, cloud, small, closed=True, size=block)[1] - 1  # each lies in its own
-    inside, _ = _counts(cloud, other, reach, closed=False, size=block)
+    balls, inside = (torch.zeros(len(x), dtype=torch.int64, device=x.device) for x in (fake, real))
+    for near, _ in around(real, fake, reach, size=block):
+        balls += near.within(small[near.i], closed=True)[1].bincount(minlength=len(fake))
+        inside += near.within(reach[near.i], closed=False)[0].bincount(minlength=len(real))
+    own = torch.full_like(inside, -1)  # each lies in its own
+    for near, _ in around(real, real, small, size=block):
+        own += near.within(small[near.i], closed=True)[1].bincount(minlength=len(real))
     good, fidelity, covered = (count.clamp_max(k).double().mean().item() / k for count in (own, balls, inside))
     shares = np.linspace(0, 1, len(fake) + 1)
     return min(1.0, fidelity / good), float(np.interp(covered, expected(len(real), len(fake), k), shares))
-
-
-def _counts(a: Cloud, b: Cloud, reach: Tensor, *, closed: bool, size: int) -> tuple[Tensor, Tensor]:
-    """How many of b lie in the ball of each of a, (N,), and in how many balls each of b lies, (n,)."""
-    in_ball, of_sample = (torch.zeros(len(x.points), dtype=torch.int64, device=reach.device) for x in (a, b))
-    for pairs in blocks(a, b, size=size):
-        near = pairs.near(reach[pairs.rows, None])
-        i, j = near.within(reach[near.i], closed=closed)
-        in_ball += i.bincount(minlength=len(in_ball))
-        of_sample += j.bincount(minlength=len(of_sample))
-    return in_ball, of_sample
 
 
 def expected(real: int, fake: int, k: int) -> np.ndarray:

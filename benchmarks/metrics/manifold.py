@@ -12,7 +12,6 @@ expected coverage of 1 - prod_{i=1..k} (N-i)/(N+n-i) (Lemma 2).
 Departure: of larger sets a table takes 10,000 samples, by lot.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
 from benchmarks.metrics.common.draw import draw
-from benchmarks.metrics.common.neighbours import BLOCK, Block, blocks, clouds, nearest
+from benchmarks.metrics.common.neighbours import BLOCK, See, around, nearest
 
 SAMPLES = 10_000  # of each set, in a table
 SAID = "features: the judge's of images, the coordinates of points; at most 10,000 of each set"
@@ -56,12 +55,9 @@ class Manifold(NamedTuple):
 class Sight(NamedTuple):
     """Who is shown the blocks of pairs within either set and between them: a metric that can do with their products."""
 
-    real: Callable[[Block], None] = lambda pairs: None
-    fake: Callable[[Block], None] = lambda pairs: None
-    between: Callable[[Block], None] = lambda pairs: None
-
-
-BLIND = Sight()
+    real: See | None = None
+    fake: See | None = None
+    between: See | None = None
 
 
 def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
@@ -72,22 +68,22 @@ def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict
 
 
 def manifold(
-    *, real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, block: int = BLOCK, see: Sight = BLIND
+    *, real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, block: int = BLOCK, see: Sight | None = None
 ) -> Manifold:
     """All four from one pass over the pairs of (N, D) real and (n, D) generated features; `k` is that of precision."""
     check_pair(real=real, fake=fake, least=max(k, k_density) + 1)
-    reach = nearest(real, max(k, k_density), size=block, see=see.real)  # (N, k) squared
-    fake_reach = nearest(fake, k, size=block, see=see.fake)[:, k - 1]
-    real_reach, ball_reach = reach[:, k - 1], reach[:, k_density - 1]
+    see = see or Sight()
+    order = [k, k_density] if k <= k_density else [k_density, k]
+    reach = nearest(real, *order, size=block, see=see.real)  # (N, 2) squared
+    real_reach, ball_reach = (reach[:, order.index(rank)] for rank in (k, k_density))
+    (fake_reach,) = nearest(fake, k, size=block, see=see.fake).unbind(dim=1)
     precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
     recalled, covered = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
     hits = 0
-    for pairs in blocks(*clouds(real, fake), size=block):
-        see.between(pairs)
-        near = pairs.near(reach[pairs.rows, -1:], fake_reach[None, pairs.cols])
-        precise[near.within(real_reach[near.i], closed=True)[1]] = True
-        recalled[near.within(fake_reach[near.j], closed=True)[0]] = True
-        ball, _ = near.within(ball_reach[near.i], closed=False)
+    for of_real, of_fake in around(real, fake, reach[:, -1], fake_reach, size=block, see=see.between):
+        precise[of_real.within(real_reach[of_real.i], closed=True)[1]] = True
+        recalled[of_fake.within(fake_reach[of_fake.j], closed=True)[0]] = True
+        ball, _ = of_real.within(ball_reach[of_real.i], closed=False)
         covered[ball] = True
         hits += len(ball)
     shares = (flags.double().mean().item() for flags in (precise, recalled, covered))
