@@ -6,9 +6,11 @@ critic's generator. The three posteriors are that section's; `supervised` is sec
 beside a code, and the prior's code comes from the label's component of the mixture.
 
 Departure: the house's nets and Adam, as DCGAN (arXiv:1511.06434) sets it, in place of two layers of 1,000 ReLUs and
-SGD; one optimizer for both losses of the encoder; its non-saturating loss; a prior N(0, I) where the paper's figures on
-likelihood are of a wider one. The error is squared, summed over pixels. The paper draws its mixture of ten without
-numbers: these are ours, and a supervised mixture has a component for each class. All data are labelled, or none.
+SGD; its non-saturating loss; a prior N(0, I) where the paper's figures on likelihood are of a wider one. The error is
+squared, summed over pixels. One optimizer for both losses of the encoder, where the paper has one for each with a rate
+of its own: so the units of the data say what the error weighs beside the critic, and on points it weighs little. The
+paper draws its mixture of ten without numbers: these are ours, and a supervised mixture has a component for each class.
+All data are labelled, or none.
 """
 
 from __future__ import annotations

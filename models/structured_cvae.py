@@ -5,7 +5,9 @@ bound is equation 5, importance sampling 7, the GSNN 8, the hybrid 9; recurrent 
 seen: one quadrant is the lower left, two the left half, three all but the lower right. Nets: DCGAN's, arXiv:1511.06434.
 
 Departure: in the generation net features of x enter beside z, and p(y | x, z) follows the data's levels. The baseline's
-first guess stands for y before it and the prior net; it is trained beside them, not before. No noise in x; one scale.
+first guess stands for y before it and the prior net; it is trained beside them, not before, and on the half of the data
+that it is not asked about: asked about its own, it was trusted too far (on `digits` with half seen, 37.2 nats of what
+is hidden in training and 47.6 of held-out images; now 38.5 and 43.1). No noise in x; one scale.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from models.common import check, likelihoods, optimizers
+from models.common import check, optimizers
 from models.common.codes import DECODED_AT_ONCE, Code, importance_weighted
-from models.common.nets import Form, decoder, encoder
+from models.common.generation import Baseline, Generation
+from models.common.nets import Form, encoder
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -37,25 +40,6 @@ def seen_quadrants(spec: Spec, quadrants: int) -> Tensor:
 def divergence(q: Code, p: Code) -> Tensor:
     """KL(q | p), (B,) nats: in the units in which p is N(0, I)"""
     return Code((q.mean - p.mean) * (-0.5 * p.log_variance).exp(), q.log_variance - p.log_variance).kl()
-
-
-class Generation(nn.Module):
-    """p(y | x, z); without z it is the baseline."""
-
-    def __init__(self, spec: Spec, seen: Tensor, latent: int, *, nets: Form, width: int, depth: int) -> None:
-        super().__init__()
-        self.sight = encoder(spec, width, width=width, depth=depth, nets=nets)
-        self.decoder = decoder(spec, width + latent, width=width, depth=depth, nets=nets, bounded=False)
-        self.likelihood = likelihoods.of(spec)
-        self.hidden = nn.Buffer((~seen).flatten().nonzero().squeeze(1), persistent=False)  # (P,) indices
-
-    def log_prob(self, image: Tensor, features: Tensor, *z: Tensor) -> Tensor:
-        """(B, C, H, W), (B, width), (B, latent) -> (B,) nats of the image's hidden pixels"""
-        out = self.decoder(torch.cat([features, *z], 1))  # (B, C, H, W)
-        return self.likelihood.log_prob(*(pixels.flatten(2)[:, :, self.hidden] for pixels in (image, out)))
-
-    def mean(self, features: Tensor, *z: Tensor) -> Tensor:
-        return self.likelihood.mean(self.decoder(torch.cat([features, *z], 1)))  # (B, C, H, W)
 
 
 class Model(nn.Module):
@@ -84,7 +68,8 @@ class Model(nn.Module):
         coder = partial(encoder, spec, 2 * latent, width=width, depth=depth, nets=nets)
         generation = partial(Generation, spec, self.seen, width=width, depth=depth, nets=nets)
         self.recognition, self.prior = coder(), coder()
-        self.generation, self.baseline = generation(latent), generation(0) if recurrent else None
+        self.generation = generation(latent)
+        self.baseline = Baseline(partial(generation, 0), spec.levels) if recurrent else None
         self.alpha, self.importance, self.lr = alpha, importance, lr
         self.task = f"{quadrants} of 4 quadrants seen"
         self.conditional_estimator = f"{'importance sampling' if alpha else 'Monte Carlo'}, {importance} draws"
@@ -100,8 +85,8 @@ class Model(nn.Module):
     def baseline_move(self, batch: Batch) -> Losses:
         assert self.baseline  # or it would not move
         self.watched = {}
-        features = self.baseline.sight(torch.where(self.seen, batch.x, 0.0))
-        return {"baseline": -self.baseline.log_prob(batch.x, features).mean()}
+        x = torch.where(self.seen, batch.x, 0.0)
+        return {"baseline": -self.baseline.log_prob(batch.x, x).mean()}
 
     def hybrid_move(self, batch: Batch) -> Losses:
         features, prior = self.condition(batch.x)
@@ -119,7 +104,7 @@ class Model(nn.Module):
         """What follows from the seen pixels alone: (B, C, H, W) -> features (B, width), p(z | x) (B, latent) each"""
         x = torch.where(self.seen, image, 0.0)
         if self.baseline:
-            x = torch.where(self.seen, x, self.baseline.mean(self.baseline.sight(x)).detach())
+            x = torch.where(self.seen, x, self.baseline(x).detach())
         return self.generation.sight(x), Code(*self.prior(x).chunk(2, dim=1))
 
     def posterior(self, image: Tensor, prior: Code) -> Code:  # q(z | x, y), in a GSNN p(z | x)

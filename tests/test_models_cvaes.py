@@ -228,6 +228,23 @@ def test_the_first_guess_reaches_the_prior_and_learns_from_its_own_loss_only() -
     assert set(alone.optimizers()) == {"model"} and len(alone.moves(0)) == 1
 
 
+def test_a_guess_is_of_the_net_that_was_not_trained_on_the_datum() -> None:
+    model = structured().eval()  # BatchNorm would mix the data of a batch
+    image = images(40)
+    x = torch.where(LOWER_LEFT, image, 0.0)
+    white = (image[:, 0, LOWER_LEFT] > 0).sum(1)  # pixels of level 1 among those seen
+    odd = white % 2 == 1  # the twelve that are hidden are all of one level, whichever it is
+    assert torch.equal(model.baseline.odd(x), odd) and odd.any() and not odd.all()
+    nets = {False: model.baseline.of_even, True: model.baseline.of_odd}
+    for half, asked in nets.items():
+        guess = asked.mean(asked.sight(x))
+        assert torch.equal(model.baseline(x)[odd == half], guess[odd == half])
+        model.zero_grad()
+        model.baseline_move(Batch(image[odd == half]))["baseline"].backward()
+        assert all(weight.grad is None or not weight.grad.any() for weight in asked.parameters())
+        assert any(weight.grad.any() for weight in nets[not half].parameters())
+
+
 def test_the_ends_of_the_hybrid_are_its_parts() -> None:
     """Each objective from the same weights and the same chance, and the one between from all of them."""
     batch, parts = Batch(images(6)), {}
