@@ -27,7 +27,7 @@ ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a 
 CLASSES, SIDE, LEVELS = 4, 16, 5
 BY_LOT = {  # columns that divide even few samples, into halves or pairs, and so depend on their order
     "fjd_infinite", "fd_infinite", "fid_infinite", "kjd_subsets", "kjd_sd", "kid_subsets", "kid_sd", "ndb", "bins_js",
-    "c_t", "pair_ssim",
+    "c_t", "pair_ssim", "c2st_knn", "c2st_linear",
 }  # fmt: skip
 
 
