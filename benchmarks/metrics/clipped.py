@@ -7,8 +7,8 @@ over k and 1 at most; the mean is divided by what the real samples score in each
 Coverage: a real sample counts as the number of generated ones in its ball (<, at its full size), over k and 1 at most;
 the mean becomes the share of good samples, among samples that hit no ball, of which it would be the expectation. The
 mass of a ball is Beta(k, N - k), hence the count of m good samples in it is beta-binomial whatever the distribution.
-Departure: between whole numbers of good samples the share is interpolated, and it is of n and not of n + 1. Of larger
-sets a table takes 10,000 samples, by lot.
+Departure: between whole numbers of good samples the share is interpolated, and it is of n and not of n + 1. A
+table takes equally many samples of both sets, by lot, 10,000 of each at most.
 """
 
 import numpy as np
@@ -17,9 +17,8 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
-from benchmarks.metrics.common.draw import draw
 from benchmarks.metrics.common.neighbours import BLOCK, around, nearest
-from benchmarks.metrics.manifold import SAID, SAMPLES
+from benchmarks.metrics.manifold import SAID, SAMPLES, equally_many
 
 COLUMNS = (
     Column(
@@ -37,7 +36,7 @@ COLUMNS = (
 def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
     if real_features is None or fake_features is None:
         return {column.name: None for column in COLUMNS}
-    real, fake = (x[draw(x, SAMPLES)] for x in (real_features, fake_features))
+    real, fake = equally_many(real_features, fake_features, most=SAMPLES)
     density, coverage = clipped(real=real, fake=fake)
     return {"clipped_density": density, "clipped_coverage": coverage}
 

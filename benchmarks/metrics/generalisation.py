@@ -5,15 +5,14 @@ Assessing Generative Models", 2019, arXiv:1904.06991; coverage: M. F. Naeem et a
 Metrics for Generative Models", 2020, arXiv:2002.09797.
 Departure: against training data, and the same less what it is against as many held-out data. A model that has learnt
 the distribution has a gap of about 0; one that repeats its training data recalls these and drops what lies between.
-At most 4,000 samples of each set, by lot.
+Equally many samples of each set, by lot, 4,000 at most.
 """
 
 from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_sets
-from benchmarks.metrics.common.draw import draw
-from benchmarks.metrics.manifold import manifold
+from benchmarks.metrics.manifold import equally_many, manifold
 
 SAMPLES = 4000
 LEAST = 6  # a sample and the five neighbours that coverage asks for
@@ -21,8 +20,8 @@ LEAST = 6  # a sample and the five neighbours that coverage asks for
 COLUMNS = (
     Column(
         "recall_train", "Recall, train", None, 3, main=False,
-        note="Share of training samples within a generated sample's ball (k = 3, <=); at most 4,000 samples of each "
-        "set, as many training as held-out.",
+        note="Share of training samples within a generated sample's ball (k = 3, <=); equally many samples of each "
+        "set, at most 4,000.",
     ),
     Column(
         "recall_gap", "Recall gap", None, 3, main=False,
@@ -51,8 +50,7 @@ def score(
 def generalisation(*, real: Tensor, train: Tensor, fake: Tensor) -> dict[str, float]:
     """All four of (N, D) held-out, (M, D) training and (n, D) generated features."""
     check_sets({"real": real, "train": train, "fake": fake}, least=LEAST)
-    sides = min(len(real), len(train), SAMPLES)
-    real, train, fake = (x[draw(x, n)] for x, n in ((real, sides), (train, sides), (fake, SAMPLES)))
+    real, train, fake = equally_many(real, train, fake, most=SAMPLES)
     seen, unseen = manifold(real=train, fake=fake), manifold(real=real, fake=fake)
     return {
         "recall_train": seen.recall,
