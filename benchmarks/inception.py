@@ -10,21 +10,21 @@ only (features agree to six digits). `precision="bf16"` runs convolutions in bfl
 half a percent.
 """
 
-import hashlib
 import io
 import os
 import sys
 from functools import cache
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from benchmarks import weights
 from benchmarks.metrics.common.checks import check_images
 
 SIDE = 299
+SMALLEST = 16  # pixels a side of what a benchmark shows it: an image of 8 x 8 has nothing in it that the net knows
 BATCH = {"cpu": 8}  # images at once whose activations stay in a processor's cache; elsewhere 64
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE}"
@@ -34,16 +34,23 @@ VARIABLE = "BENCHMARK_INCEPTION_WEIGHTS"
 
 @cache
 def extractor(device: torch.device, precision: str = "fp32") -> "Inception | None":
-    """The extractor, or None and one line on stderr that says what is missing. Weights that are wrong are an error."""
+    """The extractor, or None and one line on stderr that says what is missing. Weights that are wrong are an error.
+
+    They are downloaded to where torch keeps such, unless the variable says where they are.
+    """
     asked, file = os.environ.get(VARIABLE), Path(torch.hub.get_dir()) / "checkpoints" / FILE
     try:
-        import torch_fidelity  # noqa: F401  (a development dependency)
+        import torch_fidelity  # noqa: F401  (not on every machine that works for another)
     except ImportError:
         _warn("torch-fidelity is not installed: pip install torch-fidelity")
         return None
-    if not asked and not file.is_file():
-        _warn(f"{file} is missing: download {URL} there, or set {VARIABLE} to where it is")
-        return None
+    if not asked:
+        try:
+            weights.ensure(file, URL, SHA256)
+        except OSError as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            _warn(f"no {file} and the download failed ({reason}); put {URL} there, or set {VARIABLE} to where it is")
+            return None
     return Inception(Path(asked) if asked else file, precision=precision).to(device)
 
 
@@ -54,13 +61,13 @@ def _warn(reason: str) -> None:
 class Inception(nn.Module):
     """Images in [-1, 1] to their (N, 2048) features and (N, 1008) class probabilities."""
 
-    def __init__(self, weights: Path, *, sha256: str = SHA256, precision: str = "fp32") -> None:
+    def __init__(self, file: Path, *, sha256: str = SHA256, precision: str = "fp32") -> None:
         super().__init__()
         if precision not in ("fp32", "bf16"):
             raise ValueError(f"precision {precision!r} is unknown: choose fp32 or bf16")
         from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
 
-        content = _verified(weights, sha256)
+        content = _verified(file, sha256)
         net = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=content)
         self.bf16 = precision == "bf16"
         self.trunk = nn.Sequential(*(layer for layer in net.children() if layer is not net.fc))
@@ -102,20 +109,9 @@ def _weights(size: int) -> Tensor:
     return (one[low] * (1 - share) + one[(low + 1).clamp_max(size - 1)] * share).float()
 
 
-def _verified(weights: Path, sha256: str) -> io.BytesIO:
+def _verified(file: Path, sha256: str) -> io.BytesIO:
     """The weights for torch-fidelity, which would run whatever code a file holds: it is given tensors only."""
-    try:
-        content = weights.read_bytes()
-    except OSError as error:
-        raise OSError(f"Inception's weights {weights} cannot be read ({error.strerror}): download {URL}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if not found.startswith(sha256):
-        raise OSError(f"Inception's weights {weights} are damaged: SHA-256 {found[:8]}, not {sha256}; download {URL}")
-    try:
-        tensors = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except UnpicklingError as error:
-        raise OSError(f"Inception's weights {weights} hold something other than tensors: download {URL}") from error
     safe = io.BytesIO()
-    torch.save(tensors, safe)
+    torch.save(weights.tensors("Inception's", file, sha256, f"download {URL}"), safe)
     safe.seek(0)
     return safe

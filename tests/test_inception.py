@@ -1,8 +1,10 @@
 """Inception's features are torch-fidelity's, whatever the weights: here they are random."""
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -91,15 +93,37 @@ def test_bfloat16_changes_features_and_fid_little(weights: Path, ours: Inception
     assert frechet_distance(real=c, fake=d) == pytest.approx(frechet_distance(real=a, fake=b), rel=0.05)
 
 
-def test_without_weights_it_says_so_once(
+def test_offline_it_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    def offline(url: str, timeout: float) -> None:
+        raise URLError("no route to host")
+
     monkeypatch.delenv(inception.VARIABLE, raising=False)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(inception.weights.urllib.request, "urlopen", offline)
     assert extractor(CPU) is extractor(CPU) is None
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert f"{tmp_path}/checkpoints/{inception.FILE} is missing" in said and inception.VARIABLE in said
+    assert f"no {tmp_path}/checkpoints/{inception.FILE} and the download failed" in said
+    assert "no route to host" in said and inception.URL in said and inception.VARIABLE in said
+
+
+def test_weights_are_downloaded_on_first_use(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.delenv(inception.VARIABLE, raising=False)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(
+        inception.weights.urllib.request, "urlopen", lambda url, timeout: asked.append(url) or weights.open("rb")
+    )
+    assert extractor(CPU) is None  # it is not what the checksum says
+    monkeypatch.setattr(inception, "SHA256", hashlib.sha256(weights.read_bytes()).hexdigest()[:8])
+    monkeypatch.setattr(Inception.__init__, "__kwdefaults__", {"sha256": inception.SHA256, "precision": "fp32"})
+    extractor.cache_clear()
+    assert isinstance(extractor(CPU), Inception)
+    extractor.cache_clear()
+    assert isinstance(extractor(CPU), Inception)
+    assert asked == [inception.URL] * 2  # the damaged one, and the right one once
 
 
 def test_without_torch_fidelity_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
