@@ -171,6 +171,8 @@ class Params:
         own: Folder = validated(Folder, read(self.root / path), path)
         kind = self.board.kinds[own.kind]
         training = {**kind.training.model_dump(), **own.training}
+        evaluation = {**kind.evaluation.model_dump(), **own.evaluation}
+        evaluation["metrics"] = [*evaluation["metrics"], *evaluation.pop("also", [])]
         judge = {**(kind.judge.model_dump() if kind.judge else {}), **own.judge}
         merged = Benchmark(
             name=name,
@@ -179,7 +181,7 @@ class Params:
             data=own.data,
             seeds=self.board.seeds,
             training=Training(**validated(TrainingSection, training, path, "training").model_dump()),
-            evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),
+            evaluation=validated(Evaluation, evaluation, path, "evaluation"),
             judge=validated(Judging, judge, path, "judge") if judge else None,
             models=kind.models,
         )

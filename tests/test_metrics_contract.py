@@ -16,12 +16,12 @@ METRICS = metrics.names()
 KINDS = ("points", "images")
 PER_REAL = (
     "real", "real_features", "real_labels", "real_probabilities", "true_labels", "log_prob", "reconstructed",
-    "real_inception", "hidden_log_prob", "rate", "distortion", "codes",
+    "real_inception", "real_imagenet", "hidden_log_prob", "rate", "distortion", "codes",
 )  # fmt: skip
 PER_TRAIN = ("train", "train_features")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
-    "fake_inception_probabilities",
+    "fake_inception_probabilities", "fake_imagenet",
 )  # fmt: skip
 ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a critic may estimate
 CLASSES, SIDE, LEVELS = 4, 16, 5
@@ -36,6 +36,7 @@ def evidence(kind: str, spoilt: bool = False) -> dict[str, Any]:
     draw = points_of if kind == "points" else images_of
     real, train = (draw(label, centres, sigma, rng) for _ in range(2))
     seen, seen_train = (torch.randn(n, 16, generator=rng) for _ in range(2))
+    many = torch.randn(5000, 4, generator=rng)
     features, train_features = (real, train) if kind == "points" else (seen, seen_train)
     sure = F.one_hot(label, CLASSES) * 0.96 + 0.01
     found = {
@@ -48,6 +49,7 @@ def evidence(kind: str, spoilt: bool = False) -> dict[str, Any]:
         "hidden_log_prob": -torch.rand(n, generator=rng), "codes": torch.randn(n, 3, generator=rng),
         "rate": torch.rand(n, generator=rng), "distortion": torch.rand(n, generator=rng),
         "estimate": 0.1, "estimated": "W1",
+        "real_imagenet": many, "fake_imagenet": many.clone(),
         "real_inception": seen, "fake_inception": seen.clone(), "fake_inception_probabilities": sure.clone(),
     }  # fmt: skip
     if kind == "points":
@@ -61,6 +63,7 @@ def evidence(kind: str, spoilt: bool = False) -> dict[str, Any]:
             found["fake"] = torch.cat([centres[:1].expand(n // 2, 2), centres[:1].expand(n // 2, 2) + 1])
         found["fake_features"] = found["fake"].clone() if kind == "points" else features * 0.01 + 10
         found["fake_inception"] = seen * 0.01 + 10
+        found["fake_imagenet"] = many * 0.01 + 10
         found["fake_labels"] = torch.zeros_like(label)
         found["fake_probabilities"] = torch.full((n, CLASSES), 1 / CLASSES)
         found["fake_inception_probabilities"] = found["fake_probabilities"].clone()
@@ -134,8 +137,11 @@ def test_without_evidence_every_column_is_none(name: str) -> None:
 @pytest.mark.parametrize("moved", [PER_REAL, PER_TRAIN, PER_FAKE], ids=["real", "train", "fake"])
 def test_the_order_of_samples_does_not_matter(name: str, kind: str, moved: tuple[str, ...]) -> None:
     found = evidence(kind)
-    order = torch.randperm(len(found["real"]), generator=torch.Generator().manual_seed(1))
-    shuffled = found | {key: found[key][order] for key in moved if key in found}
+
+    def shuffle(x: Tensor) -> Tensor:  # sets of one size alike
+        return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(1))]
+
+    shuffled = found | {key: shuffle(found[key]) for key in moved if key in found}
     assert same(metrics.evaluate([name], found), metrics.evaluate([name], shuffled))
 
 

@@ -38,6 +38,15 @@ def test_the_projects_own_parameters_are_right() -> None:
     assert "pixelcnn" in found.benchmark("digits").models and "pixelcnn" not in found.benchmark("ring").models
 
 
+def test_a_benchmark_may_have_metrics_beside_those_of_its_kind(project: Path) -> None:
+    shared = params.Params(ROOT).benchmark("digits").evaluation.metrics
+    assert "imagenet" not in shared
+    assert params.Params(ROOT).benchmark("mnist").evaluation.metrics == [*shared, "imagenet"]
+    with_change(project, "evaluation", "also", value=["imagenets"], file="benchmarks/mnist/benchmark.yaml")
+    with pytest.raises(ValueError, match="unknown metric 'imagenets'; did you mean 'imagenet'"):
+        params.Params(project).benchmark("mnist")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

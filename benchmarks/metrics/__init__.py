@@ -42,6 +42,8 @@ EVIDENCE = {
     "real_inception": "(N, 2048) Inception's features of `real`",
     "fake_inception": "(n, 2048) Inception's features of `fake`",
     "fake_inception_probabilities": "(n, 1008) Inception's class probabilities of `fake`",
+    "real_imagenet": "(N, 1280) features of `real` by a small net that ImageNet taught",
+    "fake_imagenet": "(n, 1280) the same of `fake`",
     "dims": "numbers in one sample, the product of its shape",
     "levels": "grey levels that `log_prob` is stated for; 0: continuous",
 }

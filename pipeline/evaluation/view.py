@@ -1,4 +1,4 @@
-"""What a benchmark knows of itself, and what its judge, or Inception, sees in images."""
+"""What a benchmark knows of itself, and what its judge, Inception, or a smaller net sees in images."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks import inception
+from benchmarks import imagenet, inception
 from benchmarks.extractors import describe
 from pipeline.data import Data
 from pipeline.evaluation.judging import load_judge
@@ -54,7 +54,17 @@ class View:
                 found = {f"{what}_{key}": value for key, value in describe(self.judge, x)._asdict().items()}
             elif x.dim() == 2:
                 found = {f"{what}_features": x}
-        if f"{what}_inception" in wanted and x.dim() == 4 and (extractor := inception.extractor(x.device)):
+        if x.dim() == 4:
+            found |= self.by_others(what, x, wanted)
+        return found
+
+    def by_others(self, what: str, x: Tensor, wanted: set[str]) -> Evidence:
+        """What nets see in the images x that others trained, where these are at hand."""
+        found: Evidence = {}
+        large = min(x.shape[2:]) >= inception.SMALLEST
+        if large and f"{what}_inception" in wanted and (extractor := inception.extractor(x.device)):
             features, probabilities = extractor(x)
             found |= {f"{what}_inception": features, f"{what}_inception_probabilities": probabilities}
+        if f"{what}_imagenet" in wanted and (net := imagenet.extractor(x.device)):
+            found[f"{what}_imagenet"] = net(x)
         return found

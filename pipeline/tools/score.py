@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from benchmarks import inception, metrics
+from benchmarks import imagenet, inception, metrics
 from benchmarks.extractors import describe
 from pipeline.data import chosen_device
 from pipeline.evaluation.judging import load_judge
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True, metavar="SET", help="held-out real samples: the reference")
     parser.add_argument("--fake", type=Path, required=True, metavar="SET", help="generated samples")
     parser.add_argument("--train", type=Path, metavar="SET", help="what the model was trained on, to find memorisation")
-    parser.add_argument("--extractor", default="pixels", help="judge:PATH, inception, or pixels (default)")
+    parser.add_argument("--extractor", default="pixels", help="judge:PATH, inception, imagenet, or pixels (default)")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help=f"of {', '.join(metrics.names())}; default: all")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
@@ -99,14 +99,16 @@ def check_alike(sets: dict[str, Samples]) -> None:
 def opened(extractor: str, real: Tensor) -> Extractor:
     """The extractor of that name, for samples like ``real``."""
     kind, _, path = extractor.partition(":")
-    if kind not in ("pixels", "inception", "judge") or (kind == "judge") != bool(path):
-        raise ValueError(f"no extractor is called {extractor!r}: give pixels, inception or judge:PATH")
+    if kind not in ("pixels", "inception", "imagenet", "judge") or (kind == "judge") != bool(path):
+        raise ValueError(f"no extractor is called {extractor!r}: give pixels, inception, imagenet or judge:PATH")
     if kind == "pixels":
         name = "the coordinates themselves" if real.dim() == 2 else "the pixels themselves, in [-1, 1]"
         return Extractor(name, lambda x: {"features": x.flatten(1)}, {"features_of": "coordinates"})
     if real.dim() == 2:
         raise ValueError(f"the extractor {extractor!r} sees images, and these are points: leave it out")
-    return by_judge(Path(path)) if kind == "judge" else by_inception()
+    if kind == "judge":
+        return by_judge(Path(path))
+    return by_inception() if kind == "inception" else by_imagenet()
 
 
 def by_judge(path: Path) -> Extractor:
@@ -127,6 +129,18 @@ def by_inception() -> Extractor:
         return {"features": features, "inception": features, "inception_probabilities": probabilities}
 
     return Extractor("of Inception", see, {"features_of": "Inception"})
+
+
+def by_imagenet() -> Extractor:
+    extract = imagenet.extractor(chosen_device())
+    if extract is None:
+        raise ValueError(f"ImageNet's net is unavailable: {imagenet.REMEDY}; or use pixels")
+
+    def see(x: Tensor) -> dict[str, Tensor]:
+        features = extract(x)
+        return {"features": features, "imagenet": features}
+
+    return Extractor("of ImageNet's EfficientNet-Lite0", see, {"features_of": "ImageNet"})
 
 
 def evidence(sets: dict[str, Samples], extractor: Extractor) -> dict[str, Any]:
