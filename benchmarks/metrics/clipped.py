@@ -55,7 +55,7 @@ def clipped(*, real: Tensor, fake: Tensor, k: int = 5, block: int = BLOCK) -> tu
         own += near.within(small[near.i], closed=True)[1].bincount(minlength=len(real))
     good, fidelity, covered = (count.clamp_max(k).double().mean().item() / k for count in (own, balls, inside))
     shares = np.linspace(0, 1, len(fake) + 1)
-    return min(1.0, fidelity / good), float(np.interp(covered, expected(len(real), len(fake), k), shares))
+    return float(np.minimum(1, fidelity / good)), float(np.interp(covered, expected(len(real), len(fake), k), shares))
 
 
 def expected(real: int, fake: int, k: int) -> np.ndarray:
