@@ -1,13 +1,17 @@
-"""Files are whole or absent."""
+"""Files are whole or absent, and a checkpoint is gone on from where it was made."""
 
 import errno
 import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline import stage
 from pipeline.files import atomic_write
+from pipeline.tensors import save_tensors
+from pipeline.work.making import begin_anew_elsewhere
+from pipeline.work.units import Unit
 
 
 def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:
@@ -30,3 +34,16 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path, monkeypatch
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["file"]
     line = stage.describe(caught.value)
     assert "no space left" in line and str(path) in line and "\n" not in line
+
+
+@pytest.mark.parametrize(("made_on", "goes_on"), [("cpu", True), ("cuda", False)])
+def test_a_seed_is_made_on_one_kind_of_device(
+    made_on: str, goes_on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
+    unit = Unit("train", "ring", "gan", 0, "f", {})
+    save_tensors(unit.file(".checkpoint"), {"random": dict.fromkeys(["cpu", made_on], torch.zeros(1))})
+    atomic_write(unit.file(".snapshots") / "10.npz", b"")
+    begin_anew_elsewhere(unit)
+    assert unit.file(".checkpoint").exists() == unit.file(".snapshots").exists() == goes_on
