@@ -216,3 +216,18 @@ def test_bad_input_is_one_line(real: Tensor, fake: Tensor, message: str) -> None
 def test_too_many_neighbours_are_refused(k: int) -> None:
     with pytest.raises(ValueError, match=f"k = {k} neighbours of 10 samples: k must be 1 to 9"):
         neighbours.nearest(draw(10, 2, 0), k)
+
+
+@pytest.mark.parametrize("dims", [4, 24])
+def test_threads_change_nothing_and_are_left_as_they_were(dims: int) -> None:
+    real, fake = draw(300, dims, 0), draw(250, dims, 1)
+    expected, before = manifold(real=real, fake=fake, block=64), torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert manifold(real=real, fake=fake, block=64) == expected == by_definition(real, fake)
+        assert torch.get_num_threads() == 3
+        with pytest.raises(ValueError, match="k = 300"):
+            neighbours.nearest(real, 300)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.metrics.common import trees
+from benchmarks.metrics.common.threads import ahead, one_thread
 
 BLOCK = 1024  # samples on a side of a block of pairs
 GROUP = 32  # pairs whose least distance is looked at in their place
@@ -44,6 +45,7 @@ class Cloud:
         return torch.cat([(part.double() - self.origin) @ self.origin for part in _parts(self.points)])
 
 
+@one_thread()
 def clouds(*sets: Tensor) -> tuple[Cloud, ...]:
     """The sets about the mean of the first of them."""
     first = sets[0]
@@ -128,13 +130,21 @@ See = Callable[[Block], None]
 
 def blocks(a: Cloud, b: Cloud, *, size: int = BLOCK, upper: bool = False) -> Iterator[Block]:
     """All pairs of a sample of `a` with one of `b`, block by block; `upper` leaves out blocks below the diagonal."""
-    for top in range(0, len(a.rough), size):
-        rows = slice(top, min(top + size, len(a.rough)))
-        left_factor = _packed(-2 * a.rough[rows])
-        for left in range(top if upper else 0, len(b.rough), size):
-            cols = slice(left, min(left + size, len(b.rough)))
-            low = F.linear(left_factor, b.rough[cols], (b.norm - b.slack)[cols]).to_dense()
-            yield Block(a, b, rows, cols, low.add_((a.norm - a.slack)[rows, None]))
+
+    def spans() -> Iterator[tuple[Tensor, slice, slice]]:
+        for top in range(0, len(a.rough), size):
+            rows = slice(top, min(top + size, len(a.rough)))
+            left_factor = _packed(-2 * a.rough[rows])
+            for left in range(top if upper else 0, len(b.rough), size):
+                yield left_factor, rows, slice(left, min(left + size, len(b.rough)))
+
+    def block(span: tuple[Tensor, slice, slice]) -> Block:
+        left_factor, rows, cols = span
+        low = F.linear(left_factor, b.rough[cols], (b.norm - b.slack)[cols]).to_dense()
+        return Block(a, b, rows, cols, low.add_((a.norm - a.slack)[rows, None]))
+
+    with one_thread() as threads:
+        yield from ahead(block, spans(), threads if a.rough.device.type == "cpu" else 1)
 
 
 def _packed(x: Tensor) -> Tensor:
@@ -166,10 +176,7 @@ def around(
     a: Tensor, b: Tensor, reach: Tensor, other: Tensor | None = None, *, size: int = BLOCK, see: See | None = None
 ) -> Iterator[tuple["Near", "Near"]]:
     """The pairs that may lie within the squared `reach` of their sample of a (N,), and those that may lie within the
-    `other` one of their sample of b (n,), part by part.
-
-    `see` is shown every block of pairs, for a metric that can do with their products.
-    """
+    `other` one of their sample of b (n,), part by part. `see` is shown every block of pairs."""
     one, two = clouds(a, b)
     if a.shape[1] <= trees.DIMS and see is None:
         for i, j in trees.pairs(a, b, reach):
@@ -193,7 +200,7 @@ def _known(a: Cloud, b: Cloud, i: Tensor, j: Tensor) -> Near:
 
 def nearest(x: Tensor, *ranks: int, size: int = BLOCK, see: See | None = None) -> Tensor:
     """Squared distance of each sample of x (n, D) to its nearest others of these ranks, ascending from 1: (n, ranks)
-    float64. `see` as in `around`."""
+    float64. `see` is shown every block of pairs, for a metric that can do with their products."""
     n, k = len(x), ranks[-1]
     if not 1 <= ranks[0] <= k < n:
         raise ValueError(f"k = {k} neighbours of {n} samples: k must be 1 to {n - 1}, so give more samples")
@@ -281,6 +288,7 @@ def _nearest_by_differences(x: Tensor, rows: Tensor, k: int) -> Tensor:
     return torch.cat(found)
 
 
+@one_thread()
 def squared(a: Tensor, b: Tensor, i: Tensor, j: Tensor) -> Tensor:
     """|a_i - b_j|^2 for each pair of indices, by differences in float64."""
     distance = torch.empty(len(i), dtype=torch.float64, device=a.device)  # filled in place: a list fragments memory
