@@ -11,9 +11,8 @@ Departure: the net is EfficientNet-Lite0 (benchmarks/imagenet.py) and not Incept
 from torch import Tensor
 
 from benchmarks.metrics import Column
-from benchmarks.metrics.common.checks import check_pair
 from benchmarks.metrics.frechet import frechet_distance
-from benchmarks.metrics.kernel import kernel_distance
+from benchmarks.metrics.kernel import kernel_distance, scaled
 
 ENOUGH = 5000  # samples of each set, for a Frechet distance
 
@@ -34,10 +33,9 @@ COLUMNS = (
 def score(*, real_imagenet: Tensor | None, fake_imagenet: Tensor | None) -> dict[str, float | None]:
     if real_imagenet is None or fake_imagenet is None:
         return {column.name: None for column in COLUMNS}
-    check_pair(real=real_imagenet, fake=fake_imagenet, least=2)
-    scale = real_imagenet.double().square().mean().sqrt().item() or 1.0
-    enough = min(len(real_imagenet), len(fake_imagenet)) >= ENOUGH
+    real, fake = scaled(real=real_imagenet, fake=fake_imagenet)
+    enough = min(len(real), len(fake)) >= ENOUGH
     return {
-        "imagenet_kd": kernel_distance(real=real_imagenet / scale, fake=fake_imagenet / scale),
+        "imagenet_kd": kernel_distance(real=real, fake=fake),
         "imagenet_fd": frechet_distance(real=real_imagenet, fake=fake_imagenet) if enough else None,
     }
