@@ -21,7 +21,7 @@ from benchmarks.extractors import ChannelJudge, Judge, describe
 from pipeline import data, params
 from pipeline.evaluation import judging
 from pipeline.stage import run_stage
-from pipeline.tools import export, score, sets
+from pipeline.tools import export, score, seeing, sets
 
 ROOT = Path(__file__).parents[1]
 Command = Callable[..., tuple[int, str, str]]
@@ -38,9 +38,18 @@ def saved(path: Path, x: Tensor) -> Path:
     return path
 
 
-def values(real: Path, fake: Path, extractor: str = "pixels", chosen: list[str] = QUICK) -> dict[str, float]:
-    result = score.score({"real": real, "fake": fake}, extractor, chosen)
+def values(
+    real: Path, fake: Path, extractor: str = "pixels", chosen: list[str] | None = QUICK, **how: Any
+) -> dict[str, float]:
+    result = score.score({"real": real, "fake": fake}, extractor, chosen, **how)
     return {column.name: value for column, value in result.values}
+
+
+def evidence(paths: dict[str, Path], extractor: str, raw: bool = True) -> dict[str, Any]:
+    read = {name: sets.read(path) for name, path in paths.items()}
+    used = seeing.opened(extractor, read["real"].shapes[0])
+    found = {name: seeing.seen(samples, used, raw) for name, samples in read.items()}
+    return seeing.evidence(found, {name: samples.label for name, samples in read.items()}, used)
 
 
 def test_pixels_are_scored_as_the_metrics_score_them(tmp_path: Path) -> None:
@@ -63,8 +72,7 @@ def test_a_judge_gives_features_labels_and_classes(kind: type, channels: int, cl
     trained, x = kind((channels, 8, 8), 10), levels(40, 0, channels)
     judging.save_judge(trained, tmp_path / "judge.pt", 1.0)
     path = saved(tmp_path / "set.npz", x)
-    used = score.opened(f"judge:{tmp_path / 'judge.pt'}", x)
-    found = score.evidence({"real": sets.read(path), "fake": sets.read(path)}, used)
+    found = evidence({"real": path, "fake": path}, f"judge:{tmp_path / 'judge.pt'}")
     assert (found["classes"], found["features_of"]) == (classes, "judge")
     seen = describe(trained, as_input(x))
     for key, value in seen._asdict().items():
@@ -75,8 +83,7 @@ def test_a_judge_gives_features_labels_and_classes(kind: type, channels: int, cl
 
 def test_evidence_has_known_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "0.npz", x=levels(30, 0), label=np.arange(30) % 10)
-    one = sets.read(tmp_path / "0.npz")
-    found = score.evidence({"real": one, "fake": one, "train": one}, score.opened("pixels", one.x))
+    found = evidence(dict.fromkeys(("real", "fake", "train"), tmp_path / "0.npz"), "pixels")
     assert found.keys() <= metrics.EVIDENCE.keys()
 
 
@@ -128,7 +135,8 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path, command: Command) ->
     code, out, _ = command(score, "--real", real, "--fake", fake, "--metrics", "manifold", "--json")
     assert code == 0
     content = json.loads(out)
-    assert content["sets"]["real"] == {"path": str(real), "shape": [30, 1, 8, 8]}
+    read = {"range": [0, 255], "read": "read as 0 to 255 (integers)"}
+    assert content["sets"]["real"] == {"path": str(real), "shape": [30, 1, 8, 8], **read}
     assert content["scores"] == values(real, fake, chosen=["manifold"])
     assert all(column["note"] for column in content["columns"])
 
@@ -173,7 +181,7 @@ def test_a_malicious_file_is_refused_and_runs_nothing(form: str, tmp_path: Path,
         (points(1, 0), points(9, 0), "pixels", QUICK, "real holds one sample: give 2 or more"),
         (points(9, 0), points(9, 0, 3), "pixels", QUICK, r"real holds samples of the shape \(2,\) and fake of \(3,\)"),
         (points(9, 0), levels(9, 0), "pixels", QUICK, r"shape \(2,\) and fake of \(1, 8, 8\)"),
-        (points(9, 0), points(4, 0), "pixels", ["manifold"], "fake"),  # k = 5 of 4 samples
+        (points(9, 0), points(4, 0), "pixels", ["manifold"], "too few samples, 4: give 6"),  # k = 5
         (points(9, 0), points(9, 0), "inception", QUICK, "'inception' sees images, and these are points"),
         (
             points(9, 0),
@@ -231,10 +239,15 @@ def test_what_has_no_value_says_why(tmp_path: Path) -> None:
     real, fake = saved(tmp_path / "real.npz", levels(40, 0)), saved(tmp_path / "fake.npz", levels(3, 1))
     paths = {"real": real, "fake": fake}
     result = score.score(paths, "pixels", QUICK)
-    why = "fake holds too few samples, 3: give 6 or more"
+    why = result.reasons["precision"]
+    assert why.endswith(" holds too few samples, 3: give 6 or more")
     assert {column.name for column, _ in result.values} == {"fd"}
-    assert result.reasons == dict.fromkeys(("precision", "recall", "density", "coverage"), why)
-    assert f"precision: n/a, since {why}." in score.as_text(paths, result)
-    assert json.loads(score.as_json(paths, result))["reasons"]["recall"] == why
+    few = "there are too few samples: it is so with fewer than 6 samples per dimension"
+    assert result.reasons == {
+        **{"fd_infinite": few},
+        **dict.fromkeys(("precision", "recall", "density", "coverage"), why),
+    }
+    assert f"precision: n/a, since {why}." in score.as_text(result)
+    assert json.loads(score.as_json(result))["reasons"]["recall"] == why
     with pytest.raises(ValueError, match=rf"nothing of manifold can be computed from these sets: {why}"):
         score.score(paths, "pixels", ["manifold"])

@@ -1,166 +1,223 @@
-"""The metrics of any two sets of samples: `python -m pipeline.score --real SET --fake SET`; no model of ours is needed.
+"""The metrics of any two sets of samples: `python -m pipeline.score REAL FAKE`; no model of ours is needed.
 
-A set is a folder of PNG or JPEG pictures, or a file .npz, .npy or .pt, which is read without executing what is pickled
-in it. Every metric that can be computed from the sets, and from what the extractor sees in them, is printed.
+A set is a folder of pictures, or a file .npz, .npy or .pt, which is read without executing what is pickled in it. Every
+metric that can be computed from the sets, and from what the extractor sees in them, is printed; docs/score.md says how.
 """
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch import Tensor
-
-from benchmarks import imagenet, inception, metrics
-from benchmarks.extractors import describe
-from pipeline.data import chosen_device
-from pipeline.evaluation.judging import load_judge
+from benchmarks import metrics
 from pipeline.stage import run_stage
+from pipeline.tools import reference
+from pipeline.tools.asked import asked, missing, worded
+from pipeline.tools.ranges import Range
+from pipeline.tools.seeing import Extractor, Seen, evidence, opened, seen
 from pipeline.tools.sets import Samples, read
 from reports.tables import heading, number
 
 HELP = """\
 a SET is
-  a folder      PNG or JPEG pictures of one size, grey or RGB, subfolders included
+  a folder      pictures (PNG, JPEG, WebP, BMP, TIFF), grey or RGB, with 8 bits a channel; subfolders and linked ones
+                are read, hidden files are not
   .npz          samples called x or arr_0, or the only array; beside x, levels (then x is integers 0..levels-1) and
                 label (N,) are read too
-  .npy, .pt     one array or tensor; a .pt may also be a dictionary with the names of an .npz
+  .npy, .pt     one array or tensor; a .pt may also be a dictionary with the names of an .npz, or (x, label)
 and holds
-  images        (N, C, H, W), (N, H, W, C) or (N, H, W): integers 0..255, or floats in [-1, 1]; 1 or 3 channels
+  images        (N, C, H, W), (N, H, W, C) or (N, H, W): integers 0..255, or floats in [-1, 1], or --range says it;
+                1 or 3 channels
   points        (N, D): their coordinates are their features
+REAL may be a file that --save-reference wrote.
 
 examples
-  python -m pipeline.export digits test --to test
-  python -m pipeline.export digits gan --to gan
-  python -m pipeline.score --real test --fake gan --extractor judge:artifacts/digits/judge/judge.pt
+  python -m pipeline.score photos/ samples/ --extractor inception --metrics fid kid is precision recall
+  python -m pipeline.score test.npz samples.npy --range 0 1
+  python -m pipeline.score photos/ --extractor inception --save-reference photos.npz
+  python -m pipeline.score photos.npz samples/ --extractor inception
 """
 
 
-class Extractor(NamedTuple):
-    name: str  # as the protocol says it
-    see: Callable[[Tensor], dict[str, Tensor]]  # a set -> evidence, by what follows `real_` or `fake_` in its name
-    known: dict[str, Any]  # further evidence
+class Told(NamedTuple):
+    """A set in the words of the result."""
+
+    path: str
+    shape: list[int]  # its size, and that of each sample where they are of one
+    range: list[float] | None  # that images were read in
+    read: str  # how they were
 
 
 class Result(NamedTuple):
-    shapes: dict[str, list[int]]  # of each set
+    sets: dict[str, Told]
     features: str
     values: list[tuple[metrics.Column, float]]
     reasons: dict[str, str]  # of columns that have no value
+    warnings: list[str]
 
 
 def main() -> None:
+    arguments = parsed()
+    stated = Range(arguments.range[0], arguments.range[1], "stated") if arguments.range else None
+    paths = {what: path for what in ("real", "fake", "train") if (path := getattr(arguments, what))}
+    if arguments.save_reference:
+        save_reference(paths["real"], arguments.save_reference, arguments.extractor, stated, arguments.size)
+        print(f"the reference is in {arguments.save_reference}: give it in the place of {paths['real']}")
+    if "fake" in paths:
+        result = score(paths, arguments.extractor, arguments.metrics, stated, arguments.size)
+        print(as_json(result) if arguments.json else as_text(result))
+
+
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Compute the metrics of two sets of samples.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--real", type=Path, required=True, metavar="SET", help="held-out real samples: the reference")
-    parser.add_argument("--fake", type=Path, required=True, metavar="SET", help="generated samples")
+    parser.add_argument("sets", nargs="*", type=Path, metavar="SET", help="REAL and FAKE")
+    parser.add_argument("--real", type=Path, metavar="SET", help="the same: held-out real samples, the reference")
+    parser.add_argument("--fake", type=Path, metavar="SET", help="the same: generated samples")
     parser.add_argument("--train", type=Path, metavar="SET", help="what the model was trained on, to find memorisation")
     parser.add_argument("--extractor", default="pixels", help="judge:PATH, inception, imagenet, or pixels (default)")
-    parser.add_argument("--metrics", nargs="+", metavar="NAME", help=f"of {', '.join(metrics.names())}; default: all")
+    names = f"fid kid is precision recall, or any column; or of {', '.join(metrics.names())}; default: all"
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", help=names)
+    parser.add_argument(
+        "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="black and white in arrays that do not say it"
+    )
+    parser.add_argument("--size", type=int, metavar="N", help="resize all images to N x N pixels")
+    parser.add_argument("--save-reference", type=Path, metavar="FILE", help="keep what is seen of REAL, as an .npz")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
-    paths = {what: path for what in ("real", "fake", "train") if (path := getattr(arguments, what))}
-    result = score(paths, arguments.extractor, arguments.metrics or metrics.names())
-    print(as_json(paths, result) if arguments.json else as_text(paths, result))
+    found = parser.parse_intermixed_args()
+    for path in found.sets:
+        free = next((what for what in ("real", "fake") if getattr(found, what) is None), None)
+        if free is None:
+            parser.error(f"{path} is one set too many: give REAL and FAKE")
+        setattr(found, free, path)
+    if found.real is None or (found.fake is None and not found.save_reference):
+        parser.error("give two sets: REAL and FAKE")
+    if found.range and not found.range[0] < found.range[1]:
+        parser.error(f"--range {found.range[0]:g} {found.range[1]:g}: give the lower number first")
+    if found.size is not None and not 1 <= found.size <= 4096:
+        parser.error(f"--size {found.size}: give 1 to 4096 pixels")
+    return found
 
 
-def score(paths: dict[str, Path], extractor: str, chosen: list[str]) -> Result:
-    """The columns of the chosen metrics that have a value. Raises ValueError, which names the file at fault."""
-    columns = metrics.columns(chosen)
-    sets = {what: read(path) for what, path in paths.items()}
+def save_reference(path: Path, to: Path, extractor: str, stated: Range | None = None, size: int | None = None) -> None:
+    """Keep what the extractor sees of a set in a file that stands for it."""
+    samples = read(path, stated, size)
+    used = opened(extractor, samples.shapes[0])
+    check_alike({"real": (len(samples), samples.shapes, samples.unlike)}, used)
+    reference.save(to, seen(samples, used, raw=False), used)
+
+
+def score(
+    paths: dict[str, Path],
+    extractor: str,
+    chosen: list[str] | None,
+    stated: Range | None = None,
+    size: int | None = None,
+) -> Result:
+    """The columns asked for that have a value. Raises ValueError, which names the file at fault."""
+    what = asked(chosen)
+    saved = reference.load(paths["real"])
+    sets = {name: read(path, stated, size) for name, path in paths.items() if name != "real" or saved is None}
     try:
-        check_alike(sets)
-        used = opened(extractor, sets["real"].x)
-        values, reasons = metrics.evaluated(chosen, evidence(sets, used))
+        used = opened(extractor, [*(saved[1].shapes if saved else []), *next(iter(sets.values())).shapes][0])
+        if saved and saved[0] != used.key:
+            raise ValueError(f"the reference was saved of {saved[0]!r} and not of {used.key!r}: give that --extractor")
+        sizes = {"real": (saved[1].n, saved[1].shapes, "")} if saved else {}
+        check_alike(sizes | {name: (len(x), x.shapes, x.unlike) for name, x in sets.items()}, used)
+        needs = metrics.needs(what.metrics)
+        raw = needs | ({"real"} if "test" in needs else set())
+        found = {"real": saved[1]} if saved else {}
+        found |= {name: seen(samples, used, name in raw) for name, samples in sets.items()}
+        given = evidence(found, {name: samples.label for name, samples in sets.items()}, used)
+        values, reasons = metrics.evaluated(what.metrics, given)
     except ValueError as error:
-        named = ", ".join(f"{what} is {path}" for what, path in paths.items())
+        named = ", ".join(f"{name} is {path}" for name, path in paths.items())
         raise ValueError(f"{error} ({named})") from error
-    found = [(column, value) for column in columns if (value := values[column.name]) is not None]
-    if not found:
+    reasons = missing(what, values, given, used.key) | reasons
+    reasons = {column.name: reasons[column.name] for column in what.columns if column.name in reasons}
+    points = len(first_shape(found["real"], found["fake"])) == 1
+    have = [
+        (worded(column, used.key, points), value)
+        for column in what.columns
+        if (value := values[column.name]) is not None
+    ]
+    if not have:
         why = "; ".join(dict.fromkeys(reasons.values())) or "leave --metrics out for all"
-        raise ValueError(f"nothing of {', '.join(chosen)} can be computed from these sets: {why}")
-    return Result({what: list(samples.x.shape) for what, samples in sets.items()}, used.name, found, reasons)
+        raise ValueError(f"nothing of {', '.join(chosen or ['all metrics'])} can be computed from these sets: {why}")
+    told = {name: tell(path, found[name], sets.get(name)) for name, path in paths.items()}
+    doubts = [*doubtful(sets, used), *too_few(found, [column for column, _ in have])]
+    return Result(told, used.name, have, reasons, doubts)
 
 
-def check_alike(sets: dict[str, Samples]) -> None:
-    """Raise ValueError unless each set holds two samples or more, all of one shape."""
-    expected = tuple(sets["real"].x.shape[1:])
-    for what, samples in sets.items():
-        shape = tuple(samples.x.shape[1:])
-        if len(samples.x) < 2:
+def first_shape(*sets: Seen) -> tuple[int, ...]:
+    return next(shape for content in sets for shape in content.shapes)
+
+
+def check_alike(sizes: dict[str, tuple[int, list[tuple[int, ...]], str]], extractor: Extractor) -> None:
+    """Raise ValueError unless each set holds two samples or more that can be compared: of one shape, or resized."""
+    for what, (n, _, _) in sizes.items():
+        if n < 2:
             raise ValueError(f"{what} holds one sample: give 2 or more")
-        if shape != expected:
-            raise ValueError(f"real holds samples of the shape {expected} and {what} of {shape}: give equal ones")
+    if extractor.resizes:
+        points = [what for what, (_, shapes, _) in sizes.items() if any(len(shape) == 1 for shape in shapes)]
+        if points:
+            raise ValueError(f"{points[0]} holds points, and {extractor.key!r} sees images: leave --extractor out")
+        return
+    expected = sizes["real"][1][0]
+    for what, (_, shapes, unlike) in sizes.items():
+        if unlike:
+            raise ValueError(unlike)
+        if shapes[0] != expected:
+            pictures = len(shapes[0]) == len(expected) == 3 and shapes[0][0] == expected[0]
+            remedy = "give equal ones" + ", or make them so by --size N" * pictures
+            raise ValueError(f"real holds samples of the shape {expected} and {what} of {shapes[0]}: {remedy}")
 
 
-def opened(extractor: str, real: Tensor) -> Extractor:
-    """The extractor of that name, for samples like ``real``."""
-    kind, _, path = extractor.partition(":")
-    if kind not in ("pixels", "inception", "imagenet", "judge") or (kind == "judge") != bool(path):
-        raise ValueError(f"no extractor is called {extractor!r}: give pixels, inception, imagenet or judge:PATH")
-    if kind == "pixels":
-        name = "the coordinates themselves" if real.dim() == 2 else "the pixels themselves, in [-1, 1]"
-        return Extractor(name, lambda x: {"features": x.flatten(1)}, {"features_of": "coordinates"})
-    if real.dim() == 2:
-        raise ValueError(f"the extractor {extractor!r} sees images, and these are points: leave it out")
-    if kind == "judge":
-        return by_judge(Path(path))
-    return by_inception() if kind == "inception" else by_imagenet()
+def doubtful(sets: dict[str, Samples], extractor: Extractor) -> list[str]:
+    """What was left out of sets, and what speaks against how they were read."""
+    said = [f"{what}: {note}" for what, samples in sets.items() for note in samples.notes]
+    return said + [extractor.doubt] * bool(extractor.doubt)
 
 
-def by_judge(path: Path) -> Extractor:
-    if not path.is_file():
-        raise ValueError(f"the judge {path} is missing: `python -m pipeline.judge BENCHMARK` makes one")
-    judge = load_judge(path, chosen_device())
-    known = {"features_of": "judge", "classes": judge.classes}
-    return Extractor(f"of the judge {path}", lambda x: describe(judge, x)._asdict(), known)
+def too_few(sets: dict[str, Seen], columns: list[metrics.Column]) -> list[str]:
+    """Frechet distances of no more samples than dimensions: they grow with how few there are."""
+    names = [column.label for column in columns if column.name in ("fd", "fid", "fjd", "imagenet_fd")]
+    dims = sets["real"].evidence["features"].shape[1]
+    few = [
+        f"{content.n:,} samples of {what}" for what, content in sets.items() if what != "train" and content.n <= dims
+    ]
+    if not names or not few:
+        return []
+    return [
+        f"{' and '.join(names)}: {' and '.join(few)} are few for {dims:,} dimensions: the distance is biased upward, "
+        "and compares only with those of as many samples; give more samples than dimensions"
+    ]
 
 
-def by_inception() -> Extractor:
-    extract = inception.extractor(chosen_device())
-    if extract is None:
-        raise ValueError("Inception is unavailable: it needs torch-fidelity and its weights; or use pixels")
-
-    def see(x: Tensor) -> dict[str, Tensor]:
-        features, probabilities = extract(x)
-        return {"features": features, "inception": features, "inception_probabilities": probabilities}
-
-    return Extractor("of Inception", see, {"features_of": "Inception"})
-
-
-def by_imagenet() -> Extractor:
-    extract = imagenet.extractor(chosen_device())
-    if extract is None:
-        raise ValueError(f"ImageNet's net is unavailable: {imagenet.REMEDY}; or use pixels")
-
-    def see(x: Tensor) -> dict[str, Tensor]:
-        features = extract(x)
-        return {"features": features, "imagenet": features}
-
-    return Extractor("of ImageNet's EfficientNet-Lite0", see, {"features_of": "ImageNet"})
+def tell(path: Path, content: Seen, samples: Samples | None) -> Told:
+    if samples is None:
+        how = "saved features"
+    elif samples.range is None:
+        how = "points"
+    else:
+        how = f"read as {samples.range} ({samples.range.how})"
+    one = list(content.shapes[0]) if len(content.shapes) == 1 else []
+    limits = samples.range and [samples.range.low, samples.range.high] if samples else None
+    return Told(
+        str(path), [content.n, *one], limits, how + f", {len(content.shapes)} shapes" * (len(content.shapes) > 1)
+    )
 
 
-def evidence(sets: dict[str, Samples], extractor: Extractor) -> dict[str, Any]:
-    """What the metrics ask for, by the names in benchmarks.metrics.EVIDENCE."""
-    device = chosen_device()
-    found = {"dims": sets["real"].x[0].numel(), **extractor.known}
-    for what, samples in sets.items():
-        x = samples.x.to(device)
-        found |= {what: x} | {f"{what}_{name}": value for name, value in extractor.see(x).items()}
-    found["test"] = found["real"]
-    labels = {"test_labels": sets["real"].label, "given_labels": sets["fake"].label}
-    return found | {name: label.to(device) for name, label in labels.items() if label is not None}
-
-
-def as_text(paths: dict[str, Path], result: Result) -> str:
+def as_text(result: Result) -> str:
     """For a terminal: what was compared, the values, and a sentence on each."""
-    lines = [f"{what:8}  {paths[what]}, {' x '.join(map(str, shape))}" for what, shape in result.shapes.items()]
-    lines += [f"features  {result.features}; read so where a note says judge's", ""]
+    lines = [
+        f"{what:8}  {told.path}, {' x '.join(map(str, told.shape))}, {told.read}" for what, told in result.sets.items()
+    ]
+    lines += [f"features  {result.features}", *(fill(f"warning: {text}", 120) for text in result.warnings), ""]
     rows = [(heading(column), number(column, value)) for column, value in result.values]
     wide, right = (max(map(len, cells)) for cells in zip(*rows, strict=True))
     lines += [f"{name:{wide}}  {value:>{right}}" for name, value in rows]
@@ -169,12 +226,13 @@ def as_text(paths: dict[str, Path], result: Result) -> str:
     return "\n".join([*lines, "", *notes, *missing])
 
 
-def as_json(paths: dict[str, Path], result: Result) -> str:
+def as_json(result: Result) -> str:
     content = {
-        "sets": {what: {"path": str(paths[what]), "shape": shape} for what, shape in result.shapes.items()},
+        "sets": {what: told._asdict() for what, told in result.sets.items()},
         "features": result.features,
         "scores": {column.name: value for column, value in result.values},
         "reasons": result.reasons,
+        "warnings": result.warnings,
         "columns": [column._asdict() for column, _ in result.values],
     }
     return json.dumps(content, indent=1)

@@ -1,139 +1,169 @@
-"""Sets of samples that anybody made: folders of PNG or JPEG pictures, .npz, .npy and .pt files.
+"""Sets of samples that anybody made: folders of pictures, .npz, .npy and .pt files.
 
 The files are not trusted: numbers are read from them and nothing else, so that no pickle in them is ever executed.
+A set stays in memory as its file has it, for pictures a byte a number; floats are made of it in parts.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmarks.metrics.common.checks import check_points
+from pipeline.tools import arrays, pictures
+from pipeline.tools.ranges import BYTE, Limits, Range, limits, of_images
+from pipeline.tools.sizes import resized
 
-PICTURES = (".png", ".jpg", ".jpeg")
-ARRAYS = (".npz", ".npy", ".pt")
-NAMES = ("x", "arr_0")  # of the samples, in a file of several arrays: ours and numpy's own
 CHANNELS = (1, 3)
-LEVELS = 256  # of integers, where a file does not say
+LEVELS = 256  # of integers, at most
+FILLED = 0.05  # of its range: a set with less than that is doubted
+PART = 64  # images that are floats at once
 
 
-class Samples(NamedTuple):
-    """A set as models and judges see it."""
+class Group(NamedTuple):
+    """Samples of one shape."""
 
-    x: Tensor  # (N, D) points, float32 or float64, or (N, C, H, W) images in [-1, 1], float32
+    place: Tensor  # (n,) where they stand in the set
+    stored: Tensor  # (n, D) points or (n, C, H, W) images, as their file has them
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A set as models and extractors see it: points as they are, images in [-1, 1]."""
+
+    path: Path
+    groups: tuple[Group, ...]
+    range: Range | None = None  # of images
     label: Tensor | None = None  # (N,) int64
+    notes: tuple[str, ...] = ()  # what was left out, and other doubts
+    unlike: str = ""  # which pictures are not of one shape
+
+    def __len__(self) -> int:
+        return sum(len(group.place) for group in self.groups)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(group.stored.shape[1:]) for group in self.groups]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of each sample. Raises ValueError if they are not of one."""
+        if self.unlike:
+            raise ValueError(self.unlike)
+        return self.shapes[0]
+
+    def parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The samples of each part, and their places."""
+        for place, stored in self.groups:
+            for some, part in zip(place.split(PART), stored.split(PART), strict=True):
+                yield some, self.floats(part)
+
+    def floats(self, stored: Tensor) -> Tensor:
+        if self.range is not None:
+            return self.range.scaled(stored).contiguous()
+        return stored if stored.dtype == torch.float64 else stored.float()
+
+    @property
+    def x(self) -> Tensor:
+        """All of them at once, (N, D) float32 or float64, or (N, C, H, W) float32: four times as large as pictures."""
+        return self.some(torch.arange(len(self)))
+
+    def some(self, index: Tensor) -> Tensor:
+        """Those of ``index``, of a set of one shape."""
+        empty = self.floats(self.groups[0].stored[:0])
+        x = empty.new_empty(len(index), *self.shape)
+        for part, chosen in zip(x.split(PART), index.split(PART), strict=True):
+            part.copy_(self.floats(self.groups[0].stored[chosen]))
+        return x
 
 
-def read(path: Path) -> Samples:
-    """The samples at ``path``. Raises ValueError, in one line that names the file, for whatever can't be scored."""
+def read(path: Path, stated: Range | None = None, size: int | None = None) -> Samples:
+    """The samples at ``path``, images of a range that is stated, or else said or sure, and resized to a size if any.
+
+    Raises ValueError, in one line that names the file, for whatever can't be scored.
+    """
     if path.is_dir():
-        stored = {"x": _pictures(path)}
-    elif path.suffix.lower() not in ARRAYS:
-        raise ValueError(f"{path}: give a folder of PNG or JPEG pictures, or a file that ends in {', '.join(ARRAYS)}")
-    elif not path.is_file():
+        return _folder(path, size)
+    if path.suffix.lower() not in arrays.SUFFIXES:
+        raise ValueError(f"{path}: give a folder of pictures, or a file that ends in {', '.join(arrays.SUFFIXES)}")
+    if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
-    else:
-        stored = _stored(path)
+    return _arrays(path, arrays.stored(path), stated, size)
+
+
+def _folder(path: Path, size: int | None) -> Samples:
+    content = pictures.read(path, size)
+    groups = tuple(Group(*group) for group in content.groups)
+    tops = [int(group.stored.max()) for group in groups]
+    notes = list(content.notes)
+    if 0 < max(tops) <= 1:
+        notes.append("its pictures hold 0 and 1 of 0..255 only and are nearly black: are they masks?")
+    return Samples(path, groups, Range(0, BYTE, "8-bit pictures"), None, tuple(notes), content.unlike)
+
+
+def _arrays(path: Path, stored: Mapping[str, Tensor], stated: Range | None, size: int | None) -> Samples:
     x, label = stored["x"], stored.get("label")
     if not 2 <= x.dim() <= 4:
         raise ValueError(f"{path} has the shape {tuple(x.shape)}: give points (N, D) or images (N, C, H, W)")
-    check_points(str(path), x.flatten(1))
-    if label is not None and (label.shape != x.shape[:1] or label.is_floating_point() or label.min() < 0):
-        raise ValueError(f"{path} has labels of the shape {tuple(label.shape)}: give {len(x)} class numbers, or none")
+    check_points(str(path), x.byte().flatten(1) if x.dtype == torch.bool else x.flatten(1))
+    if label is not None:
+        label = _labels(path, label, len(x))
+    place = torch.arange(len(x))
     if x.dim() == 2:
-        points = x if x.dtype == torch.float64 else x.float()
-        return Samples(points, label)
-    return Samples(_images(path, x, _levels(path, stored)), label)
+        if stated or size:
+            raise ValueError(f"{path} holds points (N, D), which have no range and no size: leave --range, --size out")
+        return Samples(path, (Group(place, x),), None, label)
+    known = Range(0, 1, "booleans") if x.dtype == torch.bool else _levels(path, stored)
+    x = x.byte() if x.dtype == torch.bool else x
+    ends, x = limits(x), _channels_first(path, x)
+    found = of_images(path, x, ends, known, stated)
+    notes = _filled(ends, found)
+    if size:
+        found, x = _of_size(x, found, size)
+    return Samples(path, (Group(place, x),), found, label, notes)
 
 
-def _stored(path: Path) -> dict[str, Tensor]:
-    """Of a file's arrays the samples, called `x`, and `levels` and `label` where there are any."""
-    with _numbers_only(path):
-        if path.suffix.lower() == ".pt":
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            content = np.load(path, allow_pickle=False)
-        content = content if isinstance(content, Mapping) else {"x": content}  # an .npz is a mapping, read as needed
-        names = [str(name) for name in content]
-    samples = next((name for name in NAMES if name in names), names[0] if len(names) == 1 else None)
-    if samples is None:
-        raise ValueError(f"{path} holds {', '.join(names[:9]) or 'nothing'}: call the array of the samples x")
-    with _numbers_only(path):
-        wanted = {"x": samples, "levels": "levels", "label": "label"}
-        return {key: _tensor(content[name]) for key, name in wanted.items() if name in content}
+def _filled(ends: Limits, found: Range) -> tuple[str, ...]:
+    low, high = ends
+    if high - low >= FILLED * (found.high - found.low):
+        return ()
+    return (f"its images are in [{low:g}, {high:g}] of {found}: is that their range? --range LOW HIGH states it",)
 
 
-@contextmanager
-def _numbers_only(path: Path) -> Iterator[None]:
-    try:
-        with warnings.catch_warnings(action="ignore"):  # torch's, of strange pickles
-            yield
-    except Exception as error:  # zip, pickle, header, memory, type: many errors for one and the same fact
-        raise ValueError(
-            f"{path} can't be read as arrays of numbers ({type(error).__name__}); what is pickled is never executed"
-        ) from error
+def _labels(path: Path, label: Tensor, n: int) -> Tensor:
+    if label.shape != (n,) or label.is_floating_point() or label.long().min() < 0:
+        raise ValueError(f"{path} has labels of the shape {tuple(label.shape)}: give {n} class numbers, or none")
+    return label.long()
 
 
-def _tensor(array: object) -> Tensor:
-    x = torch.as_tensor(array).detach()
-    if x.layout != torch.strided or x.is_quantized or x.is_complex() or x.dtype == torch.bool:
-        raise TypeError
-    return x if x.is_floating_point() or x.dtype == torch.uint8 else x.long()
-
-
-def _pictures(folder: Path) -> Tensor:
-    """All pictures in a folder and below, in the order of their names: (N, C, H, W) uint8."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES)
-    if not files:
-        raise ValueError(f"{folder} holds no picture that ends in {', '.join(PICTURES)}")
-    first = _picture(files[0])
-    x = first.new_empty(len(files), *first.shape)
-    for place, file in enumerate(files):
-        picture = _picture(file)
-        if picture.shape != first.shape:
-            shapes = f"{tuple(picture.shape)} and not {tuple(first.shape)} like {files[0].name}"
-            raise ValueError(f"{file} has the shape {shapes}: give pictures of one size, all grey or all in colour")
-        x[place] = picture
-    return x
-
-
-def _picture(file: Path) -> Tensor:
-    try:
-        with Image.open(file, formats=("PNG", "JPEG")) as image:
-            mode, pixels = image.mode, torch.from_numpy(np.array(image))
-    except Exception as error:  # a broken picture is an OSError, SyntaxError, ValueError, struct.error, ...
-        raise ValueError(f"{file} is no whole PNG or JPEG picture ({type(error).__name__})") from error
-    if mode not in ("L", "RGB"):
-        raise ValueError(f"{file} is a picture of mode {mode}: save it as L (grey) or RGB, 8 bits a channel")
-    return pixels.unsqueeze(0) if mode == "L" else pixels.movedim(2, 0)  # (H, W[, 3]) -> (C, H, W)
-
-
-def _levels(path: Path, stored: Mapping[str, Tensor]) -> int:
-    levels = stored.get("levels", torch.tensor(LEVELS))
+def _levels(path: Path, stored: Mapping[str, Tensor]) -> Range | None:
+    levels = stored.get("levels")
+    if levels is None:
+        return None
     if levels.numel() != 1 or not 2 <= levels.item() <= LEVELS:
         raise ValueError(f"{path} has levels = {levels.tolist()}: give one number from 2 to {LEVELS}, or none")
-    return int(levels.item())
+    if stored["x"].is_floating_point():
+        return None  # they are of integers
+    return Range(0, int(levels.item()) - 1, f"levels = {int(levels.item())}")
 
 
-def _images(path: Path, x: Tensor, levels: int) -> Tensor:
-    """Images of any usual layout and range as (N, C, H, W) in [-1, 1]."""
+def _channels_first(path: Path, x: Tensor) -> Tensor:
+    """Images of any usual layout as (N, C, H, W)."""
     x = x.unsqueeze(1) if x.dim() == 3 else x
     if x.shape[1] not in CHANNELS and x.shape[3] in CHANNELS:
         x = x.movedim(3, 1)  # (N, H, W, C) -> (N, C, H, W)
     if x.shape[1] not in CHANNELS:
         raise ValueError(f"{path} has images of the shape {tuple(x.shape[1:])}: give 1 channel (grey) or 3 (colour)")
-    low, high = (value.item() for value in x.aminmax())
-    if x.is_floating_point():
-        if low < -1.001 or high > 1.001 or low >= 0:
-            raise ValueError(f"{path} has images in [{low:g}, {high:g}]: give floats in [-1, 1], or integers in 0..255")
-        return x.float().contiguous()
-    top = levels - 1
-    if low < 0 or high > top:
-        raise ValueError(f"{path} has images in [{low}, {high}]: give integers in 0..{top}, or floats in [-1, 1]")
-    return x.float().mul_(2 / top).sub_(1).contiguous()
+    return x
+
+
+def _of_size(x: Tensor, of: Range, size: int) -> tuple[Range, Tensor]:
+    """Bytes stay bytes, others become floats in [-1, 1]."""
+    stays = x.dtype == torch.uint8 and (of.low, of.high) == (0, BYTE)
+    made = x.new_empty(len(x), x.shape[1], size, size, dtype=torch.uint8 if stays else torch.float32)
+    for whole, part in zip(made.split(PART), x.split(PART), strict=True):
+        whole.copy_(resized(part if stays else of.scaled(part), size))
+    return (of if stays else Range(-1, 1, f"of {of}")), made

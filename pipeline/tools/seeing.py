@@ -1,0 +1,130 @@
+"""What extractors see in sets that anybody brings, a part at a time, as evidence for the metrics."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks import imagenet, inception
+from benchmarks.extractors import describe
+from benchmarks.metrics.common.draw import draw
+from pipeline.data import chosen_device
+from pipeline.evaluation import judging
+from pipeline.files import file_digest
+from pipeline.tools.sets import Samples
+
+RAW = 5000  # samples of a set that a metric looks at itself, beside their features, at most
+INCEPTION = (
+    f"pip install torch-fidelity, and have its weights: they are downloaded from {inception.URL}, or set "
+    f"{inception.VARIABLE} to where they are"
+)
+
+
+class Extractor(NamedTuple):
+    name: str  # as the protocol says it
+    key: str  # which it is, the same for the same features
+    see: Callable[[Tensor], dict[str, Tensor]] | None  # samples -> evidence, by its name's end; None: as they are
+    known: dict[str, Any]  # further evidence
+    resizes: bool = False  # it reads pictures of any size
+    doubt: str = ""
+
+
+class Seen(NamedTuple):
+    """A set as the metrics get it."""
+
+    n: int
+    shapes: list[tuple[int, ...]]
+    evidence: dict[str, Tensor]  # by its name's end
+
+
+def opened(extractor: str, shape: tuple[int, ...]) -> Extractor:
+    """The extractor of that name, for samples of such a shape."""
+    kind, _, path = extractor.partition(":")
+    if kind not in ("pixels", "inception", "imagenet", "judge") or (kind == "judge") != bool(path):
+        raise ValueError(f"no extractor is called {extractor!r}: give pixels, inception, imagenet or judge:PATH")
+    if kind == "pixels":
+        what = "coordinates" if len(shape) == 1 else "pixels"
+        name = "the coordinates themselves" if len(shape) == 1 else "the pixels themselves, in [-1, 1]"
+        return Extractor(name, what, None, {"features_of": "coordinates"})
+    if len(shape) == 1:
+        raise ValueError(f"the extractor {extractor!r} sees images, and these are points: leave it out")
+    if kind == "judge":
+        return by_judge(Path(path))
+    return by_inception() if kind == "inception" else by_imagenet()
+
+
+def by_judge(path: Path) -> Extractor:
+    if not path.is_file():
+        raise ValueError(f"the judge {path} is missing: `python -m pipeline.judge BENCHMARK` makes one")
+    judge, good = judging.read(path, chosen_device())
+    known = {"features_of": "judge", "classes": judge.classes}
+    doubt = f"the judge {path} is marked as not trusted: it named too few of its validation images rightly, and the "
+    doubt += "benchmark itself leaves out what is seen through it"
+    key = f"judge {file_digest(path)[:16]}"
+    return Extractor(
+        f"of the judge {path}", key, lambda x: describe(judge, x)._asdict(), known, doubt=doubt * (not good)
+    )
+
+
+def by_inception() -> Extractor:
+    extract = inception.extractor(chosen_device())
+    if extract is None:
+        raise ValueError(
+            f"Inception is unavailable: it needs torch-fidelity and its weights: {INCEPTION}; or use pixels"
+        )
+
+    def see(x: Tensor) -> dict[str, Tensor]:
+        features, probabilities = extract(x)
+        return {"inception": features, "inception_probabilities": probabilities}
+
+    return Extractor("of Inception", "inception", see, {"features_of": "Inception"}, resizes=True)
+
+
+def by_imagenet() -> Extractor:
+    extract = imagenet.extractor(chosen_device())
+    if extract is None:
+        raise ValueError(f"ImageNet's net is unavailable: {imagenet.REMEDY}; or use pixels")
+
+    known = {"features_of": "ImageNet"}
+    return Extractor(
+        f"of ImageNet's {imagenet.NET}", "imagenet", lambda x: {"imagenet": extract(x)}, known, resizes=True
+    )
+
+
+def seen(samples: Samples, extractor: Extractor, raw: bool) -> Seen:
+    """What the extractor sees in each part of a set; and, if ``raw``, the samples themselves.
+
+    Of an extractor's sets they are 5,000 at most, by lot, unless they have labels: all would be four times as large as
+    their pictures.
+    """
+    device = chosen_device()
+    if extractor.see is None:
+        x = samples.x.to(device)
+        return Seen(len(samples), samples.shapes, {"": x, "features": x.flatten(1)})
+    found: dict[str, Tensor] = {}
+    for place, part in samples.parts():
+        for name, value in extractor.see(part.to(device)).items():
+            if name not in found:  # at once: what each part leaves behind would lie between the floats of the next
+                found[name] = value.new_empty(len(samples), *value.shape[1:])
+            found[name][place.to(device)] = value
+    if extractor.key in found:  # features that have a name of their own
+        found["features"] = found[extractor.key]
+    if raw and not samples.unlike:
+        all_of_them = samples.label is not None or len(samples) <= RAW
+        chosen = torch.arange(len(samples)) if all_of_them else draw(samples.groups[0].place, RAW)
+        found[""] = samples.some(chosen).to(device)
+    return Seen(len(samples), samples.shapes, found)
+
+
+def evidence(sets: dict[str, Seen], labels: dict[str, Tensor | None], extractor: Extractor) -> dict[str, Any]:
+    """What the metrics ask for, by the names in benchmarks.metrics.EVIDENCE."""
+    device = chosen_device()
+    shapes = sets["real"].shapes
+    found = {"dims": torch.Size(shapes[0]).numel() if len(shapes) == 1 else None, **extractor.known}
+    for what, content in sets.items():
+        found |= {f"{what}_{name}" if name else what: value for name, value in content.evidence.items()}
+    found["test"] = found.get("real")
+    named = {"test_labels": labels.get("real"), "given_labels": labels.get("fake")}
+    return found | {name: label.to(device) for name, label in named.items() if label is not None}

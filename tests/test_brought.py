@@ -1,0 +1,426 @@
+"""Files that people bring: each is read as the right numbers, or refused in one line that says what is the matter."""
+
+import io
+import os
+import resource
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made import as_input, levels, points
+from PIL import Image
+from torch import Tensor
+
+from pipeline.tools import sets
+from pipeline.tools.ranges import Range
+
+ROOT = Path(__file__).parents[1]
+GREY, COLOUR = levels(12, 0), levels(12, 0, 3)
+UNIT = Range(0, 1, "stated")
+SIGNED = Range(-1, 1, "stated")
+BYTES = Range(0, 255, "stated")
+Made = Callable[[Path], Path]
+
+
+def array(x: Tensor | np.ndarray) -> Made:
+    def make(folder: Path) -> Path:
+        np.save(folder / "set.npy", np.asarray(x))
+        return folder / "set.npy"
+
+    return make
+
+
+def arrays(**content: object) -> Made:
+    def make(folder: Path) -> Path:
+        np.savez_compressed(folder / "set.npz", **content)
+        return folder / "set.npz"
+
+    return make
+
+
+def tensors(content: object, **options: bool) -> Made:
+    def make(folder: Path) -> Path:
+        torch.save(content, folder / "set.pt", **options)
+        return folder / "set.pt"
+
+    return make
+
+
+def raw(name: str, content: bytes) -> Made:
+    def make(folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return make
+
+
+def picture(x: Tensor) -> Image.Image:
+    return Image.fromarray((x[0] if len(x) == 1 else x.movedim(0, 2)).contiguous().numpy())
+
+
+def folder_of(x: Tensor, suffix: str = ".png", **options: object) -> Made:
+    def make(folder: Path) -> Path:
+        folder = folder / "pictures"
+        folder.mkdir(exist_ok=True)
+        for place, one in enumerate(x):
+            picture(one).save(folder / f"{place:03}{suffix}", **options)
+        return folder
+
+    return make
+
+
+def beside(name: str, content: bytes | None = None) -> Made:
+    """A folder of all of GREY, with one further file, a picture where no content is given."""
+
+    def make(folder: Path) -> Path:
+        path = folder_of(GREY)(folder)
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(GREY[0]) if content is None else content)
+        return path
+
+    return make
+
+
+def png(x: Tensor) -> bytes:
+    buffer = io.BytesIO()
+    picture(x).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def of(**options: object) -> bytes:
+    """A picture of a mode."""
+    buffer = io.BytesIO()
+    Image.new(str(options.get("mode", "L")), (8, 8)).save(buffer, str(options.get("form", "PNG")))
+    return buffer.getvalue()
+
+
+def deep_png(channels: int = 3) -> bytes:
+    """16 bits a channel, as Pillow can't write it."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", 8, 8, 16, 2 if channels == 3 else 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(8 * 2 * channels)) * 8)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def huge_png() -> bytes:
+    whole = bytearray(png(GREY[0]))
+    whole[16:24] = struct.pack(">II", 60_000, 60_000)
+    whole[29:33] = struct.pack(">I", zlib.crc32(bytes(whole[12:29])))
+    return bytes(whole)
+
+
+def linked(folder: Path) -> Path:
+    """Half of the pictures lie in a linked folder, and a link leads back up."""
+    path = folder_of(GREY[:6])(folder)
+    (folder / "elsewhere").mkdir()
+    for place, one in enumerate(GREY[6:]):
+        picture(one).save(folder / "elsewhere" / f"{place}.png")
+    os.symlink(folder / "elsewhere", path / "more")
+    os.symlink(path, folder / "elsewhere" / "back")
+    return path
+
+
+def named_like_a_picture(folder: Path) -> Path:
+    path = folder_of(GREY[:11])(folder)
+    (path / "a.png").mkdir()
+    (path / "a.png" / "0.png").write_bytes(png(GREY[11]))
+    return path
+
+
+def turned(folder: Path) -> Path:
+    """Each is stored on its side, or head down, and says so."""
+    path = folder / "turned"
+    path.mkdir()
+    ways = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    for place, one in enumerate(GREY):
+        tag = [3, 6, 8][place % 3]
+        exif = Image.Exif()
+        exif[0x0112] = tag
+        picture(one).transpose(ways[tag]).save(path / f"{place:03}.png", exif=exif)
+    return path
+
+
+def several(folder: Path) -> Path:
+    first, *others = (picture(one) for one in GREY[:3])
+    first.save(folder / "a.tif", save_all=True, append_images=others)
+    return folder
+
+
+def bomb(size: int) -> bytes:
+    """An .npz of so many zeros, whose headers tell the truth, packed a thousandfold without being made first."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (size // 64, 1, 8, 8)})
+    squeeze = zlib.compressobj(9, wbits=-15)
+    first = squeeze.compress(head.getvalue()) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    again = squeeze.compress(bytes(2**20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("x.npy", first + again * (size // 2**20) + b"\3\0")
+    content, central = bytearray(buffer.getvalue()), buffer.getvalue().rindex(b"PK\1\2")
+    for method, unpacked in ((8, 22), (central + 10, central + 24)):
+        content[method : method + 2] = struct.pack("<H", zipfile.ZIP_DEFLATED)
+        content[unpacked : unpacked + 4] = struct.pack("<I", size + len(head.getvalue()))
+    return bytes(content)
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, x=GREY)
+    return buffer.getvalue()
+
+
+def long_header() -> bytes:
+    """A .npy whose header is said to be 4 GB."""
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b"{"
+
+
+def repacked(compressed: bool) -> Made:
+    def make(folder: Path) -> Path:
+        source = tensors({"x": torch.zeros(64, 1, 8, 8, dtype=torch.uint8)})(folder)
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(folder / "bomb.pt", "w") as new:
+            for name in old.namelist():
+                new.writestr(name, old.read(name), zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED)
+        return folder / "bomb.pt"
+
+    return make
+
+
+def scaled(low: float, high: float, n: int = 12) -> np.ndarray:
+    """GREY as floats from low to high."""
+    return (low + (high - low) * (GREY[:n].numpy() / 255.0)).astype(np.float32)
+
+
+def with_one(x: Any, value: float) -> Any:
+    """The darkest is a little off."""
+    x = x.reshape(-1) + 0
+    x[x.argmin()] = value
+    return x.reshape(12, 1, 8, 8)
+
+
+READ: dict[str, tuple[Made, Range | None, Tensor]] = {
+    "grey png": (folder_of(GREY), None, as_input(GREY)),
+    "colour png": (folder_of(COLOUR), None, as_input(COLOUR)),
+    "webp": (folder_of(COLOUR, ".webp", lossless=True), None, as_input(COLOUR)),
+    "bmp": (folder_of(GREY, ".bmp"), None, as_input(GREY)),
+    "colour bmp": (folder_of(COLOUR, ".bmp"), None, as_input(COLOUR)),
+    "tif": (folder_of(GREY, ".tif"), None, as_input(GREY)),
+    "tiff": (folder_of(COLOUR, ".tiff", compression="tiff_lzw"), None, as_input(COLOUR)),
+    "suffix in capitals": (folder_of(GREY, ".PNG"), None, as_input(GREY)),
+    "._x.png of a Mac": (beside("._000.png", b"\0\5\x16\7"), None, as_input(GREY)),
+    "__MACOSX": (beside("__MACOSX/._000.png", b"\0\5\x16\7"), None, as_input(GREY)),
+    "whole copies in __MACOSX": (beside("__MACOSX/000.png"), None, as_input(GREY)),
+    ".ipynb_checkpoints": (beside(".ipynb_checkpoints/000-checkpoint.png"), None, as_input(GREY)),
+    ".DS_Store": (beside(".DS_Store", b"x"), None, as_input(GREY)),
+    "a list beside": (beside("labels.csv", b"0,1"), None, as_input(GREY)),
+    "folder named a.png": (named_like_a_picture, None, as_input(GREY)),
+    "linked subfolder": (linked, None, as_input(GREY)),
+    "turned by EXIF": (turned, None, as_input(GREY)),
+    "a bit a pixel": (
+        folder_of((GREY > 127).to(torch.uint8) * 255),
+        None,
+        as_input((GREY > 127).to(torch.uint8) * 255),
+    ),
+    "uint8 npy": (array(GREY), None, as_input(GREY)),
+    "int64 npy": (array(GREY.long()), None, as_input(GREY)),
+    "big-endian int npy": (array(GREY.numpy().astype(">i4")), None, as_input(GREY)),
+    "big-endian float npy": (array(scaled(-1, 1).astype(">f8")), None, as_input(GREY)),
+    "float16 npy": (array(scaled(-1, 1).astype(np.float16)), None, as_input(GREY)),
+    "bool npy": (array(GREY.numpy() > 127), None, (GREY > 127) * 2.0 - 1),
+    "fortran order npy": (array(np.asfortranarray(GREY.numpy())), None, as_input(GREY)),
+    "N H W npy": (array(GREY[:, 0]), None, as_input(GREY)),
+    "N H W C npy": (array(COLOUR.movedim(1, 3).contiguous()), None, as_input(COLOUR)),
+    "uint16 npy": (array(GREY.numpy().astype(np.uint16) * 257), Range(0, 65535, "stated"), as_input(GREY)),
+    "floats to 1 stated": (array(scaled(0, 1)), UNIT, as_input(GREY)),
+    "floats to 1, one -1e-6, stated": (array(with_one(scaled(0, 1), -1e-6)), UNIT, with_one(as_input(GREY), -1 - 2e-6)),
+    "floats to 255 stated": (array(scaled(0, 255)), BYTES, as_input(GREY)),
+    "0/1 integers stated": (array((GREY > 127).long()), UNIT, (GREY > 127) * 2.0 - 1),
+    "0/1 integers stated as bytes": (array((GREY > 127).long()), BYTES, (GREY > 127) * 2 / 255 - 1),
+    "collapsed in .86 to .94 stated": (array(scaled(0.86, 0.94)), SIGNED, 0.86 + 0.08 * (as_input(GREY) + 1) / 2),
+    "-1 and 1 integers stated": (array((GREY > 127).long() * 2 - 1), SIGNED, (GREY > 127) * 2.0 - 1),
+    "bytes beside floats to 1": (array(GREY), UNIT, as_input(GREY)),
+    "all black": (array(np.zeros((4, 8, 8), np.uint8)), None, torch.full((4, 1, 8, 8), -1.0)),
+    "npz by savez": (arrays(arr_0=GREY.numpy()), None, as_input(GREY)),
+    "npz, levels said": (arrays(x=GREY.numpy() // 16, levels=16), None, as_input(GREY // 16, 16)),
+    "npz, big-endian": (arrays(x=GREY.numpy().astype(">i2")), None, as_input(GREY)),
+    "pt": (tensors(GREY), None, as_input(GREY)),
+    "bool pt": (tensors(GREY > 127), None, (GREY > 127) * 2.0 - 1),
+    "old form pt": (tensors(GREY, _use_new_zipfile_serialization=False), None, as_input(GREY)),
+    "tuple pt of x and label": (tensors((GREY, torch.arange(12))), None, as_input(GREY)),
+    "tuple pt of one": (tensors((GREY,)), None, as_input(GREY)),
+    "list pt of samples": (tensors(list(GREY)), None, as_input(GREY)),
+    "bfloat16 pt": (tensors(as_input(GREY).bfloat16()), None, as_input(GREY)),
+    "pt that learns": (tensors(torch.nn.Parameter(as_input(GREY))), None, as_input(GREY)),
+    "repeats in a pt": (tensors(GREY[:1].expand(12, -1, -1, -1)), None, as_input(GREY[:1].expand(12, -1, -1, -1))),
+    "points": (array(points(9, 0).numpy()), None, points(9, 0)),
+    "big-endian points": (array(points(9, 0).double().numpy().astype(">f8")), None, points(9, 0).double()),
+    "bool points": (array(points(9, 0).numpy() > 0), None, (points(9, 0) > 0).float()),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_brought_file_is_read_as_the_right_numbers(name: str, tmp_path: Path) -> None:
+    make, stated, expected = READ[name]
+    found = sets.read(make(tmp_path), stated)
+    assert found.x.shape == expected.shape
+    tolerance = 0.005 if "float16" in name else 2e-6  # half floats are coarse
+    torch.testing.assert_close(found.x, expected, atol=tolerance, rtol=0)
+
+
+BAD: dict[str, tuple[Made, Range | None, str]] = {
+    "floats to 1": (array(scaled(0, 1)), None, "may be of [0, 1] or of [-1, 1]: give --range 0 1 or --range -1 1"),
+    "floats to 1, one -1e-6": (array(with_one(scaled(0, 1), -1e-6)), None, "give --range 0 1 or --range -1 1"),
+    "floats to 1, one -.9": (array(with_one(scaled(0, 1), -0.9)), None, "give --range 0 1 or --range -1 1"),
+    "collapsed in .86 to .94": (array(scaled(0.86, 0.94)), None, "give --range 0 1 or --range -1 1"),
+    "floats about 0": (array(scaled(-0.5, 0.5)), None, "give --range 0 1 or --range -1 1"),
+    "floats to 255": (array(scaled(0, 255)), None, "or --range 0 255"),
+    "normalised floats": (array(scaled(-2.1, 2.6)), None, "or --range LOW HIGH with their black and white"),
+    "0/1 integers": (array((GREY > 127).long()), None, "give --range 0 255 or, for example, --range 0 1"),
+    "4-bit integers": (array(GREY // 16), None, "give --range 0 255 or, for example, --range 0 15"),
+    "integers to 16": (array(GREY.numpy() // 16 + 1), None, "which may be of 0..255 and nearly black"),
+    "uint16": (array(GREY.numpy().astype(np.uint16) * 257), None, "or --range LOW HIGH with their black and white"),
+    "-1 and 1 integers": (array((GREY > 127).long() * 2 - 1), None, "--range LOW HIGH with their black and white"),
+    "beyond the stated": (array(scaled(-1, 1)), UNIT, "in [-1, 1], beyond 0 to 1 (stated): give --range LOW HIGH"),
+    "range of points": (array(points(9, 0).numpy()), UNIT, "which have no range and no size"),
+    "48-bit png": (
+        beside("b.png", deep_png()),
+        None,
+        "b.png is a picture of mode RGB, 16 bits a channel: save it as L",
+    ),
+    "16-bit grey png": (beside("b.png", deep_png(1)), None, "b.png is a picture of mode I;16"),
+    "png with alpha": (beside("b.png", of(mode="RGBA")), None, "mode RGBA: save it as L (grey) or RGB"),
+    "palette png": (beside("b.png", of(mode="P")), None, "mode P: save it as L (grey) or RGB"),
+    "cmyk jpeg": (beside("b.jpg", of(mode="CMYK", form="JPEG")), None, "mode CMYK"),
+    "gif": (beside("b.gif", of(form="GIF")), None, "b.gif is a picture of a kind that is not read: save it as .png"),
+    "heic": (beside("b.heic", b"x"), None, "b.heic is a picture of a kind that is not read"),
+    "gif called png": (beside("b.png", of(form="GIF")), None, "b.png is no whole picture of its kind"),
+    "broken link": (beside("b.png", b""), None, "b.png is no whole picture of its kind"),
+    "png of 3.6 billion pixels": (beside("b.png", huge_png()), None, "b.png would unpack to more pixels"),
+    "several in a tif": (several, None, "a.tif holds 3 pictures: save each in a file of its own"),
+    "hidden only": (lambda folder: beside_only(folder), None, "holds no picture that ends in .png"),
+    "object npy": (array(np.array([{}], dtype=object)), None, "what is pickled is never executed"),
+    "strings": (array(np.array(["a"])), None, "holds <U1 where it should be numbers"),
+    "complex": (array(np.zeros((4, 2), complex)), None, "holds complex128 where it should be numbers"),
+    "times": (array(np.zeros((4, 2), "M8[s]")), None, "where it should be numbers: give integers, booleans or floats"),
+    "records": (array(np.zeros(4, [("a", int)])), None, "where it should be numbers"),
+    "empty file": (raw("set.npy", b""), None, "is an empty file"),
+    "endless header": (raw("set.npy", long_header()), None, "can't be read as arrays of numbers"),
+    "text called npy": (raw("set.npy", b"1 2 3\n" * 9), None, "can't be read as arrays of numbers"),
+    "npz called npy": (raw("set.npy", zipped()), None, "can't be read as arrays of numbers"),
+    "moments": (arrays(mu=np.zeros(3), sigma=np.eye(3)), None, "holds mu and sigma, moments that another tool saved"),
+    "weights": (tensors({"a.weight": GREY, "a.bias": GREY}), None, "call the array of the samples x"),
+    "tuple of strange things": (tensors(("a", 1)), None, "holds a tuple of str, int: give one tensor"),
+    "list of unequal ones": (tensors([GREY, COLOUR, GREY[0]]), None, "holds tensors of the shapes (12, 1, 8, 8)"),
+    "sparse pt": (tensors(torch.eye(3).to_sparse()), None, "torch.sparse_coo: give integers, booleans or floats"),
+    "complex pt": (tensors(torch.zeros(3, 2, dtype=torch.complex64)), None, "torch.complex64: give integers"),
+    "whole model in a pt": (tensors(torch.nn.Linear(2, 2)), None, "what is pickled is never executed"),
+    "repeats beyond memory": (tensors(torch.zeros(1, 1).expand(2**40, 4)), None, "more than half of the"),
+    "compressed pt": (repacked(True), None, "is compressed, as torch.save compresses nothing: nothing was unpacked"),
+    "one channel too many": (array(np.zeros((4, 4, 8, 8), np.uint8)), None, "give 1 channel (grey) or 3 (colour)"),
+    "one-dimensional": (array(np.zeros(5)), None, "give points (N, D) or images (N, C, H, W)"),
+    "csv": (raw("set.csv", b"1,2"), None, "give a folder of pictures, or a file that ends in .npz, .npy, .pt"),
+    "nothing": (lambda folder: folder / "none.npz", None, "there is no such file"),
+}
+
+
+def beside_only(folder: Path) -> Path:
+    (folder / "only").mkdir()
+    (folder / "only" / "._a.png").write_bytes(b"x")
+    return folder / "only"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_brought_file_that_is_not_read_says_why(name: str, tmp_path: Path) -> None:
+    make, stated, message = BAD[name]
+    path = make(tmp_path)
+    with pytest.raises(ValueError) as error:
+        sets.read(path, stated)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert ("never executed" in str(error.value)) == ("never executed" in message)
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(READ) + len(BAD) >= 60
+
+
+@pytest.mark.parametrize(
+    ("make", "note"),
+    [
+        (beside("._000.png", b"x"), "1 hidden file left out"),
+        (beside("__MACOSX/a/b.png", b"x"), "1 hidden file left out"),
+        (beside("labels.csv", b"x"), "1 file left out that are no pictures (1 .csv)"),
+        (folder_of((GREY > 127).to(torch.uint8)), "nearly black: are they masks?"),
+    ],
+)
+def test_what_is_left_out_is_said(make: Made, note: str, tmp_path: Path) -> None:
+    assert any(note in said for said in sets.read(make(tmp_path)).notes)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    """4 MB that hold 3.9 GiB of zeros; a small one of the kind is read."""
+    path = raw("small.npz", bomb(2**20))(tmp_path)
+    with pytest.raises(ValueError, match=r"small\.npz can't be read"):  # its checksum is not that of zeros
+        sets.read(path)
+    path = raw("bomb.npz", bomb(3993 * 2**20))(tmp_path)
+    assert path.stat().st_size < 5 * 10**6
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=r"bomb\.npz unpacks 3\.\d MiB to 3\.9 GiB, .* nothing was unpacked") as error:
+        sets.read(path)
+    assert "\n" not in str(error.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 2**10  # KiB
+
+
+def test_a_file_is_not_believed_beyond_what_it_holds(tmp_path: Path) -> None:
+    np.save(tmp_path / "cut.npy", GREY.numpy())
+    whole = (tmp_path / "cut.npy").read_bytes()
+    (tmp_path / "cut.npy").write_bytes(whole[:500])
+    with pytest.raises(ValueError, match=r"cut\.npy says that it holds 768 bytes of numbers and is cut off after 500"):
+        sets.read(tmp_path / "cut.npy")
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+import torch
+from benchmarks import inception
+from pipeline.tools import score
+torch.set_num_threads(1)
+score.asked(None)  # which imports all metrics
+
+def see(x):
+    features = torch.stack([x.mean((1, 2, 3)), x.square().mean((1, 2, 3))], dim=1)
+    return features, features.softmax(dim=1)
+
+inception.extractor = lambda device: see
+torch.nn.functional.silu(torch.zeros(128, 3, 64, 64)).double().mean()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result = score.score({"real": Path(sys.argv[1]), "fake": Path(sys.argv[2])}, "inception", ["fid"])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, result.values[0][1])
+"""
+
+
+def test_pictures_are_never_whole_in_float32(tmp_path: Path) -> None:
+    """Two sets of 4,000 images take at most twice their bytes; one of them in float32 would be four times its own."""
+    x = torch.randint(0, 256, (4000, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    np.savez(tmp_path / "real.npz", x=x.numpy())
+    np.save(tmp_path / "fake.npy", x.flip(0).numpy().astype(np.uint8))
+    command = [sys.executable, "-c", MEASURED, str(tmp_path / "real.npz"), str(tmp_path / "fake.npy")]
+    environment = {**os.environ, "BENCHMARK_DEVICE": "cpu"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    grown, value = done.stdout.split()
+    size = 2 * x.numel()
+    assert int(grown) * 1024 < 2 * size < size + 4 * x.numel()
+    assert float(value) == pytest.approx(0, abs=1e-9)  # the same pictures in another order

@@ -1,0 +1,218 @@
+"""Sets that people bring are scored by the names that they know, and what can't be, or is doubtful, is said."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made import as_input, levels, points
+from PIL import Image
+from torch import Tensor
+
+from benchmarks import inception
+from benchmarks.extractors import Judge
+from pipeline.evaluation import judging
+from pipeline.stage import run_stage
+from pipeline.tools import asked, score, seeing, sets
+from pipeline.tools.ranges import Range
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
+
+
+def saved(path: Path, x: Tensor) -> Path:
+    np.savez(path, x=x)
+    return path
+
+
+def values(
+    real: Path, fake: Path, extractor: str = "pixels", chosen: list[str] | None = None, **how: Any
+) -> dict[str, float]:
+    result = score.score({"real": real, "fake": fake}, extractor, chosen, **how)
+    return {column.name: value for column, value in result.values}
+
+
+def evidence(paths: dict[str, Path], extractor: str, raw: bool = True) -> dict[str, Any]:
+    read = {name: sets.read(path) for name, path in paths.items()}
+    used = seeing.opened(extractor, read["real"].shapes[0])
+    found = {name: seeing.seen(samples, used, raw) for name, samples in read.items()}
+    return seeing.evidence(found, {name: samples.label for name, samples in read.items()}, used)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Run a module as `python -m` does: its exit status, stdout and stderr."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(module: ModuleType, *arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            run_stage(module.main)
+        return end.value.code, *capsys.readouterr()
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def array(path: Path, x: Any) -> Path:
+    np.save(path, np.asarray(x))
+    return path
+
+
+def test_five_pictures_a_side_give_what_can_be_computed(tmp_path: Path) -> None:
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(5, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    result = score.score({"real": real, "fake": fake}, "pixels", None)
+    assert {"fd", "vendi", "pair_ssim"} <= {column.name for column, _ in result.values}
+    assert result.reasons["precision"].endswith("too few samples, 5: give 6 or more")
+    assert result.reasons["c2st_knn"].endswith("too few samples, 5: give 20 or more")
+    small = array(tmp_path / "small.npy", levels(5, 0)[:, :, :4, :4])  # no window of 7 x 7 fits
+    assert "fd" in values(small, small, chosen=None)
+
+
+def test_few_samples_in_many_dimensions_are_warned_of(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    real, fake = rng.integers(0, 256, (300, 32, 32, 3)), rng.integers(0, 256, (3, 32, 32, 3))
+    paths = {"real": array(tmp_path / "real.npy", real), "fake": array(tmp_path / "fake.npy", fake)}
+    result = score.score(paths, "pixels", ["fd"])
+    ((column, value),) = result.values
+    a, b = (x.reshape(len(x), -1) / 127.5 - 1 for x in (real, fake))
+    a_mean, b_mean = a.mean(axis=0), b.mean(axis=0)
+    shared = np.linalg.svd((a - a_mean) @ (b - b_mean).T / np.sqrt(299 * 2), compute_uv=False).sum()
+    spread = a.var(axis=0, ddof=1).sum() + b.var(axis=0, ddof=1).sum() - 2 * shared
+    assert (column.name, value) == ("fd", pytest.approx(((a_mean - b_mean) ** 2).sum() + spread, rel=1e-5))
+    (warning,) = result.warnings
+    assert warning.startswith("FD: 300 samples of real and 3 samples of fake are few for 3,072 dimensions")
+    assert "warning: FD: 300" in score.as_text(result)
+    enough = saved(tmp_path / "enough.npz", levels(65, 0))
+    assert score.score({"real": enough, "fake": enough}, "pixels", ["fd"]).warnings == []  # 64 dimensions
+
+
+@pytest.mark.parametrize("extractor", ["pixels", "inception"])
+def test_words_are_of_what_is_scored(extractor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inception, "extractor", lambda device: seen_by_a_stub)
+    paths = dict.fromkeys(("real", "fake", "train"), saved(tmp_path / "set.npz", levels(40, 0)))
+    text = score.as_text(score.score(paths, extractor, None))
+    assert "judge" not in text
+    assert "points" not in text and "coordinates" not in text
+    point = dict.fromkeys(("real", "fake"), array(tmp_path / "points.npy", points(40, 0)))
+    text = score.as_text(score.score(point, "pixels", None))
+    assert "judge" not in text and "pixels" not in text
+    assert "coordinates of held-out and generated points" in text
+
+
+def seen_by_a_stub(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Three numbers, of pictures of any size."""
+    seen = torch.stack([x.mean((1, 2, 3)), x.std((1, 2, 3)), x.amax((1, 2, 3))], dim=1)
+    return seen, seen.softmax(dim=1)
+
+
+def test_names_are_those_that_users_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inception, "extractor", lambda device: seen_by_a_stub)
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    names = ["fid", "kid", "is", "precision", "recall"]
+    found = values(real, fake, "inception", names)
+    assert [*found] == ["fid", "kid", "inception_score", "precision", "recall"]
+    assert found == {name: values(real, fake, "inception", asked.asked(None).metrics)[name] for name in found}
+    assert [*values(real, fake, "inception", ["FID", "ISC", "prc"])] == [
+        "fid",
+        "inception_score",
+        "precision",
+        "recall",
+    ]
+    result = score.score({"real": real, "fake": fake}, "pixels", names)
+    assert {column.name for column, _ in result.values} == {"precision", "recall"}
+    for name in ("fid", "kid", "inception_score"):
+        assert "--extractor inception; pip install torch-fidelity" in result.reasons[name]
+        assert inception.URL in result.reasons[name] and inception.VARIABLE in result.reasons[name]
+    with pytest.raises(ValueError, match=r"nothing of fid can be computed .*--extractor inception"):
+        values(real, fake, chosen=["fid"])
+    with pytest.raises(ValueError, match="nothing of memorisation .*it wants training data: --train SET"):
+        values(real, fake, chosen=["memorisation"])
+    with pytest.raises(ValueError, match="no metric is called 'fdi': did you mean"):
+        values(real, fake, chosen=["fdi"])
+
+
+def test_pictures_of_two_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What sees them resized sees each; for pixels both sizes are named, and --size makes them one."""
+    monkeypatch.setattr(inception, "extractor", lambda device: seen_by_a_stub)
+    (tmp_path / "mixed").mkdir()
+    pictures = []
+    for place in range(12):
+        x = levels(1, place)[0, 0][: 5 + place % 3 // 2 * 3]
+        Image.fromarray(x.numpy()).save(tmp_path / "mixed" / f"{place:02}.png")
+        pictures.append(x.float()[None, None] / 127.5 - 1)
+    mixed = tmp_path / "mixed"
+    expected = torch.cat([seen_by_a_stub(x)[0] for x in pictures])
+    torch.testing.assert_close(
+        evidence({"real": mixed, "fake": mixed}, "inception", raw=False)["real_features"], expected
+    )
+    assert values(mixed, mixed, "inception", ["fid"])["fid"] == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ValueError, match=r"02\.png has the shape \(1, 8, 8\) and not \(1, 5, 8\) .*--size N"):
+        values(mixed, mixed)
+    whole = saved(tmp_path / "whole.npz", levels(9, 0))
+    other = array(tmp_path / "other.npy", levels(9, 0)[:, :, :6])
+    with pytest.raises(ValueError, match=r"shape \(1, 8, 8\) and fake of \(1, 6, 8\): .*--size N"):
+        values(whole, other)
+    assert "fd" in dict.fromkeys(values(whole, other, chosen=["fd"], size=4))
+    assert sets.read(mixed, size=4).shape == (1, 4, 4)
+    grey = torch.full((4, 1, 9, 9), 77, dtype=torch.uint8)
+    assert torch.equal(sets.read(array(tmp_path / "grey.npy", grey), size=5).x, as_input(grey[:, :, :5, :5]))
+
+
+@pytest.mark.parametrize("extractor", ["pixels", "inception"])
+def test_a_saved_reference_stands_for_its_set(
+    extractor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setattr(inception, "extractor", lambda device: seen_by_a_stub)
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    kept = tmp_path / "kept.npz"
+    code, out, _ = command(score, real, "--extractor", extractor, "--save-reference", kept)
+    assert (code, out) == (0, f"the reference is in {kept}: give it in the place of {real}\n")
+    assert values(kept, fake, extractor, None) == values(real, fake, extractor, None)
+    with np.load(kept, allow_pickle=False) as content:  # nothing in it is pickled
+        assert all(content[name].dtype.kind in "uif" for name in content)
+    other = "inception" if extractor == "pixels" else "pixels"
+    with pytest.raises(ValueError, match=f"was saved of '{extractor}' and not of '{other}': give that --extractor"):
+        values(kept, fake, other)
+    assert "ends in .npz" in command(score, real, "--save-reference", tmp_path / "kept.pt")[2]
+
+
+def test_two_paths_are_enough(tmp_path: Path, command: Command) -> None:
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    by_name = command(score, "--real", real, "--fake", fake, "--metrics", "precision", "--json")[1]
+    assert command(score, "--json", real, fake, "--metrics", "precision")[1] == by_name
+    assert command(score, real, "--json", fake, "--metrics", "precision")[1] == by_name
+    assert command(score, real)[0] == 2
+    assert command(score, real, fake, real)[0] == 2
+    assert command(score, real, fake, "--range", "1", "0")[0] == 2
+
+
+def test_the_range_is_stated_and_said(tmp_path: Path, command: Command) -> None:
+    x = levels(30, 0)
+    real = saved(tmp_path / "real.npz", x)
+    unit = array(tmp_path / "unit.npy", x.numpy() / 255)
+    assert command(score, real, unit)[2].count("--range 0 1") == 1
+    code, out, _ = command(score, real, unit, "--range", "0", "1", "--metrics", "fd")
+    assert code == 0
+    assert f"{real}, 30 x 1 x 8 x 8, read as 0 to 255 (integers)" in out
+    assert f"{unit}, 30 x 1 x 8 x 8, read as 0 to 1 (stated)" in out
+    assert values(real, unit, chosen=["fd"], stated=Range(0, 1, "stated"))["fd"] == pytest.approx(0, abs=1e-5)
+    dark = score.score({"real": unit, "fake": unit}, "pixels", ["fd"], Range(0, 255, "stated"))
+    assert "its images are in [0, 1] of 0 to 255: is that their range?" in dark.warnings[0]
+
+
+def test_a_judge_that_is_not_trusted_is_said(tmp_path: Path) -> None:
+    path = saved(tmp_path / "set.npz", levels(40, 0))
+    for right, said in ((0.3, 1), (0.9, 0)):
+        judging.save_judge(Judge((1, 8, 8), 10), tmp_path / "judge.pt", right)
+        result = score.score({"real": path, "fake": path}, f"judge:{tmp_path / 'judge.pt'}", ["fjd"])
+        assert sum("judge.pt is marked as not trusted" in warning for warning in result.warnings) == said
