@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import ranking, style, tables
+from reports.files import readable
 from reports.pictures import matrix
-from reports.samples import readable
 from reports.sections import Fragment, Picture
 from reports.statistics import AGAINST_BEST, MARGIN, entries, plan
 from reports.tables import Cell, Legend, Row, Table

@@ -76,8 +76,8 @@ def evaluated(unit: Unit) -> bool:
         return False
     if not unit.trained:
         return True
-    training = published("train", unit.benchmark, unit.contestant, unit.trained)[unit.seed]["files"]
-    return all(digest in training.values() for digest in record["of"].values())
+    training = (published("train", unit.benchmark, unit.contestant, unit.trained).get(unit.seed) or {}).get("files", {})
+    return all(digest in training.values() for digest in record.get("of", {"nothing": None}).values())
 
 
 def cost(units: Iterable[Unit]) -> dict[Unit, float]:
