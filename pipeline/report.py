@@ -149,8 +149,11 @@ def write_index() -> None:
     everything = params.load()
     names = dict.fromkeys([*everything.suite, *everything.benchmarks()])
     folders = [rendered_dir(name) for name in names if (rendered_dir(name) / "table.csv").exists()]
-    (RENDERED / suite.FOLDER).mkdir(parents=True, exist_ok=True)  # an output of the stage, also if nothing is ranked
-    for name, content in page.index(folders, RENDERED).items():
+    pages = page.index(folders, RENDERED)
+    if not any(name.startswith(f"{suite.FOLDER}/") for name in pages):  # it is an output of the stage, there always
+        pages[f"{suite.FOLDER}/README.md"] = suite.NOTHING
+    shutil.rmtree(RENDERED / suite.FOLDER, ignore_errors=True)  # rankings over benchmarks that may be no more
+    for name, content in pages.items():
         atomic_write(RENDERED / name, content)
     print(f"index of {len(folders)} benchmarks: {RENDERED / 'index.html'}", flush=True)
 

@@ -20,6 +20,7 @@ from reports.statistics import AGAINST_BEST, MARGIN, entries, plan
 from reports.tables import Cell, Legend, Row, Table
 
 FOLDER = "suite"  # beside the index
+NOTHING = "No two models ran the same two benchmarks that enter a ranking, so none is here.\n"
 ALONE = {"published", "binary"}  # kinds of benchmarks that do not enter the ranking
 COLOURED = 10  # models whose profile is drawn in colour, the others in grey
 PROTOCOL = (
