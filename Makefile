@@ -12,7 +12,7 @@ LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 
 reproduce: $(READY)  ## run what changed of the suite on every core (or JOBS=4), print the tables
 	$(BIN)/python -m pipeline.launch $(LIMIT)
-	$(BIN)/dvc repro
+	$(BIN)/dvc --wait-for-lock repro
 	@$(BIN)/python -m pipeline.report --summary
 
 test: $(READY)  ## every test but the timings, a file at a time in each of two processes
@@ -21,9 +21,9 @@ test: $(READY)  ## every test but the timings, a file at a time in each of two p
 benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
 	$(BIN)/python -m pipeline.add $(NAME)
 	$(BIN)/python -m pipeline.launch $(NAME) $(LIMIT)
-	$(BIN)/dvc repro benchmarks/$(NAME)/dvc.yaml
+	$(BIN)/dvc --wait-for-lock repro benchmarks/$(NAME)/dvc.yaml
 	$(BIN)/python -m pipeline.report $(NAME)
-	$(BIN)/dvc repro -s index
+	$(BIN)/dvc --wait-for-lock repro -s index
 
 ui: $(READY)  ## the runs in MLflow's browser interface, on this machine only
 	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)

@@ -6,12 +6,13 @@ MODEL may be `oracle`: fresh real samples in a generator's place, which is what 
 import argparse
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell
+from pipeline.cell import ORACLE, Cell, scores_dir
 from pipeline.evaluation.scores import write
 from pipeline.files import file_digest
 from pipeline.stage import run_stage
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
+from reports.files import read_judge, read_seeds
 
 
 def main() -> None:
@@ -33,14 +34,25 @@ def evaluate(cell: Cell, benchmark: params.Benchmark) -> None:
         records = made(units, f"evaluate {cell.name}")
         cell.unchanged("evaluate")
         publish(units)
+        check_records(cell)
         write(cell, benchmark, records)
         forget_work(cell.benchmark, cell.model, "evaluate")
+
+
+def check_records(cell: Cell) -> None:
+    """What the protocol under the table says stands in records of earlier stages. Raises OSError or ValueError."""
+    remedy = f"`dvc repro benchmarks/{cell.benchmark}/dvc.yaml`"
+    if cell.model != ORACLE:
+        read_seeds(cell.training, remedy, {"made": dict})
+    if (judge := scores_dir(cell.benchmark) / "judge.json").exists():
+        read_judge(judge, remedy)
 
 
 def forget_others(unit: Unit) -> None:
     """Drop what an earlier run made of other weights: trained anew, or on another machine, they may differ."""
     record = unit.record()
-    if record and any(record["of"][name] != file_digest(file) for name, file in unit.training_files().items()):
+    files = unit.training_files()
+    if record and any(not file.exists() or record["of"].get(name) != file_digest(file) for name, file in files.items()):
         unit.file(".json").unlink()
 
 

@@ -11,6 +11,7 @@ from pipeline import arithmetic, params
 from pipeline.cell import data_file, judge_file, scores_dir
 from pipeline.evaluation import judging
 from pipeline.stage import run_stage
+from pipeline.work.sound import explained
 
 
 def main() -> None:
@@ -26,7 +27,8 @@ def train(benchmark: params.Benchmark) -> None:
     if benchmark.judge is None:
         raise ValueError(f"{benchmark.name} has no judge: benchmarks of kind {benchmark.kind!r} are scored without one")
     files = (data_file(benchmark.name), judge_file(benchmark.name), scores_dir(benchmark.name) / "judge.json")
-    print(judging.train(benchmark.name, benchmark.judge.model_dump(), *files))
+    with explained(files[0]):
+        print(judging.train(benchmark.name, benchmark.judge.model_dump(), *files))
 
 
 if __name__ == "__main__":

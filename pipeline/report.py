@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -12,12 +11,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from reports import load, page, samples, suite, tables
+from reports.files import read_judge
 
 PIXELS = 400  # of the density's picture, each way
 MARGIN = 0.15  # of the data's extent, shown around them
@@ -75,9 +76,15 @@ def gather(benchmark: params.Benchmark) -> load.Report:
 
 def warning(benchmark: params.Benchmark) -> list[str]:
     """What is said against the judge, whose metrics it leaves out then."""
-    judge = scores_dir(benchmark.name) / "judge.json"
-    found = json.loads(judge.read_text()).get("warning") if benchmark.judge and judge.exists() else None
+    found = judge_record(benchmark).get("warning")
     return [f"Warning: {found}"] if found else []
+
+
+def judge_record(benchmark: params.Benchmark) -> dict[str, Any]:
+    """How good the judge is; nothing where there is none."""
+    path = scores_dir(benchmark.name) / "judge.json"
+    there = benchmark.judge and path.exists()
+    return read_judge(path, f"`dvc repro benchmarks/{benchmark.name}/dvc.yaml`") if there else {}
 
 
 def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[str, str]:
@@ -90,9 +97,8 @@ def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[
         "Training": f"{training.steps:,} steps of {training.batch}, {training.precision}, {benchmark.seeds} seeds",
         "Evaluation": f"{benchmark.evaluation.samples:,} samples per seed",
     }
-    judge = scores_dir(benchmark.name) / "judge.json"
-    if benchmark.judge and judge.exists():
-        said["Judge"] = f"{json.loads(judge.read_text())['accuracy']:.2%} right on held-out data"
+    if judge := judge_record(benchmark):
+        said["Judge"] = f"{judge['accuracy']:.2%} right on held-out data"
     if absent := [model for model in benchmark.models if model not in report.models]:
         said["Not run"] = ", ".join(absent)
     return said
@@ -103,8 +109,10 @@ def truth(name: str) -> tuple[samples.Density | None, str]:
     import torch  # here and not above: only this needs it, and its import takes seconds
 
     from pipeline import data
+    from pipeline.work.sound import explained
 
-    resident = data.load(data_file(name), "cpu")
+    with explained(data_file(name)):
+        resident = data.load(data_file(name), "cpu")
     if resident.truth is None:
         return None, ""
     centres, sigma = resident.truth.centres, resident.truth.sigma
@@ -141,8 +149,11 @@ def write_index() -> None:
     everything = params.load()
     names = dict.fromkeys([*everything.suite, *everything.benchmarks()])
     folders = [rendered_dir(name) for name in names if (rendered_dir(name) / "table.csv").exists()]
-    (RENDERED / suite.FOLDER).mkdir(parents=True, exist_ok=True)  # an output of the stage, also if nothing is ranked
-    for name, content in page.index(folders, RENDERED).items():
+    pages = page.index(folders, RENDERED)
+    if not any(name.startswith(f"{suite.FOLDER}/") for name in pages):  # it is an output of the stage, there always
+        pages[f"{suite.FOLDER}/README.md"] = suite.NOTHING
+    shutil.rmtree(RENDERED / suite.FOLDER, ignore_errors=True)  # rankings over benchmarks that may be no more
+    for name, content in pages.items():
         atomic_write(RENDERED / name, content)
     print(f"index of {len(folders)} benchmarks: {RENDERED / 'index.html'}", flush=True)
 

@@ -3,7 +3,6 @@
 A file that is missing or damaged is an error of one line that names it and the command that makes it anew.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
+from reports.files import read_lines, read_seeds, readable
 from reports.samples import (
     Density,
     Fills,
@@ -25,7 +25,6 @@ from reports.samples import (
     read_samples,
     read_snapshots,
     read_walks,
-    readable,
 )
 
 ORACLE = "oracle"  # the row of fresh real samples: shown with the models, never ranked among them
@@ -139,8 +138,8 @@ def load(
 
 def part(model: str, folder: Path, remedy: str) -> Part:
     """What one model's ``folder`` of scores holds."""
-    with readable(folder / "scores.json", remedy) as path:
-        content = json.loads(path.read_text())
+    content = read_seeds(folder / "scores.json", remedy)
+    with readable(folder / "scores.json", remedy):
         columns = [Column(**entry) for entry in content["columns"]]
         entries = content["seeds"]
         seeds = [outcome(model, entry) for entry in entries]
@@ -155,10 +154,9 @@ def part(model: str, folder: Path, remedy: str) -> Part:
     if (recorded := folder / "progress").exists():
         progress = [curve(model, seed, recorded / f"{seed}.csv", "metric", remedy) for seed in sorted(finished)]
     if model != ORACLE:
-        values += training(model, finished, folder / "training.json", remedy)
-        lines = folder / "curves"
-        curves = [curve(model, seed, lines / f"{seed}.csv", "player", remedy) for seed in sorted(finished)]
-        curves += stopped(model, finished, lines, remedy)
+        runs = trained(finished, folder / "training.json", remedy)
+        values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]
+        curves = list(losses(model, runs, finished, folder / "curves", remedy))
     return Part(columns, content["protocol"], seeds, values, reasons, curves, progress)
 
 
@@ -189,13 +187,13 @@ def measured(model: str, entry: dict[str, Any], columns: list[Column]) -> Iterat
             yield model, entry["seed"], name, float(value)
 
 
-def training(model: str, finished: set[int], path: Path, remedy: str) -> list[tuple[str, int, str, float]]:
-    """What each finished seed cost, as one more measured column."""
+def trained(finished: set[int], path: Path, remedy: str) -> dict[int, dict[str, Any]]:
+    """What is on record of each seed's training, what it cost among it."""
+    runs = {run["seed"]: run for run in read_seeds(path, remedy, {"seconds": int | float})["seeds"]}
     with readable(path, remedy):
-        runs = {run["seed"]: float(run["seconds"]) for run in json.loads(path.read_text())["seeds"]}
         if missing := sorted(finished - runs.keys()):
             raise ValueError(f"it lacks seed {missing[0]}, which scores.json has")
-        return [(model, seed, SECONDS.name, runs[seed]) for seed in sorted(finished)]
+    return runs
 
 
 def tidy(name: str) -> pd.DataFrame:
@@ -203,19 +201,22 @@ def tidy(name: str) -> pd.DataFrame:
     return pd.DataFrame({"model": [], "seed": [], "step": [], name: [], "value": []})
 
 
-def curve(model: str, seed: int, path: Path, name: str, remedy: str) -> pd.DataFrame:
+def curve(model: str, seed: int, path: Path, name: str, remedy: str, digest: str | None = None) -> pd.DataFrame:
     """One seed's lines in long form: model, seed, step, ``name`` (which line), value."""
-    with readable(path, remedy):
-        wide = pd.read_csv(path)
-        long = wide.melt("step", var_name=name).dropna().astype({"step": int, "value": float})
-        return long.assign(model=model, seed=seed)
+    lines = read_lines(path, remedy, digest)
+    wide = pd.DataFrame(lines.values, columns=list(lines.names), dtype=float).assign(step=lines.steps)
+    long = wide.melt("step", var_name=name).dropna().astype({"step": int, "value": float})
+    return long.assign(model=model, seed=seed)
 
 
-def stopped(model: str, finished: set[int], folder: Path, remedy: str) -> Iterator[pd.DataFrame]:
-    """The curves of the seeds that diverged, where they got far enough to have one."""
-    for path in sorted(folder.glob("*.csv")):
-        if path.stat().st_size and path.stem.isdigit() and int(path.stem) not in finished:
-            yield curve(model, int(path.stem), path, "player", remedy)
+def losses(
+    model: str, runs: Mapping[int, dict[str, Any]], finished: set[int], folder: Path, remedy: str
+) -> Iterator[pd.DataFrame]:
+    """The curves of the finished seeds, and of those that diverged where they got far enough to have one."""
+    others = [int(path.stem) for path in folder.glob("*.csv") if path.stat().st_size and path.stem.isdigit()]
+    for seed in (*sorted(finished), *sorted({*others} - finished)):
+        digest = runs.get(seed, {}).get("files", {}).get(f"curves/{seed}.csv")
+        yield curve(model, seed, folder / f"{seed}.csv", "player", remedy, digest)
 
 
 def inside(folders: Mapping[str, Path], name: str) -> dict[str, Path]:

@@ -3,13 +3,12 @@
 A file that is missing or damaged is an error of one line that names it and the command that makes it anew.
 """
 
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from reports.files import readable
 
 
 class Samples(NamedTuple):
@@ -57,18 +56,6 @@ class Pixels(NamedTuple):
     x: np.ndarray  # (2, C, H, W) uint8 levels
     nats: np.ndarray  # (2, C, H, W)
     levels: int
-
-
-@contextmanager
-def readable(path: Path, remedy: str) -> Iterator[Path]:
-    """Say which file it was, and what makes it anew, if reading ``path`` fails."""
-    try:
-        yield path
-    except FileNotFoundError:
-        raise OSError(f"{path} is missing; {remedy} makes it") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(f"{path} is damaged ({reason}); delete it, and {remedy} makes it anew") from error
 
 
 def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:

@@ -13,13 +13,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import ranking, style, tables
+from reports.files import readable
 from reports.pictures import matrix
-from reports.samples import readable
 from reports.sections import Fragment, Picture
 from reports.statistics import AGAINST_BEST, MARGIN, entries, plan
 from reports.tables import Cell, Legend, Row, Table
 
 FOLDER = "suite"  # beside the index
+NOTHING = "No two models ran the same two benchmarks that enter a ranking, so none is here.\n"
 ALONE = {"published", "binary"}  # kinds of benchmarks that do not enter the ranking
 COLOURED = 10  # models whose profile is drawn in colour, the others in grey
 PROTOCOL = (

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 import pandas as pd
 
+from reports.files import readable
 from reports.load import ORACLE, Report
-from reports.samples import readable
 from reports.statistics import BEST, TIED, Entry, entries, fewest, plan, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}

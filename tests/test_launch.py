@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from clones import copy, edit_params, processes_in, run, succeed, variables, wait_for
 
@@ -39,6 +40,10 @@ def train(units, advance):
             os.kill(os.getpid(), 9)
         if said == "full":
             raise OSError(28, "No space left on device", "weights.pt")
+        if said == "linger":  # another process keeps the worker's pipe open
+            if os.fork():
+                os.kill(os.getpid(), 9)
+            said = "wait"
         if said == "wait":
             time.sleep(3000)
         for folder, suffix in OUTPUTS.items():
@@ -141,7 +146,7 @@ def test_an_old_work_folder_is_not_taken_up_and_goes(clone: Path) -> None:
     [
         ("fail", "batch = 7 is no good"),
         ("defect", "TypeError: nobody knows; see artifacts/work/ring/a/train-"),
-        ("die", "its process was killed (code -9; out of memory?)"),
+        ("die", "its process was killed (signal 9): by somebody, or by the system for want of memory"),
         ("full", "no space left on the disk while writing weights.pt; free some"),
     ],
 )
@@ -194,6 +199,45 @@ def test_no_unit_runs_on_after_a_kill(clone: Path) -> None:
     process.communicate()
     wait_for(lambda: not processes_in(clone))
     assert len(records(clone)) == 10
+
+
+def test_a_killed_worker_is_noticed_while_others_work_on(clone: Path) -> None:
+    """At once, also if its pipe is still open somewhere."""
+    trouble(clone, slow="wait", a="linger")
+    with (clone / "said.txt").open("w") as errors:
+        process = subprocess.Popen([*LAUNCH, "--jobs", "3"], cwd=clone, env=variables(), stderr=errors)
+        line = "train ring/a seed 0 failed: its process was killed (signal 9)"
+        wait_for(lambda: line in (clone / "said.txt").read_text())
+        assert process.poll() is None
+        for other in processes_in(clone):
+            other.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("moment", ["importing", "working"])
+def test_a_killed_fork_server_is_one_line(clone: Path, moment: str) -> None:
+    trouble(clone, a="wait")
+    command = [sys.executable, "-m", "pipeline.train", "ring", "a"]
+    process = subprocess.Popen(command, cwd=clone, env=variables(), stderr=subprocess.PIPE, text=True)
+
+    def server() -> list[psutil.Process]:
+        own = psutil.Process(process.pid).children()
+        return [child for child in own if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+
+    wait_for(server)
+    if moment == "working":
+        wait_for(lambda: (clone / "begun.txt").exists() and (clone / "begun.txt").read_text().count("a ") == 2)
+    server()[0].kill()
+    if moment == "working":
+        time.sleep(2)
+        assert process.poll() is None, "its workers go on"
+        for worker in processes_in(clone):
+            if worker.ppid() != process.pid and worker.pid != process.pid:
+                worker.kill()
+    _, errors = process.communicate()
+    assert process.returncode == 1 and "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("error: ") and "killed" in errors.splitlines()[-1]
+    wait_for(lambda: not processes_in(clone))
 
 
 def test_two_processes_never_make_one_unit(clone: Path) -> None:

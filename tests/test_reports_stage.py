@@ -138,6 +138,12 @@ def test_index_and_summary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     report.main()
     assert 'href="benchmarks/ring/index.html"' in (RENDERED / "index.html").read_text()
     assert "## ring" in (RENDERED / "README.md").read_text()
+    assert [path.name for path in (RENDERED / "suite").iterdir()] == ["README.md"], (
+        "an output of the stage, there always"
+    )
+    (RENDERED / "suite/of_two_that_are_gone.csv").write_text("")
+    report.write_index()
+    assert [path.name for path in (RENDERED / "suite").iterdir()] == ["README.md"]
     monkeypatch.setattr(sys, "argv", ["report", "--summary"])
     with pytest.raises(OSError, match=r"table\.csv is missing"):
         report.main()  # the others are in the suite too, but have no page

@@ -36,6 +36,7 @@ toys: &kind
   evaluation: {samples: 10, metrics: [modes]}
   models: {gan: {model: gan, latent: 2}}
 images: *kind
+pictures: *kind
 stacked: *kind
 binary: *kind
 published: *kind

@@ -1,9 +1,8 @@
 """What there is to tell about a cell and each of its seeds, in training or done: read from files, shown elsewhere."""
 
-import csv
 import hashlib
-import json
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,9 @@ from typing import Any, NamedTuple
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, origin
 from pipeline.work.units import WORK, published
+from reports.files import by_name, read_lines, read_seeds, readable
+
+TRAINED = {"status": str, "step": int, "seconds": int | float, "player": str}
 
 
 class Result(NamedTuple):
@@ -52,9 +54,9 @@ def running(cell: Cell, began: float) -> list[Result]:
     found = []
     for path in sorted(cell.work.glob("*.csv")):
         try:
-            made = {"curves": curves(path), "commit": origin()["commit"]}
+            made = {"curves": curves(cell, path), "commit": origin()["commit"]}
             result = Result(int(path.stem), cell.fingerprint, "RUNNING", path.stat().st_mtime, **made)
-        except FileNotFoundError:  # the cell ended in this moment
+        except OSError:  # the cell ended in this moment
             continue
         found.append(result._replace(seconds=max(0.0, result.ended - began)))
     return found
@@ -62,20 +64,22 @@ def running(cell: Cell, began: float) -> list[Result]:
 
 def trained(cell: Cell) -> list[Result]:
     """The seeds of a trained cell, without scores: those on disk may still be an earlier training's."""
-    record, ended = json.loads(cell.training.read_text()), cell.training.stat().st_mtime
+    record, ended = read_seeds(cell.training, remedy(cell), TRAINED), cell.training.stat().st_mtime
+    with readable(cell.training, remedy(cell)):
+        fingerprint = record["cell"][0]["fingerprint"]
     found = []
     for row in record["seeds"]:
         diverged = row["status"] == "diverged"
         speed = {"steps_per_second": row["step"] / row["seconds"]} if row["seconds"] else {}
         result = Result(
             seed=row["seed"],
-            fingerprint=record["cell"][0]["fingerprint"],
+            fingerprint=fingerprint,
             commit=row.get("made", {}).get("commit"),
             status="FAILED" if diverged else "FINISHED",
             ended=ended,
             step=row["step"],
             seconds=row["seconds"],
-            curves=curves(cell.curves / f"{row['seed']}.csv"),
+            curves=curves(cell, cell.curves / f"{row['seed']}.csv", row.get("files", {})),
             metrics={"training_seconds": row["seconds"], **speed},
             tags={key: str(value) for key, value in row.get("made", {}).items()}
             | ({"diverged_step": str(row["step"]), "diverged_player": row["player"]} if diverged else {}),
@@ -86,7 +90,7 @@ def trained(cell: Cell) -> list[Result]:
 
 def finished(cell: Cell) -> list[Result]:
     """The seeds of a trained and evaluated cell, or of the oracle."""
-    rows = json.loads(cell.scores.read_text())["seeds"] if cell.scores.exists() else []
+    rows = read_seeds(cell.scores, remedy(cell))["seeds"] if cell.scores.exists() else []
     scores = {row["seed"]: {name: value for name, value in row.items() if is_score(name, value)} for row in rows}
     if cell.model == ORACLE:
         # Nothing is trained, so the scores themselves say which oracle it is.
@@ -96,7 +100,7 @@ def finished(cell: Cell) -> list[Result]:
         results = trained(cell)
     return [
         result._replace(
-            progress=curves(cell.progress / f"{result.seed}.csv") if cell.progress.exists() else {},
+            progress=curves(cell, cell.progress / f"{result.seed}.csv") if cell.progress.exists() else {},
             metrics=result.metrics | scores.get(result.seed, {}),
             samples=cell.samples / f"{result.seed}.npz",
         )
@@ -109,16 +113,13 @@ def is_score(name: str, value: Any) -> bool:
     return name not in ("seed", "step") and isinstance(value, int | float) and math.isfinite(value)
 
 
-def curves(path: Path) -> dict[str, list[tuple[int, float]]]:
+def curves(cell: Cell, path: Path, digests: Mapping[str, str] = {}) -> dict[str, list[tuple[int, float]]]:
     """The columns of a curve file by player; no point where a player did not move in the window."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            step = int(row.pop("step"))
-            for player, text in row.items():
-                if text and math.isfinite(float(text)):
-                    found.setdefault(player, []).append((step, float(text)))
-    return found
+    return by_name(read_lines(path, remedy(cell), digests.get(f"curves/{path.name}")))
+
+
+def remedy(cell: Cell) -> str:
+    return f"`dvc repro benchmarks/{cell.benchmark}/dvc.yaml`"
 
 
 def settings(cell: Cell) -> dict[str, str]:

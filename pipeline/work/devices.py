@@ -2,6 +2,7 @@
 
 import os
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 ON_A_CARD = 4  # processes that share a GPU, until its memory runs out
@@ -30,12 +31,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def start(process: BaseProcess) -> None:
+    """Start it. Raises OSError, one line, if the server that it is to be forked from has ended."""
+    try:
+        process.start()
+    except (EOFError, ConnectionError):
+        ended = "the process that workers are forked from was killed: by somebody, or by the system for want of memory"
+        raise OSError(f"{ended}; run the same command again") from None
+
+
 def devices_seen(context: Any) -> list[str]:
     """What there is to compute on, as a process says that has torch. Raises ValueError for a BENCHMARK_DEVICE that is
     not there."""
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_tell_devices, args=(theirs,))
-    process.start()
+    start(process)
     theirs.close()
     try:
         fault, found = ours.recv()

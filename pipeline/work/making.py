@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.files import atomic_write, file_digest
+from pipeline.work.sound import begun_on, check_trained, explain, explained
 from pipeline.work.units import Record, Unit, locked
 
 
@@ -25,9 +26,11 @@ def run(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tup
             if (record := found[unit]) is not None:
                 advance[place](unit.steps)
                 yield place, record
-        for index, end in _made([units[place] for place in missing], [advance[place] for place in missing]):
-            place = missing[index]
-            yield place, end if isinstance(end, Exception) else finish(units[place], end)
+        read = {file: None for place in missing for file in inputs(units[place])}
+        with explained(*read):
+            for index, end in _made([units[place] for place in missing], [advance[place] for place in missing]):
+                place = missing[index]
+                yield place, explain(end, read) if isinstance(end, Exception) else finish(units[place], end)
 
 
 def inputs(unit: Unit) -> list[Path]:
@@ -46,18 +49,20 @@ def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[t
     elif units:
         from pipeline.evaluation.unit import evaluate
 
-        yield from ((place, evaluate(unit, advance[place])) for place, unit in enumerate(units))
+        for place, unit in enumerate(units):
+            check_trained(unit)
+            yield place, evaluate(unit, advance[place])
 
 
 def begin_anew_elsewhere(unit: Unit) -> None:
-    """Drop a checkpoint of another kind of device: a seed is made on one kind from its first step to its last."""
+    """Drop a checkpoint of another kind of device: a seed is made on one kind from its first step to its last. And a
+    damaged one: a seed that begins anew is the same."""
     from pipeline.data import chosen_device
-    from pipeline.tensors import load_tensors
 
-    if unit.file(".checkpoint").exists():
-        on_gpu = "cuda" in load_tensors(unit.file(".checkpoint"))["random"]
-        if on_gpu != (chosen_device().type == "cuda"):
-            drop_begun(unit)
+    checkpoint = unit.file(".checkpoint")
+    if checkpoint.exists() and (kind := begun_on(checkpoint)) != chosen_device().type:
+        print(f"{checkpoint} is {f'of a {kind}' if kind else 'damaged'}: the seed begins anew", flush=True)
+        drop_begun(unit)
 
 
 def drop_begun(unit: Unit) -> None:

@@ -1,10 +1,13 @@
 """Which units of a benchmark are stale, what must be there before them, and how long each may take."""
 
+import fcntl
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from statistics import mean
 
 from pipeline.cell import ORACLE, Cell
@@ -12,6 +15,10 @@ from pipeline.params import Benchmark, load
 from pipeline.tools.add import stages_file
 from pipeline.work.units import Unit, outputs, published, record_file
 
+LOCK = Path(".dvc/tmp/lock")
+BUSY = "is busy, it is being blocked by"  # DVC's word for files that another one reads or writes
+AGAIN = 10.0  # seconds between two tries
+WAITING = "another DVC is at work here; waiting until it has ended or is through with these files"
 UNKNOWN = {"train": 1e-3, "evaluate": 5.0}  # seconds a step, and an evaluation, where none has been recorded
 
 
@@ -40,7 +47,27 @@ def restore(benchmarks: list[Benchmark]) -> None:
 
 
 def dvc(*arguments: str) -> int:
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments]).returncode
+    """Run DVC, once no other one is at work on the same files: it waits for the repository by itself if told to, but
+    not for files."""
+    if locked_by_another(LOCK):
+        print(WAITING, file=sys.stderr, flush=True)
+    while True:
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        if not (done.returncode and BUSY in done.stderr):
+            print(done.stderr, end="", file=sys.stderr, flush=True)
+            return done.returncode
+        print(WAITING, file=sys.stderr, flush=True)
+        time.sleep(AGAIN)
+
+
+def locked_by_another(lock: Path) -> bool:
+    with suppress(FileNotFoundError), lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def stale(benchmarks: Iterable[Benchmark]) -> list[Unit]:
@@ -76,8 +103,8 @@ def evaluated(unit: Unit) -> bool:
         return False
     if not unit.trained:
         return True
-    training = published("train", unit.benchmark, unit.contestant, unit.trained)[unit.seed]["files"]
-    return all(digest in training.values() for digest in record["of"].values())
+    training = (published("train", unit.benchmark, unit.contestant, unit.trained).get(unit.seed) or {}).get("files", {})
+    return all(digest in training.values() for digest in record.get("of", {"nothing": None}).values())
 
 
 def cost(units: Iterable[Unit]) -> dict[Unit, float]:

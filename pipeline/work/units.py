@@ -19,6 +19,7 @@ from pipeline.files import atomic_write, file_digest
 
 WORK = Path("artifacts/work")
 
+DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError)  # no record, or one that is damaged
 Record = dict[str, Any]  # what a unit says of itself, in plain values
 Task = Literal["train", "evaluate"]
 
@@ -49,7 +50,7 @@ def record_file(task: Task, benchmark: str, contestant: str) -> Path:
 
 def published(task: Task, benchmark: str, contestant: str, fingerprint: str) -> dict[int, Record]:
     """What the outputs of a stage say of each seed, if they are of that very fingerprint; nothing if not."""
-    with suppress(OSError, ValueError, LookupError):  # none there, or damaged
+    with suppress(*DAMAGED):
         content = json.loads(record_file(task, benchmark, contestant).read_text())
         if content["cell"][0]["fingerprint"] == fingerprint:
             return {record["seed"]: record for record in content["seeds"]}
@@ -110,10 +111,21 @@ class Unit:
         if not self.trained:
             return {}
         fresh = work_folder("train", self.benchmark, self.contestant, self.trained)
-        done = (fresh / "weights" / f"{self.seed}.pt").exists()  # which is written last
-        place = {} if done else outputs("train", self.benchmark, self.contestant)
+        place = {} if self.freshly_trained else outputs("train", self.benchmark, self.contestant)
         suffixes = {"weights": ".pt", "snapshots": ".npz"}
         return {name: place.get(name, fresh / name) / f"{self.seed}{suffix}" for name, suffix in suffixes.items()}
+
+    @property
+    def freshly_trained(self) -> bool:
+        """Whether the work folder holds what an evaluation looks at, and not yet the outputs of the stage."""
+        fresh = work_folder("train", self.benchmark, self.contestant, self.trained)
+        return (fresh / "weights" / f"{self.seed}.pt").exists()  # which is written last
+
+    def training_record(self) -> Record | None:
+        """What the training says of itself that an evaluation looks at; None where that is not on record."""
+        if self.freshly_trained:
+            return _read(work_folder("train", self.benchmark, self.contestant, self.trained) / f"{self.seed}.json")
+        return published("train", self.benchmark, self.contestant, self.trained).get(self.seed)
 
     @property
     def log(self) -> Path:
@@ -125,10 +137,10 @@ class Unit:
         return sorted(file for folder in folders for file in folder.rglob(f"{self.seed}.*"))
 
     def record(self) -> Record | None:
-        """What a finished unit says of itself, provided that all its files are there; None if it is not finished."""
-        with suppress(OSError, ValueError):
-            record = json.loads(self.file(".json").read_text())
-            if all((self.work / name).exists() for name in record["files"]):
+        """What a finished unit says of itself, provided that all its files are there and whole; else None."""
+        record = _read(self.file(".json"))
+        with suppress(OSError):
+            if record and all(file_digest(self.work / name) == known for name, known in record["files"].items()):
                 return record
         return None
 
@@ -139,7 +151,7 @@ class Unit:
         if self.task != "train" or record is None:
             return False
         folders = outputs("train", self.benchmark, self.contestant)
-        with suppress(OSError):
+        with suppress(*DAMAGED):
             for name, known in record["files"].items():
                 source = folders[Path(name).parts[0]] / Path(name).name
                 if file_digest(source) != known:
@@ -155,6 +167,15 @@ class Unit:
 
 def work_folder(task: Task, benchmark: str, contestant: str, fingerprint: str) -> Path:
     return WORK / benchmark / contestant / f"{task}-{fingerprint[:16]}"
+
+
+def _read(file: Path) -> Record | None:
+    """A unit's record; None where there is none, or a damaged one."""
+    with suppress(*DAMAGED):
+        record = json.loads(file.read_text())
+        if isinstance(record["seed"], int) and isinstance(record["files"], dict):
+            return record
+    return None
 
 
 def _is_still_there(path: Path, lock: IO[str]) -> bool:
@@ -178,7 +199,13 @@ def locked(path: Path) -> Iterator[IO[str]]:
 
 
 def publish(units: list[Unit]) -> None:
-    """Make what the finished units of a cell have made the outputs of its stage, in place of what lies there."""
+    """Make what the finished units of a cell have made the outputs of its stage, in place of what lies there.
+
+    Raises ValueError for a file that was damaged since it was made: once among the outputs it would be DVC's for good.
+    """
+    for unit in units:
+        if unit.record() is None:
+            raise ValueError(f"{unit.name}: a file in {unit.work} is damaged; the same command, run again, mends it")
     folders = outputs(units[0].task, units[0].benchmark, units[0].contestant)
     for folder in folders.values():
         shutil.rmtree(folder, ignore_errors=True)

@@ -19,14 +19,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipeline.stage import describe
-from pipeline.work.devices import devices_seen, worker_count
+from pipeline.work.devices import devices_seen, start, worker_count
 from pipeline.work.display import REFRESH, Display
 from pipeline.work.making import run
 from pipeline.work.schedule import Outcome, Schedule
 from pipeline.work.units import Record, Unit
 
 NO_MEMORY = -1  # the place of a word about all units of a process: the GPU has too little memory for them
+PATIENCE = 5.0  # seconds that a process may take to end when told to
 TELL = 0.2  # seconds between two words of a worker about how far it is
 TOGETHER = 8  # units of one benchmark that a process trains side by side on a GPU
 
@@ -39,6 +42,10 @@ class Job:
     process: BaseProcess
     device: str
     said: dict[int, str] = field(default_factory=dict)  # what it says of units that failed, by their places
+
+    def ended(self) -> bool:
+        """Whether its process is gone. Its sentinel alone would say so, too, of one whose server was killed."""
+        return not self.process.is_alive() and not psutil.pid_exists(self.process.pid or 0)
 
 
 def made(units: list[Unit], label: str) -> list[Record]:
@@ -100,13 +107,19 @@ class _Pool:
         try:
             self.start()
             while self.running and not self.over():
-                for connection in wait(list(self.running), timeout=REFRESH):
-                    self.hear(connection)  # type: ignore[arg-type]  # they are ours
+                for connection in self.heard():
+                    self.hear(connection)
                 self.start()
                 self.display.show(self.outcome.records, self.outcome.failures)
         finally:
             self.end()
             self.display.close(self.outcome.records, self.outcome.failures)
+
+    def heard(self) -> list[Connection]:
+        """Those that have a word, or whose process has ended: its end of the pipe may be open elsewhere."""
+        watched = [job.process.sentinel for job in self.running.values() if job.process.exitcode is None]
+        wait([*self.running, *watched], timeout=REFRESH)
+        return [connection for connection, job in self.running.items() if connection.poll() or job.ended()]
 
     def over(self) -> bool:
         late = self.deadline is not None and time.monotonic() > self.deadline
@@ -119,7 +132,7 @@ class _Pool:
         ):
             ours, theirs = self.context.Pipe(duplex=False)
             process = self.context.Process(target=_work, args=(units, device, theirs), name=units[0].name)
-            process.start()
+            start(process)
             theirs.close()
             self.running[ours] = Job(units, process, device)
             self.display.begin(units)
@@ -136,8 +149,10 @@ class _Pool:
     def hear(self, connection: Connection) -> None:
         job = self.running[connection]
         try:
+            if not connection.poll():  # it has ended, and has no more to say
+                raise EOFError
             kind, place, said = connection.recv()
-        except EOFError:  # it has ended
+        except (EOFError, OSError):
             del self.running[connection]
             connection.close()
             job.process.join()
@@ -158,7 +173,7 @@ class _Pool:
         if NO_MEMORY in job.said and self.fewer(job):
             self.schedule.put_back(left.values())
             return
-        killed = f"its process was killed (code {job.process.exitcode}; out of memory?)"
+        killed = cause(job.process.exitcode)
         for place, unit in left.items():
             self.outcome.failures[unit] = said = job.said.get(place) or job.said.get(NO_MEMORY) or killed
             if self.keep_on:
@@ -180,9 +195,20 @@ class _Pool:
         for job in self.running.values():
             job.process.terminate()
         for connection, job in self.running.items():
+            job.process.join(PATIENCE)
+            job.process.kill()
             job.process.join()
             connection.close()
         self.running.clear()
+
+
+def cause(code: int | None) -> str:
+    """Why a process ended that has said nothing."""
+    if code == -signal.SIGKILL:
+        return "its process was killed (signal 9): by somebody, or by the system for want of memory"
+    if code is not None and code < 0:
+        return f"its process was killed (signal {-code})"
+    return "its process was killed, or the server that it was forked from" if code == 255 else f"it ended (code {code})"
 
 
 def imports(units: list[Unit]) -> list[str]:

@@ -1,0 +1,115 @@
+"""Whether the files that a unit or a stage reads are whole. They are looked at when something fails, so that the line
+says which file it was and what makes it anew; what training has made also before it is evaluated, by its digests.
+
+For a process that has torch, or imports it once something has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.files import file_digest
+from pipeline.work.units import Unit
+
+if TYPE_CHECKING:
+    from pipeline.data import Data
+
+
+@contextmanager
+def explained(*files: Path) -> Iterator[None]:
+    """Whatever fails inside is put down to the first of ``files`` that is damaged, if one is."""
+    try:
+        yield
+    except Exception as error:
+        told = explain(error, files)
+        if told is error:
+            raise
+        raise told from error
+
+
+def explain(error: Exception, files: Iterable[Path]) -> Exception:
+    """The error, or a ValueError that names the first of ``files`` that is damaged."""
+    if isinstance(error, MemoryError) or "out of memory" in str(error):  # reading more would not help
+        return error
+    faults = (ValueError(fault) for file in files if file.exists() and (fault := damage(file)))
+    return next(faults, error)
+
+
+def damage(file: Path) -> str:
+    """What is wrong with a file that an earlier stage made, with the remedy; nothing if it can be read."""
+    look = {"data.pt": _data, "judge.pt": _judge}.get(file.name) or {".pt": _weights, ".npz": _snapshots}[file.suffix]
+    try:
+        look(file)
+    except Exception as error:  # whatever a reader meets in such a file
+        reason = " ".join(f"{type(error).__name__}: {error.__cause__ or error}".split())[:300]
+        return f"{file} is damaged ({reason}); delete it and run `{remedy(file)}`"
+    return ""
+
+
+def remedy(file: Path) -> str:
+    """The command that makes a file in artifacts/<benchmark>/ or artifacts/work/<benchmark>/ anew."""
+    benchmark = file.parts[file.parts.index("artifacts") + (2 if "work" in file.parts else 1)]
+    return f"dvc repro benchmarks/{benchmark}/dvc.yaml"
+
+
+def _data(file: Path) -> Data:
+    from torch import Tensor
+
+    from pipeline import data
+
+    found = data.load(file, "cpu")
+    for part in (found.train, found.validation, found.test):
+        if not isinstance(part.x, Tensor) or part.x.shape[1:] != found.train.x.shape[1:] or not len(part.x):
+            raise ValueError("a part holds no data, or of another shape")
+        if part.label is not None and len(part.label) != len(part.x):
+            raise ValueError("labels are not as many as data")
+    if found.train.x.dim() != (4 if found.levels > 0 else 2):
+        raise ValueError(f"{tuple(found.train.x.shape)} with {found.levels} levels are neither points nor images")
+    return found
+
+
+def _judge(file: Path) -> None:
+    from pipeline.evaluation import judging
+
+    judge, shape = judging.load_judge(file, "cpu"), _data(file.parents[1] / "data" / "data.pt").spec.shape
+    if tuple(judge.shape) != tuple(shape):
+        raise ValueError(f"it judges images of {tuple(judge.shape)}, not {tuple(shape)}")
+
+
+def _weights(file: Path) -> None:
+    from pipeline.tensors import load_tensors
+
+    content = load_tensors(file)
+    if not isinstance(content, dict) or not {"status", "step", "player", "state"} <= content.keys():
+        raise TypeError("it holds no weights")
+
+
+def _snapshots(file: Path) -> None:
+    from reports.samples import read_snapshots
+
+    read_snapshots(file, f"`{remedy(file)}`")
+
+
+def check_trained(unit: Unit) -> None:
+    """Raise ValueError if what an evaluation looks at is not what training made, where that is on record."""
+    known = (unit.training_record() or {}).get("files", {})
+    for name, file in unit.training_files().items():
+        wanted = known.get(f"{name}/{file.name}")
+        if wanted is not None and file.exists() and file_digest(file) != wanted:
+            raise ValueError(f"{file} is damaged: it is not what training made; delete it and run `{remedy(file)}`")
+
+
+def begun_on(checkpoint: Path) -> str | None:
+    """The kind of device that a checkpoint is of; None if it is damaged."""
+    from pipeline.tensors import load_tensors
+
+    kept = {"step": int, "seconds": float, "model": dict, "optimizers": dict, "random": dict, "rows": list}
+    try:
+        content = load_tensors(checkpoint)
+        whole = all(isinstance(content[name], kind) for name, kind in kept.items()) and "cpu" in content["random"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return ("cuda" if "cuda" in content["random"] else "cpu") if whole else None
