@@ -52,8 +52,8 @@ def check(parameters: params.Params) -> None:
         packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
     every = [column.name for column in metrics.columns(metrics.names())]
     for benchmark in benchmarks:
-        check_packing(benchmark, packings[benchmark.kind])
         check_data(benchmark)
+        check_packing(benchmark, packings[benchmark.kind])
         floors.check(benchmark, every, models.names())
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
@@ -104,7 +104,8 @@ def told(where: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        said = str(error)  # with a value that may be of any length
+        raise ValueError(f"{where}: {said if len(said) <= 400 else said[:300] + '...' + said[-100:]}") from None
 
 
 def check_packing(benchmark: params.Benchmark, packings: dict[str, int]) -> None:

@@ -203,9 +203,10 @@ class Params:
         for name in self.suite:
             known(name, self.benchmarks(), f"{PARAMS}: suite", "benchmark")
             self.benchmark(name)
+        files = stems(root / "models")
         for name, kind in self.board.kinds.items():
             for contestant, line in kind.models.items():
-                known(line.model, stems(root / "models"), f"{PARAMS}: {name}.models.{contestant}", "model")
+                known(line.model, files, f"{PARAMS}: {name}.models.{contestant}", "model")
 
     def benchmark(self, name: str) -> Benchmark:
         """The benchmark of that name, read once."""
@@ -246,9 +247,10 @@ class Params:
         if (snapshots := benchmark.training.snapshots) > (steps := benchmark.training.steps):
             where = benchmark.place("training", "snapshots")
             raise ValueError(f"{where} = {snapshots}: more than {benchmark.name}'s {steps} steps; ask for fewer")
+        files = stems(self.root / "benchmarks/metrics")
         for part in ("metrics", "progress"):
             for metric in getattr(benchmark.evaluation, part):
-                known(metric, stems(self.root / "benchmarks/metrics"), benchmark.place("evaluation", part), "metric")
+                known(metric, files, benchmark.place("evaluation", part), "metric")
 
     def metrics(self, kind: str) -> set[str]:
         """All that evaluations of a kind compute, whatever its benchmarks say of their own."""
