@@ -7,10 +7,12 @@ READY := .venv/.installed
 NAME ?= ring
 SECONDS ?= 300
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
+CHECK := $(BIN)/python -m pipeline.check > /dev/null  # before DVC, which reads params.yaml too and says less
 
 .PHONY: reproduce test benchmark ui lint format speed gpu-check lock clean
 
 reproduce: $(READY)  ## run what changed of the suite on every core (or JOBS=4), print the tables
+	@$(CHECK)
 	$(BIN)/python -m pipeline.launch $(LIMIT)
 	$(BIN)/dvc --wait-for-lock repro
 	@$(BIN)/python -m pipeline.report --summary
@@ -19,6 +21,7 @@ test: $(READY)  ## every test but the timings, a file at a time in each of two p
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
+	@$(CHECK)
 	$(BIN)/python -m pipeline.add $(NAME)
 	$(BIN)/python -m pipeline.launch $(NAME) $(LIMIT)
 	$(BIN)/dvc --wait-for-lock repro benchmarks/$(NAME)/dvc.yaml

@@ -1,19 +1,27 @@
 """The check stage, which everything waits for: all that can be wrong with the parameters before any data are there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
+from pydantic import ConfigDict, Field, create_model
 
 import models
 from benchmarks import datasets, metrics
 from models.common.protocol import Model, Spec
-from pipeline import floors, params
+from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
+from pipeline.tools.add import stages_file
+from pipeline.validation import shown, validated
 
 CHECKED = Path("artifacts/checked")
 POINTS = Spec((2,), classes=8)
+Count = Annotated[int, Field(le=10**6)]  # widths, depths, draws: a list of a billion layers fills the memory unbuilt
 SPECS = {  # of their kind the plainest
     "toys": POINTS,
     "published": POINTS,
@@ -26,26 +34,78 @@ SPECS = {  # of their kind the plainest
 
 def main() -> None:
     parameters = params.load()
+    check(parameters)
+    cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
+    print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
+    if not CHECKED.exists():
+        atomic_write(CHECKED, "The parameters fit one another and the code.\n")
+
+
+def check(parameters: params.Params) -> None:
+    """Raise ValueError, in one line, for the first thing that is wrong."""
+    benchmarks = [parameters.benchmark(name) for name in parameters.benchmarks()]
     packings: dict[str, dict[str, int]] = {}  # kind -> contestant -> how many data its critic sees at once
     for kind, spec in SPECS.items():
         contestants = parameters.board.kinds[kind].models.items()
-        built = {name: build(contestant, spec, f"{kind}.models.{name}") for name, contestant in contestants}
+        batch = max((each.training.batch for each in benchmarks if each.kind == kind), default=1)
+        built = {name: build(contestant, spec, f"{kind}.models.{name}", batch) for name, contestant in contestants}
         packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
     every = [column.name for column in metrics.columns(metrics.names())]
-    for name in parameters.benchmarks():
-        benchmark = parameters.benchmark(name)
+    for benchmark in benchmarks:
+        check_data(benchmark)
         check_packing(benchmark, packings[benchmark.kind])
-        datasets.check(benchmark.dataset, benchmark.data)
-        sizes = datasets.defaults(benchmark.dataset) | benchmark.data
-        if "test" in sizes:  # of other data sets the files say it
-            check_samples(name, benchmark.evaluation.samples, sizes["test"])
         floors.check(benchmark, every, models.names())
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
-            params.known(column, columns, f"{benchmark.kind}.evaluation.main", "column of the chosen metrics")
-    cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)
-    print(f"parameters are right: {len(parameters.suite)} benchmarks, {cells} cells of {parameters.board.seeds} seeds")
-    atomic_write(CHECKED, "The parameters fit one another and the code.\n")
+            params.known(column, columns, benchmark.place("evaluation", "main"), "column of the chosen metrics")
+        check_stages(benchmark, parameters.root)
+
+
+def check_data(benchmark: params.Benchmark) -> None:
+    """Raise ValueError for settings of the data set that it does not take, or that do not fit the other ones."""
+    own = params.file_of(benchmark.name)
+    with told(f"{own}: data"):
+        datasets.check(benchmark.dataset, benchmark.data)
+    sizes = datasets.defaults(benchmark.dataset) | benchmark.data
+    memory.check(benchmark, SPECS[benchmark.kind], sizes)
+    if "test" in sizes:  # of other data sets the files say it
+        with told(benchmark.place("evaluation", "samples")):
+            check_samples(benchmark.name, benchmark.evaluation.samples, sizes["test"])
+    if "train" in sizes and (batch := benchmark.training.batch) > (size := sizes["train"]):
+        where = benchmark.place("training", "batch")
+        raise ValueError(
+            f"{where} = {batch}: {benchmark.name} has {size} training data; choose a batch from 1 to {size}"
+        )
+    unlabelled = getattr(import_module(f"benchmarks.datasets.{benchmark.dataset}"), "CLASSES", None) == 0
+    if benchmark.judge and unlabelled:
+        raise ValueError(
+            f"{own}: dataset = {benchmark.dataset!r}: it has no labels, and a judge of kind {benchmark.kind!r} learns "
+            "them; choose data with labels"
+        )
+
+
+def check_stages(benchmark: params.Benchmark, root: Path) -> None:
+    """Raise ValueError for a dvc.yaml that was written while the benchmark had another kind, or a judge or none."""
+    file = stages_file(benchmark.name)
+    text = (root / file).read_text() if (root / file).exists() else None
+    if text is None:
+        return
+    judged = benchmark.judge is not None
+    if f"{{{benchmark.kind}.models}}" not in text or ("pipeline/run judge" in text) != judged:
+        raise ValueError(
+            f"{params.file_of(benchmark.name)}: kind = {benchmark.kind!r}, {'a' if judged else 'no'} judge: {file} "
+            f"was written for another; run `python -m pipeline.add {benchmark.name}`, or change it back"
+        )
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """A ValueError from within gets told where its cause stands in the parameters."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)  # with a value that may be of any length
+        raise ValueError(f"{where}: {said if len(said) <= 400 else said[:300] + '...' + said[-100:]}") from None
 
 
 def check_packing(benchmark: params.Benchmark, packings: dict[str, int]) -> None:
@@ -57,15 +117,28 @@ def check_packing(benchmark: params.Benchmark, packings: dict[str, int]) -> None
             )
 
 
-def build(contestant: params.Contestant, spec: Spec, where: str) -> Model:
-    """Build the model without memory; a ValueError of its own gets told where it stands in the parameters."""
+def build(contestant: params.Contestant, spec: Spec, where: str, batch: int = 1) -> Model:
+    """Build the model without memory; an error of its own gets told where it stands in the parameters."""
     architecture = models.load(contestant.model)
-    settings = params.hyperparameters(architecture, contestant.settings, where)
-    try:
-        with torch.device("meta"):
+    settings = hyperparameters(architecture, contestant.settings, where)
+    where = f"{params.PARAMS}: {where}"
+    with told(where), memory.watched("its settings", batch), torch.device("meta"):
+        try:
             return architecture(spec, **settings)
-    except ValueError as error:
-        raise ValueError(f"{params.PARAMS}: {where}: {error}") from None
+        except (RuntimeError, ArithmeticError, TypeError, IndexError) as error:  # torch's, for sizes that are none
+            raise ValueError(f"no model can be built of {shown(settings)}: {str(error).splitlines()[0]}") from None
+
+
+def hyperparameters(model: type[Model], settings: dict[str, Any], where: str) -> dict[str, Any]:
+    """``settings`` checked against what ``model``'s constructor takes: names, types, literals."""
+    taken = models.hyperparameters(model).items()
+    types = ((key, Count if each.annotation is int else each.annotation, each.default) for key, each in taken)
+    arguments: dict[str, Any] = {key: (annotation, default) for key, annotation, default in types}
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    schema = create_model("Hyperparameters", __config__=config, **arguments)
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    validated(schema, given, params.PARAMS, where)
+    return given
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ from reports.files import read_json
 def check(benchmark: params.Benchmark, columns: Sequence[str], models: Sequence[str]) -> None:
     """Raise ValueError for a floor of no column, for one that no model gives, and for a ranked column without one."""
     for column, floor in benchmark.floors.items():
-        params.known(column, list(columns), f"{benchmark.name}: floors", "column")
+        where = benchmark.place("floors", column)
+        params.known(column, list(columns), where, "column")
         if isinstance(floor, str):
-            where = f"{benchmark.name}: floors.{column}"
             params.known(floor, list(dict.fromkeys([*benchmark.models, *models])), where, "contestant")
     for column in benchmark.ranked:
-        params.known(column, list(benchmark.floors), f"{benchmark.name}: ranked", "column with a floor")
+        where = f"{params.PARAMS}: {benchmark.kind}.ranked"
+        params.known(column, list(benchmark.floors), where, f"column with a floor in {benchmark.name}")
 
 
 def resolved(benchmark: params.Benchmark) -> dict[str, float]:

@@ -3,34 +3,69 @@
 The models' own hyperparameters are checked against their constructors by `pipeline.check`, which is the first stage.
 """
 
-import difflib
+import math
+import re
 from dataclasses import MISSING, asdict, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-import ruamel.yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from pipeline.training.settings import Training
-
-if TYPE_CHECKING:  # importing torch takes seconds
-    from models.common.protocol import Model
+from pipeline.validation import known as known  # of the names in here, whoever asks
+from pipeline.validation import shown, validated
+from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
 KindName = Literal["toys", "images", "pictures", "stacked", "binary", "published"]
 KINDS: tuple[KindName, ...] = get_args(KindName)
-Floors = dict[str, Annotated[float, Field(allow_inf_nan=False)] | str]  # column -> what scores 0, or whose mean does
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
+ARTIFACTS = ("code", "settings", "checked", "work", "mlflow", "downloads")  # what lies beside benchmarks' folders
+BESIDE = {  # what has a place beside the contestants
+    "oracle": "the name of the real data's row",
+    "data": "the name of the folder of the data",
+    "judge": "the name of the folder of the judge",
+}
+
+
+def name_of_folder(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError("a name has small letters, digits and _, begins with a letter and is 64 long at most")
+    return name
+
+
+def name_of_contestant(name: str) -> str:
+    if name in BESIDE:
+        raise ValueError(f"{BESIDE[name]}; choose another")
+    return name_of_folder(name)
+
+
+def once(names: list[str]) -> list[str]:
+    if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+        raise ValueError(f"{shown(twice[0])} stands there twice; name it once")
+    return names
+
+
+def floor(value: Any) -> Any:
+    if isinstance(value, str) or (type(value) in (int, float) and math.isfinite(value)):
+        return value
+    raise ValueError("a floor is a finite number, or the name of the contestant whose mean it is")
+
+
+Names = Annotated[list[str], AfterValidator(once)]
+Floors = dict[str, Annotated[float | str, BeforeValidator(floor)]]  # column -> what scores 0, or whose mean does
 
 
 class Section(BaseModel):
     """A part of the parameters: every key known, every value of its own type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+Seeds = Annotated[int, Field(ge=1, le=10_000)]
 BOUNDS = {  # of the fields of Training; their types are its own
-    "steps": {"ge": 1},
+    "steps": {"ge": 1, "le": 10**9},
     "batch": {"ge": 1},
     "ema": {"ge": 0, "lt": 1},
     "snapshots": {"ge": 0, "le": 100},
@@ -56,9 +91,9 @@ class Evaluation(Section):
     """How much is generated, and what is computed from it."""
 
     samples: int = Field(ge=2)  # generated per seed
-    metrics: list[str] = Field(min_length=1)
-    progress: list[str] = []  # the metrics of the snapshots taken during training
-    main: list[str] = []  # columns of the main table, the others stand in the full one; none: as each metric says
+    metrics: Names = Field(min_length=1)
+    progress: Names = []  # the metrics of the snapshots taken during training
+    main: Names = []  # columns of the main table, the others stand in the full one; none: as each metric says
 
 
 class Judging(Section):
@@ -90,16 +125,16 @@ class Kind(Section):
     training: TrainingSection
     evaluation: Evaluation
     judge: Judging | None = None
-    ranked: list[str] = []  # columns that a model's score counts: such as every model can have, each with a floor
+    ranked: Names = []  # columns that a model's score counts: such as every model can have, each with a floor
     floors: Floors = {}
-    models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Contestant]  # names are folders
+    models: dict[Annotated[str, AfterValidator(name_of_contestant)], Contestant] = Field(min_length=1)
 
 
 class Switchboard(Section):
     """params.yaml."""
 
-    suite: list[str] = Field(min_length=1)
-    seeds: int = Field(ge=1)
+    suite: Names = Field(min_length=1)
+    seeds: Seeds
     toys: Kind
     images: Kind
     pictures: Kind
@@ -120,8 +155,8 @@ class Folder(Section):
     data: dict[str, Any]
     training: dict[str, Any]
     evaluation: dict[str, Any]
-    judge: dict[str, Any] = {}
-    own_seeds: int | None = Field(default=None, ge=1)  # `seeds` is a key of params.yaml, and DVC reads both as one
+    judge: dict[str, Any] | None = None  # of kinds that have a judge; {}: as theirs
+    own_seeds: Seeds | None = None  # `seeds` is a key of params.yaml, and DVC reads both as one
     floors: Floors = {}
 
 
@@ -140,6 +175,13 @@ class Benchmark(BaseModel):
     ranked: list[str]
     floors: Floors
     models: dict[str, Contestant]
+    own: dict[str, Any] = Field(default={}, exclude=True)  # what benchmark.yaml itself says
+
+    def place(self, section: str, key: str) -> str:
+        """Where a setting stands: in the benchmark's own file, or in its kind's part of params.yaml."""
+        if key in (self.own.get(section) or {}):
+            return f"{file_of(self.name)}: {section}.{key}"
+        return f"{PARAMS}: {self.kind}.{section}.{key}"
 
     @property
     def metrics(self) -> set[str]:
@@ -159,12 +201,12 @@ class Params:
         self.suite = self.board.suite
         self.read: dict[str, Benchmark] = {}
         for name in self.suite:
+            known(name, self.benchmarks(), f"{PARAMS}: suite", "benchmark")
             self.benchmark(name)
+        files = stems(root / "models")
         for name, kind in self.board.kinds.items():
             for contestant, line in kind.models.items():
-                known(line.model, stems(root / "models"), f"{PARAMS}: {name}.models.{contestant}", "model")
-                if contestant == "oracle":
-                    raise ValueError(f"{PARAMS}: {name}.models.oracle: the name of the real data's row; choose another")
+                known(line.model, files, f"{PARAMS}: {name}.models.{contestant}", "model")
 
     def benchmark(self, name: str) -> Benchmark:
         """The benchmark of that name, read once."""
@@ -174,11 +216,15 @@ class Params:
 
     def merged(self, name: str) -> Benchmark:
         known(name, self.benchmarks(), "benchmark", "benchmark")
-        path = Path("benchmarks") / name / "benchmark.yaml"
+        path = file_of(name)
+        if name in ARTIFACTS or not NAME.fullmatch(name):
+            raise ValueError(f"{path}: no benchmark can be called {shown(name)}; give its folder another name")
         own: Folder = validated(Folder, read(self.root / path), path)
         kind = self.board.kinds[own.kind]
+        if kind.judge and own.judge is None:
+            raise ValueError(f"{path}: judge is missing; write judge: {{}} for the one of kind {own.kind}")
         training = {**kind.training.model_dump(), **own.training}
-        judge = {**(kind.judge.model_dump() if kind.judge else {}), **own.judge}
+        judge = {**(kind.judge.model_dump() if kind.judge else {}), **(own.judge or {})}
         merged = Benchmark(
             name=name,
             kind=own.kind,
@@ -191,11 +237,20 @@ class Params:
             ranked=kind.ranked,
             floors={**kind.floors, **own.floors},
             models=kind.models,
+            own=own.model_dump(),
         )
-        for part in ("metrics", "progress"):
-            for metric in getattr(merged.evaluation, part):
-                known(metric, stems(self.root / "benchmarks/metrics"), f"{own.kind}.evaluation.{part}", "metric")
+        self.fits(merged)
         return merged
+
+    def fits(self, benchmark: Benchmark) -> None:
+        """Raise ValueError unless the settings of a benchmark fit one another, and its metrics are there."""
+        if (snapshots := benchmark.training.snapshots) > (steps := benchmark.training.steps):
+            where = benchmark.place("training", "snapshots")
+            raise ValueError(f"{where} = {snapshots}: more than {benchmark.name}'s {steps} steps; ask for fewer")
+        files = stems(self.root / "benchmarks/metrics")
+        for part in ("metrics", "progress"):
+            for metric in getattr(benchmark.evaluation, part):
+                known(metric, files, benchmark.place("evaluation", part), "metric")
 
     def metrics(self, kind: str) -> set[str]:
         """All that evaluations of a kind compute, whatever its benchmarks say of their own."""
@@ -229,68 +284,10 @@ def load() -> Params:
     return Params()
 
 
-def hyperparameters(model: "type[Model]", settings: dict[str, Any], where: str) -> dict[str, Any]:
-    """``settings`` checked against what ``model``'s constructor takes: names, types, literals."""
-    from models import hyperparameters as taken  # with torch, which not all that reads parameters waits for
-
-    arguments: dict[str, Any] = {key: (each.annotation, each.default) for key, each in taken(model).items()}
-    schema = create_model("Hyperparameters", __config__=ConfigDict(extra="forbid", strict=True), **arguments)
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    validated(schema, given, PARAMS, where)
-    return given
-
-
-def validated(schema: type[BaseModel], content: Any, path: Path, where: str = "") -> Any:
-    """``content`` as a ``schema``, or a ValueError of one line for its first fault."""
-    try:
-        return schema.model_validate(content)
-    except ValidationError as error:
-        faults = error.errors()
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise ValueError(f"{path}: {explain(faults[0], schema, where)}{more}") from None
-
-
-def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
-    """One fault of pydantic's in our words: the key, the value, what fits."""
-    place = ".".join([where] * bool(where) + [str(part) for part in fault["loc"]]) or "the file"
-    if fault["type"] == "extra_forbidden":
-        keys = list(owner(schema, fault["loc"][:-1]).model_fields)
-        return f"{place}: unknown key{nearest(str(fault['loc'][-1]), keys)}"
-    if fault["type"] == "missing":
-        return f"{place} is missing"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{place} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]:
-    """The schema of the section at ``location``."""
-    for part in location:
-        annotation = schema.model_fields[part].annotation
-        options = [option for option in (annotation, *getattr(annotation, "__args__", ())) if isinstance(option, type)]
-        schema = next(option for option in options if issubclass(option, BaseModel))
-    return schema
-
-
-def known(name: str, names: list[str], where: str, what: str) -> str:
-    if name not in names:
-        raise ValueError(f"{where}: unknown {what} {name!r}{nearest(name, names)}")
-    return name
-
-
-def nearest(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(names))}"
+def file_of(benchmark: str) -> Path:
+    return Path("benchmarks") / benchmark / "benchmark.yaml"
 
 
 def stems(folder: Path) -> list[str]:
     """The contestants in a folder: its files without leading underscore."""
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-
-
-def read(path: Path) -> Any:
-    try:
-        return ruamel.yaml.YAML(typ="safe", pure=True).load(path.read_text())  # as DVC: 1e-4 is a number
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing; run this in the project's folder") from None
-    except ruamel.yaml.error.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None

@@ -92,7 +92,7 @@ def test_files_that_are_missing_or_not_yaml_are_named(project: Path) -> None:
 
 def test_a_benchmarks_own_settings_take_precedence_and_are_checked(project: Path) -> None:
     file = "benchmarks/grid/benchmark.yaml"
-    with_change(project, "training", value={"steps": 7}, file=file)
+    with_change(project, "training", value={"steps": 7, "snapshots": 7}, file=file)
     found = params.Params(project)
     assert found.benchmark("grid").training.steps == 7 and found.benchmark("ring").training.steps > 7
     with pytest.raises(ValueError, match=r"training.stps: unknown key; did you mean 'steps'"):
@@ -114,12 +114,12 @@ def test_a_packing_that_does_not_divide_the_batch_is_named_before_anything_runs(
 
 
 def test_hyperparameters_are_checked_against_the_models_signature() -> None:
-    assert params.hyperparameters(Architecture, {"lr": 1, "betas": [0.0, 0.9]}, "m") == {"lr": 1, "betas": (0.0, 0.9)}
+    assert check.hyperparameters(Architecture, {"lr": 1, "betas": [0.0, 0.9]}, "m") == {"lr": 1, "betas": (0.0, 0.9)}
     for settings, message in [
         ({"lrr": 1.0}, "m.lrr: unknown key; did you mean 'lr'?"),
         ({"lr": "fast"}, "m.lr = 'fast': input should be a valid number"),
         ({"loss": "c"}, "m.loss = 'c': input should be 'a' or 'b'"),
     ]:
         with pytest.raises(ValueError) as caught:
-            params.hyperparameters(Architecture, settings, "m")
+            check.hyperparameters(Architecture, settings, "m")
         assert message in str(caught.value)

@@ -38,7 +38,7 @@ def transport(centres: np.ndarray, x: np.ndarray, weights: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("name", "modes"), [("ring", 8), ("grid", 25)])
 def test_floors_of_toys(name: str, modes: int, tmp_path: Path) -> None:
-    truth = datasets.load(name, tmp_path, {"points": 8, "held_out": 8}).truth
+    truth = datasets.load(name, tmp_path, {"train": 8, "validation": 8, "test": 8}).truth
     assert truth is not None
     centres = truth.centres.double().numpy()
     variance, x, weights = gaussian(centres, truth.sigma)
@@ -64,11 +64,17 @@ def test_a_floor_that_fits_nothing_is_named_before_anything_runs() -> None:
     columns = [*ring.floors, "fjd"]
     floors.check(ring, columns, [])
     for wrong, message in (
-        ({"floors": {"modess": 0.0}}, "ring: floors: unknown column 'modess'; did you mean 'modes'?"),
-        ({"floors": {"fjd": "indep"}}, "ring: floors.fjd: unknown contestant 'indep'; did you mean 'independent'?"),
-        ({"ranked": ["fjd"]}, "ring: ranked: unknown column with a floor 'fjd'"),
+        (
+            {"floors": {"modess": 0.0}},
+            "params.yaml: toys.floors.modess: unknown column 'modess'; did you mean 'modes'?",
+        ),
+        (
+            {"floors": {"fjd": "indep"}},
+            "params.yaml: toys.floors.fjd: unknown contestant 'indep'; did you mean 'independent'?",
+        ),
+        ({"ranked": ["fjd"]}, "params.yaml: toys.ranked: unknown column with a floor in ring 'fjd'"),
     ):
-        with pytest.raises(ValueError, match=r"ring") as caught:
+        with pytest.raises(ValueError, match=r"toys") as caught:
             floors.check(ring.model_copy(update=wrong), columns, ["independent", "vae"])
         assert message in str(caught.value)
     with pytest.raises(ValueError, match="finite"):

@@ -1,0 +1,72 @@
+"""What is wrong with a value in words: where it stands, what it is, and what fits. Nothing here knows a parameter."""
+
+import difflib
+import reprlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.yaml_files import Endless
+
+LONGEST = 60  # characters of a value that are shown
+BRIEF = reprlib.Repr()
+BRIEF.maxstring = BRIEF.maxother = LONGEST
+KEY = ("[key]",)  # how pydantic ends the place of a key that is wrong itself
+
+
+def validated(schema: type[BaseModel], content: Any, path: Path, where: str = "") -> Any:
+    """``content`` as a ``schema``, or a ValueError of one line for its first fault."""
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        faults = error.errors()
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ValueError(f"{path}: {explain(faults[0], schema, where)}{more}") from None
+
+
+def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
+    """One fault of pydantic's in our words: the key, the value, what fits."""
+    of_key = fault["loc"][-1:] == KEY
+    location = fault["loc"][:-1] if of_key else fault["loc"]
+    place = ".".join([where] * bool(where) + [plain(part) for part in location]) or "the file"
+    if fault["type"] == "extra_forbidden":
+        keys = list(owner(schema, location[:-1]).model_fields)
+        return f"{place}: unknown key{nearest(str(location[-1]), keys)}"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    if isinstance(fault["input"], Endless):
+        message = f"a number of {len(fault['input']):,} digits; give one of 18 at most"
+    value = "" if of_key else f" = {shown(fault['input'])}"
+    return f"{place}{value}: {message[0].lower()}{message[1:]}"
+
+
+def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]:
+    """The schema of the section at ``location``."""
+    for part in location:
+        annotation = schema.model_fields[part].annotation
+        options = [option for option in (annotation, *getattr(annotation, "__args__", ())) if isinstance(option, type)]
+        schema = next(option for option in options if issubclass(option, BaseModel))
+    return schema
+
+
+def known(name: str, names: list[str], where: str, what: str) -> str:
+    if name not in names:
+        raise ValueError(f"{where}: unknown {what} {shown(name)}{nearest(name, names)}")
+    return name
+
+
+def nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name[:LONGEST], names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(names)) or 'none'}"
+
+
+def shown(value: Any) -> str:
+    """A value as it would be written in Python, shortened."""
+    return BRIEF.repr(str(value) if isinstance(value, Endless) else value)
+
+
+def plain(key: Any) -> str:
+    """A key as it is written, shortened; with marks of a text where it is no single word."""
+    return key if isinstance(key, str) and key.isprintable() and len(key) <= LONGEST else shown(key)
