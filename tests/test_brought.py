@@ -190,7 +190,7 @@ def test_there_are_enough_of_them() -> None:
     [
         (beside("._000.png", b"x"), "1 hidden file left out"),
         (beside("__MACOSX/a/b.png", b"x"), "1 hidden file left out"),
-        (beside("labels.csv", b"x"), "1 file left out that are no pictures (1 .csv)"),
+        (beside("labels.csv", b"x"), "files that are no pictures left out: 1 .csv"),
         (folder_of((GREY > 127).to(torch.uint8)), "nearly black: are they masks?"),
     ],
 )

@@ -77,7 +77,7 @@ def found(folder: Path) -> tuple[list[Path], list[str]]:
     notes = [f"{hidden} hidden file{'s' * (hidden > 1)} left out"] * bool(hidden)
     if strange:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(strange.items()))
-        notes.append(f"{strange.total()} file{'s' * (strange.total() > 1)} left out that are no pictures ({kinds})")
+        notes.append(f"files that are no pictures left out: {kinds}")
     if not files:
         raise ValueError(f"{folder} holds no picture that ends in {', '.join([*SUFFIXES, *notes])}")
     return files, notes

@@ -16,7 +16,7 @@ from pipeline.files import file_digest
 from pipeline.tools.sets import Samples
 
 RAW = 5000  # samples of a set that a metric looks at itself, beside their features, at most
-INCEPTION = f"pip install torch-fidelity; the weights are downloaded from {inception.URL}, or lie where {inception.VARIABLE} says"
+INCEPTION = f"pip install torch-fidelity; weights from {inception.URL}, or where {inception.VARIABLE} says"
 
 
 class Extractor(NamedTuple):
