@@ -135,7 +135,7 @@ def test_names_are_those_that_users_know(tmp_path: Path, monkeypatch: pytest.Mon
         assert inception.URL in result.reasons[name] and inception.VARIABLE in result.reasons[name]
     with pytest.raises(ValueError, match=r"nothing of fid can be computed .*--extractor inception"):
         values(real, fake, chosen=["fid"])
-    with pytest.raises(ValueError, match="nothing of memorisation .*it wants training data: --train SET"):
+    with pytest.raises(ValueError, match=r"nothing of memorisation .*it wants training data: --train SET"):
         values(real, fake, chosen=["memorisation"])
     with pytest.raises(ValueError, match="no metric is called 'fdi': did you mean"):
         values(real, fake, chosen=["fdi"])
@@ -180,6 +180,10 @@ def test_a_saved_reference_stands_for_its_set(
     assert values(kept, fake, extractor, None) == values(real, fake, extractor, None)
     with np.load(kept, allow_pickle=False) as content:  # nothing in it is pickled
         assert all(content[name].dtype.kind in "uif" for name in content)
+    with np.load(kept, allow_pickle=False) as content:
+        np.savez(tmp_path / "damaged.npz", **{**content, "seen_features": content["seen_features"][:, 1:, None]})
+    with pytest.raises(ValueError, match=r"damaged\.npz is no whole reference: save it anew with --save-reference"):
+        values(tmp_path / "damaged.npz", fake, extractor)
     other = "inception" if extractor == "pixels" else "pixels"
     with pytest.raises(ValueError, match=f"was saved of '{extractor}' and not of '{other}': give that --extractor"):
         values(kept, fake, other)

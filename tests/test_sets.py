@@ -130,7 +130,7 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(
         ValueError,
-        match=r"holds no picture that ends in \.png.* that are no pictures \(1 \.txt\)",
+        match=r"holds no picture that ends in \.png.* that are no pictures left out: 1 \.txt",
     ):
         sets.read(tmp_path)
 

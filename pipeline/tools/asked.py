@@ -75,7 +75,7 @@ def missing(what: Asked, values: Mapping[str, float | None], evidence: Mapping[s
             if values[column.name] is not None:
                 continue
             if fits and "n/a with fewer" in column.note and any(values[other.name] is not None for other in columns):
-                found[column.name] = "there are too few samples: it is so " + column.note.split("n/a ")[1].rstrip(".")
+                found[column.name] = "there are too few samples: it is so " + column.note.split("n/a ")[1].split(".")[0]
             elif nothing or column.name in what.named:
                 found[column.name] = (
                     _wants(file, evidence) if fits else f"it is of other features: --extractor {remedy}"

@@ -5,7 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ def found(folder: Path) -> tuple[list[Path], list[str]]:
     notes = [f"{hidden} hidden file{'s' * (hidden > 1)} left out"] * bool(hidden)
     if strange:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(strange.items()))
-        notes.append(f"{strange.total()} file{'s' * (strange.total() > 1)} left out that are no pictures ({kinds})")
+        notes.append(f"files that are no pictures left out: {kinds}")
     if not files:
         raise ValueError(f"{folder} holds no picture that ends in {', '.join([*SUFFIXES, *notes])}")
     return files, notes
@@ -87,13 +87,17 @@ def _files(folder: Path) -> Iterator[Path]:
     """All files below, sorted; linked folders are followed, none of them into itself."""
     listed = []
     above: dict[str, tuple[str, ...]] = {}
-    for here, folders, names in os.walk(folder, followlinks=True):
+    for here, folders, names in os.walk(folder, onerror=_unread, followlinks=True):
         real = os.path.realpath(here)
         line = (*above.get(os.path.dirname(here), ()), real)
         above[here] = line
         folders[:] = [name for name in folders if os.path.realpath(os.path.join(here, name)) not in line]
         listed += [Path(here, name) for name in names]
     yield from sorted(listed)
+
+
+def _unread(error: OSError) -> NoReturn:
+    raise ValueError(f"{error.filename} can't be read ({error.strerror}): nothing in it would be scored") from error
 
 
 def _pixels(file: Path, size: int | None) -> Tensor:

@@ -7,7 +7,7 @@ metric that can be computed from the sets, and from what the extractor sees in t
 import argparse
 import json
 from pathlib import Path
-from textwrap import fill
+from textwrap import TextWrapper
 from typing import NamedTuple
 
 from benchmarks import metrics
@@ -217,13 +217,18 @@ def as_text(result: Result) -> str:
     lines = [
         f"{what:8}  {told.path}, {' x '.join(map(str, told.shape))}, {told.read}" for what, told in result.sets.items()
     ]
-    lines += [f"features  {result.features}", *(fill(f"warning: {text}", 120) for text in result.warnings), ""]
+    lines += [f"features  {result.features}", *(said(f"warning: {text}") for text in result.warnings), ""]
     rows = [(heading(column), number(column, value)) for column, value in result.values]
     wide, right = (max(map(len, cells)) for cells in zip(*rows, strict=True))
     lines += [f"{name:{wide}}  {value:>{right}}" for name, value in rows]
-    notes = [fill(f"{column.label}: {column.note}", 120, subsequent_indent="  ") for column, _ in result.values]
-    missing = [fill(f"{name}: n/a, since {reason}.", 120) for name, reason in result.reasons.items()]
+    notes = [said(f"{column.label}: {column.note}") for column, _ in result.values]
+    missing = [said(f"{name}: n/a, since {reason}.") for name, reason in result.reasons.items()]
     return "\n".join([*lines, "", *notes, *missing])
+
+
+def said(text: str) -> str:
+    """In lines of 120; no address is broken."""
+    return TextWrapper(120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False).fill(text)
 
 
 def as_json(result: Result) -> str:

@@ -16,10 +16,7 @@ from pipeline.files import file_digest
 from pipeline.tools.sets import Samples
 
 RAW = 5000  # samples of a set that a metric looks at itself, beside their features, at most
-INCEPTION = (
-    f"pip install torch-fidelity, and have its weights: they are downloaded from {inception.URL}, or set "
-    f"{inception.VARIABLE} to where they are"
-)
+INCEPTION = f"pip install torch-fidelity; weights from {inception.URL}, or where {inception.VARIABLE} says"
 
 
 class Extractor(NamedTuple):
