@@ -152,7 +152,7 @@ def test_a_frechet_distance_asks_for_many_samples(monkeypatch: pytest.MonkeyPatc
 def test_a_benchmark_is_seen_by_the_nets_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inception, "extractor", lambda device: lambda x: (x.flatten(1), x.flatten(1)))
     monkeypatch.setattr(imagenet, "extractor", lambda device: lambda x: x.flatten(1))
-    view = View(Path("none"), resident=None)
+    view = View(Path("none"), None, torch.arange(2))
     for size, seen in ((8, {"fake_imagenet"}), (16, {"fake_imagenet", *map("fake_{}".format, SEES)})):
         assert view.of("fake", images(2, 1, size), {"fake_imagenet", "fake_inception"}).keys() == seen
     assert view.of("fake", images(2, 1, 16), {"fake_labels"}) == {}
