@@ -9,18 +9,18 @@ SECONDS ?= 300
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 CHECK := $(BIN)/python -m pipeline.check > /dev/null  # before DVC, which reads params.yaml too and says less
 
-.PHONY: reproduce test benchmark ui lint format speed gpu-check lock clean
+.PHONY: ready install reproduce test benchmark ui lint format speed gpu-check lock clean
 
-reproduce: $(READY)  ## run what changed of the suite on every core (or JOBS=4), print the tables
+reproduce: ready  ## run what changed of the suite on every core (or JOBS=4), print the tables
 	@$(CHECK)
 	$(BIN)/python -m pipeline.launch $(LIMIT)
 	$(BIN)/dvc --wait-for-lock repro
 	@$(BIN)/python -m pipeline.report --summary
 
-test: $(READY)  ## every test but the timings, a file at a time in each of two processes
+test: ready  ## every test but the timings, a file at a time in each of two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
+benchmark: ready  ## one benchmark that need not be in the suite: make benchmark NAME=mnist
 	@$(CHECK)
 	$(BIN)/python -m pipeline.add $(NAME)
 	$(BIN)/python -m pipeline.launch $(NAME) $(LIMIT)
@@ -28,32 +28,36 @@ benchmark: $(READY)  ## one benchmark that need not be in the suite: make benchm
 	$(BIN)/python -m pipeline.report $(NAME)
 	$(BIN)/dvc --wait-for-lock repro -s index
 
-ui: $(READY)  ## the runs in MLflow's browser interface, on this machine only
+ui: ready  ## the runs in MLflow's browser interface, on this machine only
 	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)
 
-lint: $(READY)  ## style, layout and types
+lint: ready  ## style, layout and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)
+format: ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-speed: $(READY)  ## timings against the usual training loop, as ratios
+speed: ready  ## timings against the usual training loop, as ratios
 	$(BIN)/python -m pytest tests/speed -s -o addopts="" --timeout 3600
 
 gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar.gz for SECONDS; needs torch, numpy, scipy, scikit-learn, psutil, tqdm, pytest
 	$(PYTHON) -m pytest tests/gpu -s -o addopts="" -p no:cacheprovider
 	$(if $(PACK),$(PYTHON) -m pipeline.launch --work $(PACK) --limit $(SECONDS))
 
-# The locked versions, with hashes. uv is used where it is there, because it is faster; pip does the same.
-$(READY): requirements.lock
+# The environment holds the locked versions if it was made from the very lock file, whenever that was written.
+ready:
+	@test "$$(cat $(READY) 2> /dev/null)" = "$$(cksum < requirements.lock)" || $(MAKE) --no-print-directory install
+
+# With hashes. uv is used where it is there, because it is faster; pip does the same.
+install:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + "; say make PYTHON=python3.12" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
 	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi
-	touch $@
+	cksum < requirements.lock > $(READY)
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

@@ -17,6 +17,7 @@ from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
+from pipeline.terminal import forgiving
 from reports import load, page, samples, suite, tables
 from reports.files import read_judge
 
@@ -31,6 +32,7 @@ def main() -> None:
     what.add_argument("--index", action="store_true", help="render the index of all pages there are")
     what.add_argument("--summary", action="store_true", help="print the tables of the suite")
     arguments = parser.parse_args()
+    forgiving()
     if arguments.index:
         write_index()
     elif arguments.summary:

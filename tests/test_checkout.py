@@ -1,9 +1,13 @@
-"""A checkout on a machine with other habits."""
+"""A checkout on a machine with other habits, and in other places than its root."""
 
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
-from clones import copy, succeed
+import pytest
+from clones import ROOT, copy, run, succeed
 
 ME = ("-c", "user.name=test", "-c", "user.email=test@example.org")
 
@@ -19,3 +23,63 @@ def test_a_checkout_with_crlf_habits_has_the_same_bytes(tmp_path: Path) -> None:
     names = subprocess.run(["git", "ls-files"], cwd=crlf, capture_output=True, text=True, check=True).stdout.split()
     assert "pipeline/run" in names and any(name.endswith(".png") for name in names)
     assert not [name for name in names if (crlf / name).read_bytes() != (origin / name).read_bytes()]
+
+
+def stand_in(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A place with a Python of its own that says where it runs and what."""
+    (tmp_path / "pipeline").mkdir()
+    shutil.copy(ROOT / "pipeline/run", tmp_path / "pipeline/run")
+    stand_in(tmp_path / ".venv/bin/python", 'echo "$PWD" "$@" "$PYTHONIOENCODING"')
+    return tmp_path
+
+
+def test_a_stage_runs_from_any_folder(project: Path) -> None:
+    (project / "models").mkdir()
+    for folder, command in ((project, "pipeline/run"), (project / "models", "../pipeline/run")):
+        assert run(folder, command, "train", "ring", PYTHONIOENCODING="").stdout.split() == [
+            str(project), "-m", "pipeline.train", "ring",
+        ]  # fmt: skip
+
+
+def test_an_experiments_copy_runs_with_the_projects_environment(project: Path) -> None:
+    copied = project / ".dvc/tmp/exps/tmp1234"
+    (copied / "pipeline").mkdir(parents=True)
+    shutil.copy(project / "pipeline/run", copied / "pipeline/run")
+    assert run(copied, "pipeline/run", "train").stdout.split()[:3] == [str(copied), "-m", "pipeline.train"]
+
+
+def test_a_stage_says_what_ascii_cannot(project: Path) -> None:
+    for given, meant in (("ascii", "ascii:replace"), ("utf-8:strict", "utf-8:strict")):
+        assert run(project, "pipeline/run", "train", PYTHONIOENCODING=given).stdout.split()[-1] == meant
+    code = "from pipeline.terminal import forgiving; forgiving(); print('1 \u00b1 2 \u2191')"
+    assert run(ROOT, sys.executable, "-c", code, PYTHONIOENCODING="ascii").stdout == "1 ? 2 ?\n"
+
+
+def test_make_installs_for_another_lock_file_not_for_a_newer_one(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("one==1\n")
+    stand_in(tmp_path / ".venv/bin/python", 'echo ran "$@"')
+    stand_in(tmp_path / ".venv/bin/pip", "")
+    installer = stand_in(tmp_path / "bin/uv", "echo installed")
+
+    def installed() -> bool:
+        path = f"{installer.parent}:{os.environ['PATH']}"
+        command = ["make", "ui", f"PYTHON={sys.executable}"]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+        assert done.returncode == 0 and "ran -m pipeline.tracking --ui --port 5000" in done.stdout, done.stderr
+        return "\ninstalled\n" in done.stdout
+
+    assert installed() and not installed()
+    os.utime(lock, (2e9, 2e9))
+    assert not installed()
+    lock.write_text("one==2\n")
+    assert installed() and not installed()

@@ -68,6 +68,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "models/gan.py": "",
         "pipeline/training/unit.py": "",
         "reports/__init__.py": "",
+        "reports/files.py": (ROOT / "reports/files.py").read_text(),
         "reports/pictures.py": PICTURES,
     }
     for name, text in files.items():
@@ -269,6 +270,55 @@ def test_the_oracle_has_runs_too(stored: Path) -> None:
 def test_unknown_names_are_told(project: Path) -> None:
     with pytest.raises(ValueError, match="unknown model 'gun'; did you mean 'gan'"):
         tracking.import_finished("ring", ["gun"])
+
+
+def test_a_moved_project_keeps_its_pictures_and_writes_where_it_is(
+    stored: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(gan())
+    tracking.import_finished("ring", [])
+    there = tmp_path_factory.mktemp("moved") / "elsewhere"
+    shutil.copytree(stored, there)
+    shutil.rmtree(stored / tracking.STORE)
+    monkeypatch.chdir(there)
+    write(Path("models/gan.py"), "changed = True\n")
+    finish(gan())
+    for _ in range(2):
+        tracking.import_finished("ring", [])
+    found = content()
+    assert sorted(found) == [("gan 0", "false"), ("gan 0", "true"), ("gan 1", "false"), ("gan 1", "true")]
+    assert [run["files"] for run in found.values()] == [["samples.png"]] * 4
+    assert all(run["run"].info.artifact_uri.startswith(there.as_uri()) for run in found.values())
+    assert not (stored / tracking.STORE).exists()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "what?", "a #1 100%"])
+def test_a_project_may_lie_anywhere(project: Path, name: str) -> None:
+    """In a process of its own: MLflow keeps stores by their addresses, which are relative here."""
+    place = project / name
+    shutil.copytree(project, place, ignore=shutil.ignore_patterns(name))
+    with contextlib.chdir(place):
+        finish(gan())
+    before = {path for path in project.rglob("*") if place not in (path, *path.parents)}
+    importer = python("ring", cwd=place)
+    said, errors = importer.communicate(timeout=PATIENCE)
+    assert importer.returncode == 0 and "2 runs of 1 models in MLflow, 2 of them new" in said, errors
+    assert {path for path in project.rglob("*") if place not in (path, *path.parents)} == before
+    assert len(list((place / tracking.STORE).rglob("samples.png"))) == 2
+
+
+def test_pages_go_when_what_started_them_is_killed(stored: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    pages = python("--ui", "--port", str(port))
+    pages.stdout.readline()
+    assert pages.stdout.readline().startswith("MLflow: ")
+    family = psutil.Process(pages.pid).children(recursive=True)
+    pages.kill()
+    pages.communicate()
+    wait_until(lambda: not any(process.is_running() for process in family))
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 def test_many_importers_at_once_make_one_store(project: Path) -> None:

@@ -15,13 +15,14 @@ import os
 import platform
 import re
 import signal
+import sqlite3
 import sys
 import tempfile
 import textwrap
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -147,7 +148,14 @@ def address() -> str:
 
 def own() -> str:
     """The address of the project's own store."""
-    return f"sqlite:///{DATABASE.resolve()}"
+    return sqlite(DATABASE)
+
+
+def sqlite(path: Path) -> str:
+    """Relative where the whole path has characters that mean something in an address; else not, since MLflow keeps
+    stores that it has opened by their addresses."""
+    whole = str(path.resolve())
+    return f"sqlite:///{path if set('%?#') & set(whole) else whole}"
 
 
 def remote(uri: str) -> bool:
@@ -183,9 +191,9 @@ def create() -> None:
     """Make the project's own store, whole or not at all: MLflow's migrations survive neither a kill nor company."""
     from mlflow import MlflowClient
 
-    fresh = DATABASE.with_suffix(".fresh").resolve()
+    fresh = DATABASE.with_suffix(".fresh")
     fresh.unlink(missing_ok=True)
-    MlflowClient(f"sqlite:///{fresh}").search_experiments(max_results=1)
+    MlflowClient(sqlite(fresh)).search_experiments(max_results=1)
     os.replace(fresh, DATABASE)
 
 
@@ -205,19 +213,33 @@ def import_cell(client: "MlflowClient", cell: Cell, results: list[Result]) -> in
         fill(client, cell, run, result)
     ours = {(result.fingerprint, str(result.seed)) for result in results}
     for key, run in known.items():
-        if key not in ours and run.data.tags.get("checkout") == checkout():  # a server may be shared with others
+        own_run = address() == own() or run.data.tags.get("checkout") == checkout()  # a server may be shared
+        if key not in ours and own_run:
             retire(client, run)
     return created
 
 
 def experiment_id(client: "MlflowClient", benchmark: str) -> str:
     found = client.get_experiment_by_name(benchmark)
+    place = None if remote(address()) else (STORE / "artifacts" / benchmark).resolve().as_uri()
     if found is None:
-        place = None if remote(address()) else (STORE / "artifacts" / benchmark).resolve().as_uri()
         return client.create_experiment(benchmark, artifact_location=place)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    if address() == own() and place != found.artifact_location:
+        moved(found.experiment_id, found.artifact_location, str(place))
     return found.experiment_id
+
+
+def moved(experiment: str, before: str, now: str) -> None:
+    """The project lies elsewhere: so do the pictures of its runs, which MLflow keeps by their whole paths."""
+    with closing(sqlite3.connect(DATABASE)) as database, database:
+        database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, experiment))
+        database.execute(
+            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE experiment_id = ? "
+            "AND substr(artifact_uri, 1, ?) = ?",
+            (now, len(before) + 1, experiment, len(before) + 1, f"{before}/"),
+        )
 
 
 def checkout() -> str:

@@ -14,6 +14,15 @@ PAGE = "#/experiments?workflowType=machine_learning"  # without this it opens it
 LOG = Path("artifacts/mlflow/ui.log")
 START = 120.0  # seconds that a busy machine may take; 4 are usual
 STOP = 5.0  # seconds between the polite signal and the other one
+# A process that ends the server's family once its input ends: when this one is killed, which can do nothing itself.
+WATCH = f"""
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.stdin.buffer.read()
+os.killpg(int(sys.argv[1]), signal.SIGTERM)
+time.sleep({STOP})
+os.killpg(int(sys.argv[1]), signal.SIGKILL)
+"""
 
 
 def serve(port: int, store: str, settings: dict[str, str]) -> None:
@@ -32,6 +41,7 @@ def serve(port: int, store: str, settings: dict[str, str]) -> None:
     with LOG.open("w") as log:
         # A session of its own, so that its whole family can be ended at once.
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    watch = subprocess.Popen([sys.executable, "-I", "-c", WATCH, str(server.pid)], stdin=subprocess.PIPE)
     try:
         wait_for(server, port)
         print(f"MLflow: http://{HOST}:{port}/{PAGE}  (Ctrl-C ends it)", flush=True)
@@ -41,6 +51,8 @@ def serve(port: int, store: str, settings: dict[str, str]) -> None:
         print()
     finally:
         stop(server)
+        watch.kill()
+        watch.communicate()
 
 
 def claim(port: int) -> None:
