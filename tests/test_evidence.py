@@ -115,10 +115,7 @@ def test_check_refuses_them_before_anything_runs(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(project.read, "ring", ring.model_copy(update={"data": {"test": 99_999}}))
     monkeypatch.setattr(params, "load", lambda: project)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        ValueError,
-        match=r"^params\.yaml: toys\.evaluation\.samples: ring: evaluation\.samples = 50000: as many of the 99999 test data are",
-    ):
+    with pytest.raises(ValueError, match=r"^params\.yaml: toys\.evaluation\.samples: ring: .* of the 99999 test data"):
         check.main()
 
 
