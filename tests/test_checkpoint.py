@@ -43,7 +43,9 @@ def test_a_seed_is_made_on_one_kind_of_device(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
     unit = Unit("train", "ring", "gan", 0, "f", {})
-    save_tensors(unit.file(".checkpoint"), {"random": dict.fromkeys(["cpu", made_on], torch.zeros(1))})
+    random = dict.fromkeys(["cpu", made_on], torch.zeros(1))
+    kept = {"step": 10, "seconds": 1.0, "model": {}, "optimizers": {}, "average": None, "random": random, "rows": []}
+    save_tensors(unit.file(".checkpoint"), kept)
     atomic_write(unit.file(".snapshots") / "10.npz", b"")
     begin_anew_elsewhere(unit)
     assert unit.file(".checkpoint").exists() == unit.file(".snapshots").exists() == goes_on
