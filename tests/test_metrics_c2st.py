@@ -48,7 +48,7 @@ def test_no_sample_is_scored_by_what_has_seen_it(name: str) -> None:
 
 def test_neighbours_see_a_shape_and_a_line_does_not() -> None:
     """Modes of the ring half as wide: the same mean and nearly the same variance."""
-    truth = ring.load(points=1, held_out=1).truth
+    truth = ring.load(train=1, validation=1, test=1).truth
     rng = torch.Generator().manual_seed(0)
     real, fake = truth.sample(4000, rng).x, Truth(truth.centres, truth.sigma / 2).sample(4000, rng).x
     assert accuracy("c2st_knn", real=real, fake=fake) > 0.65

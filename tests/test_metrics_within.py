@@ -80,7 +80,7 @@ def test_chi_squared_by_hand() -> None:
 
 
 def test_the_truth_has_a_chi_squared_of_one_a_degree_of_freedom() -> None:
-    truth = ring.load(points=1, held_out=1).truth
+    truth = ring.load(train=1, validation=1, test=1).truth
     found = [
         score(fake=truth.sample(1000, torch.Generator().manual_seed(s)).x, centres=truth.centres, sigma=truth.sigma)
         for s in range(60)
