@@ -174,7 +174,8 @@ def test_what_follows_a_long_alias_is_still_counted(tmp_path: Path) -> None:
 def test_the_command_says_one_line_and_changes_nothing(project: Path, content: bytes | None, message: str) -> None:
     text = (project / BOARD).read_bytes()
     (project / BOARD).write_bytes(content or text.replace(b"seeds: 3", b"seeds: " + b"1" * 5000))
-    (project / "pipeline").symlink_to(ROOT / "pipeline")
+    for package in ("pipeline", "reports"):
+        (project / package).symlink_to(ROOT / package)
     before = sorted(project.rglob("*"))
     done = subprocess.run([sys.executable, "-m", "pipeline.check"], cwd=project, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == "" and sorted(project.rglob("*")) == before
