@@ -1,9 +1,21 @@
-"""What every test has: one thread, and chance of its own; and float64 for those that ask for it."""
+"""What every test has: one thread, and chance of its own; and float64, or a command, for those that ask for it."""
 
+from __future__ import annotations
+
+import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+from pipeline.stage import run_stage
+
+if TYPE_CHECKING:  # it imports far more than every test needs
+    from scoring import Command
 
 torch.set_num_threads(1)  # the nets are small, and two threads that wait for one another on a busy machine are slower
 
@@ -26,6 +38,21 @@ def float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Run a module as `python -m` does: its exit status, stdout and stderr."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(module: ModuleType, *arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            run_stage(module.main)
+        return end.value.code, *capsys.readouterr()
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,17 +2,14 @@
 
 import json
 import pickle
-import signal
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from made import as_input, levels, points
+from scoring import QUICK, Command, evidence, saved, values
 from torch import Tensor
 
 from benchmarks import inception, metrics
@@ -20,36 +17,14 @@ from benchmarks.datasets import Split, Splits
 from benchmarks.extractors import ChannelJudge, Judge, describe
 from pipeline import data, params
 from pipeline.evaluation import judging
-from pipeline.stage import run_stage
-from pipeline.tools import export, score, seeing, sets
+from pipeline.tools import export, score, sets
 
 ROOT = Path(__file__).parents[1]
-Command = Callable[..., tuple[int, str, str]]
-QUICK = ["frechet", "manifold"]
 
 
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
-
-
-def saved(path: Path, x: Tensor) -> Path:
-    np.savez(path, x=x)
-    return path
-
-
-def values(
-    real: Path, fake: Path, extractor: str = "pixels", chosen: list[str] | None = QUICK, **how: Any
-) -> dict[str, float]:
-    result = score.score({"real": real, "fake": fake}, extractor, chosen, **how)
-    return {column.name: value for column, value in result.values}
-
-
-def evidence(paths: dict[str, Path], extractor: str, raw: bool = True) -> dict[str, Any]:
-    read = {name: sets.read(path) for name, path in paths.items()}
-    used = seeing.opened(extractor, read["real"].shapes[0])
-    found = {name: seeing.seen(samples, used, raw) for name, samples in read.items()}
-    return seeing.evidence(found, {name: samples.label for name, samples in read.items()}, used)
 
 
 def test_pixels_are_scored_as_the_metrics_score_them(tmp_path: Path) -> None:
@@ -108,21 +83,6 @@ def test_training_data_show_copies(tmp_path: Path) -> None:
     paths = {name: tmp_path / f"{name}.npy" for name in ("real", "fake", "train")}
     found = {column.name: value for column, value in score.score(paths, "pixels", ["memorisation"]).values}
     assert found["authpct"] == 0
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Run a module as `python -m` does: its exit status, stdout and stderr."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(module: ModuleType, *arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            run_stage(module.main)
-        return end.value.code, *capsys.readouterr()
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
 
 
 def test_the_command_prints_a_table_or_json(tmp_path: Path, command: Command) -> None:

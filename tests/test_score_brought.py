@@ -1,10 +1,6 @@
 """Sets that people bring are scored by the names that they know, and what can't be, or is doubtful, is said."""
 
-import signal
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,55 +8,19 @@ import pytest
 import torch
 from made import as_input, levels, points
 from PIL import Image
+from scoring import Command, evidence, saved, values
 from torch import Tensor
 
 from benchmarks import inception
 from benchmarks.extractors import Judge
 from pipeline.evaluation import judging
-from pipeline.stage import run_stage
-from pipeline.tools import asked, score, seeing, sets
+from pipeline.tools import asked, score, sets
 from pipeline.tools.ranges import Range
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
-
-
-def saved(path: Path, x: Tensor) -> Path:
-    np.savez(path, x=x)
-    return path
-
-
-def values(
-    real: Path, fake: Path, extractor: str = "pixels", chosen: list[str] | None = None, **how: Any
-) -> dict[str, float]:
-    result = score.score({"real": real, "fake": fake}, extractor, chosen, **how)
-    return {column.name: value for column, value in result.values}
-
-
-def evidence(paths: dict[str, Path], extractor: str, raw: bool = True) -> dict[str, Any]:
-    read = {name: sets.read(path) for name, path in paths.items()}
-    used = seeing.opened(extractor, read["real"].shapes[0])
-    found = {name: seeing.seen(samples, used, raw) for name, samples in read.items()}
-    return seeing.evidence(found, {name: samples.label for name, samples in read.items()}, used)
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Run a module as `python -m` does: its exit status, stdout and stderr."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(module: ModuleType, *arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            run_stage(module.main)
-        return end.value.code, *capsys.readouterr()
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
 
 
 def array(path: Path, x: Any) -> Path:

@@ -119,11 +119,14 @@ def cost(units: Iterable[Unit]) -> dict[Unit, float]:
     for unit, seconds in found.items():
         if seconds is None:
             usual = known.get((unit.task, unit.benchmark))
-            others = (
-                [] if usual else [took for name in load().benchmarks() if (took := recorded(unit, name)) is not None]
-            )
-            found[unit] = mean(usual) * unit.steps if usual else mean(others or [UNKNOWN[unit.task] * unit.steps])
+            found[unit] = mean(usual) * unit.steps if usual else elsewhere(unit)
     return {unit: seconds for unit, seconds in found.items() if seconds is not None}
+
+
+def elsewhere(unit: Unit) -> float:
+    """The seconds that its contestant took on other benchmarks, or a guess where it was never made."""
+    took = [seconds for name in load().benchmarks() if (seconds := recorded(unit, name)) is not None]
+    return mean(took) if took else UNKNOWN[unit.task] * unit.steps
 
 
 def recorded(unit: Unit, benchmark: str) -> float | None:

@@ -237,27 +237,29 @@ def _context(modules: list[str]) -> Any:
 
 def _work(units: list[Unit], device: str, connection: Connection) -> None:
     """The life of a worker process."""
+    first, *others = units
     for unit in units:
         unit.work.mkdir(parents=True, exist_ok=True)
+    for unit in others:
         with unit.log.open("a") as log:
-            if unit is not units[0]:
-                log.write(f"trained side by side with {units[0].name}: see {units[0].log}\n")
-                continue
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
+            log.write(f"trained side by side with {first.name}: see {first.log}\n")
+    with first.log.open("a") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
     os.environ["BENCHMARK_DEVICE"] = device
     begin()
     try:
         advance = [_teller(connection, place) for place in range(len(units))]
         for place, end in run(units, advance):
             if isinstance(end, Exception):
-                connection.send(("failure", place, told(end, units[0].log)))
+                connection.send(("failure", place, told(end, first.log)))
             else:
                 connection.send(("record", place, end))
     except Exception as error:
         short = device.startswith("cuda") and "out of memory" in str(error)
+        line = told(error, first.log)
         for place in [NO_MEMORY] if short else range(len(units)):
-            connection.send(("failure", place, told(error, units[0].log)))
+            connection.send(("failure", place, line))
 
 
 def told(error: Exception, log: Path) -> str:
