@@ -55,11 +55,16 @@ class Data:
     classes: int = 0
     levels: int = 0
     truth: Truth | None = None
+    paired: bool = False
+    seen: int = 0
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def spec(self) -> Spec:
         """Data with a label for every channel are unlabelled to a model."""
-        return Spec(tuple(self.train.x.shape[1:]), 0 if self.stacked else self.classes, self.levels)
+        partner = () if self.train.partner is None else tuple(self.train.partner.shape[1:])
+        classes = 0 if self.stacked else self.classes
+        return Spec(tuple(self.train.x.shape[1:]), classes, self.levels, partner, self.seen, len(self.vocabulary))
 
     @property
     def stacked(self) -> bool:

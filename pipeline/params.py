@@ -93,6 +93,7 @@ class Evaluation(Section):
     samples: int = Field(ge=2)  # generated per seed
     metrics: Names = Field(min_length=1)
     progress: Names = []  # the metrics of the snapshots taken during training
+    sweeps: Names = []  # the metrics of samples made in other ways: in fewer evaluations, with more guidance
     main: Names = []  # columns of the main table, the others stand in the full one; none: as each metric says
 
 
@@ -186,7 +187,7 @@ class Benchmark(BaseModel):
     @property
     def metrics(self) -> set[str]:
         """All that its evaluation computes."""
-        return {*self.evaluation.metrics, *self.evaluation.progress}
+        return {*self.evaluation.metrics, *self.evaluation.progress, *self.evaluation.sweeps}
 
 
 class Params:
@@ -248,7 +249,7 @@ class Params:
             where = benchmark.place("training", "snapshots")
             raise ValueError(f"{where} = {snapshots}: more than {benchmark.name}'s {steps} steps; ask for fewer")
         files = stems(self.root / "benchmarks/metrics")
-        for part in ("metrics", "progress"):
+        for part in ("metrics", "progress", "sweeps"):
             for metric in getattr(benchmark.evaluation, part):
                 known(metric, files, benchmark.place("evaluation", part), "metric")
 

@@ -158,7 +158,7 @@ def test_images_to_complete_are_not_the_reference(digits: Data) -> None:
         given = "image"
 
     half = halves(digits, "digits", 0, 358)
-    shown = asked(Completer(), digits, 500, chance(), digits.test.x[half.oracle])
+    shown = asked(Completer(), digits, 500, chance(), half.oracle)
     rows = {row.tobytes() for row in digits.to_levels(shown).numpy()}
     assert rows <= {row.tobytes() for row in digits.test.x[half.oracle].numpy()}
     training = {row.tobytes() for row in digits.to_levels(asked(Completer(), digits, 500, chance())).numpy()}

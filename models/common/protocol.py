@@ -18,9 +18,12 @@ from torch.optim import Optimizer
 class Spec(NamedTuple):
     """All that a model learns about the data."""
 
-    shape: tuple[int, ...]  # (D,) points, or (C, H, W) images
+    shape: tuple[int, ...]  # (D,) points, (C, H, W) images, or (T, C, H, W) clips
     classes: int = 0  # 0: unlabelled
     levels: int = 0  # grey levels likelihoods are stated for; 0: continuous
+    partner: tuple[int, ...] = ()  # the shape of the domain that data are translated from; (): there is none
+    seen: int = 0  # frames of a clip that are given, its first; 0: none
+    words: int = 0  # in the vocabulary of captions, with 0, which is no word but fills up; 0: no captions
 
 
 class Batch(NamedTuple):
@@ -28,8 +31,9 @@ class Batch(NamedTuple):
 
     x: Tensor  # (B, *shape) float32; images in [-1, 1]
     label: Tensor | None = None  # (B,) int64 in 0..classes-1
-    partner: Tensor | None = None  # (B, *shape) of the other domain (pairs only)
     step: Tensor | None = None  # () int64, the number of the step; None after training
+    partner: Tensor | None = None  # (B, *partner) of the other domain: what x is the translation of, or of other data
+    caption: Tensor | None = None  # (B, L) int64 in 0..words-1, a word each; 0 after the last
 
 
 Losses = dict[str, Tensor]  # player -> scalar that this player's parameters are moved to lessen
@@ -39,7 +43,7 @@ Move = Callable[[Batch], Losses]
 class Variant(Protocol):
     """What every model has."""
 
-    given: Literal["nothing", "label", "image"]  # what sample() is conditioned on
+    given: Literal["nothing", "label", "image", "partner", "clip", "caption"]  # what sample() is conditioned on
 
     def __init__(self, spec: Spec, **settings: Any) -> None:
         """Settings are `*, name: type = default, ...`. Raises ValueError for data or values that do not fit it."""
@@ -60,7 +64,11 @@ class Variant(Protocol):
         ...
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        """(n, *shape) draws, images in [-1, 1], all chance from rng. given: (n,) labels or (n, *shape) images."""
+        """(n, *shape) draws, images in [-1, 1], all chance from rng.
+
+        given: (n,) labels, (n, *shape) images to complete, (n, *partner) data to translate, (n, seen, C, H, W) the
+        frames that clips begin with, or (n, L) captions.
+        """
         ...
 
 
@@ -80,6 +88,13 @@ class Model(Variant, Protocol):
     def state_dict(self) -> dict[str, Tensor]: ...
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> object: ...
+
+
+@runtime_checkable
+class Supervised(Protocol):
+    """Is shown pairs: `Batch.partner` is what x is the translation of. Other models see partners of other data."""
+
+    needs: Literal["pairs"]
 
 
 @runtime_checkable
@@ -172,6 +187,30 @@ class Completes(Protocol):
 
     def conditional_log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,) nats of the hidden part given the seen one; the same x gives the same answer."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Asks its net more than once for a sample."""
+
+    evaluations: int  # how often, for one sample; of models that do not say it is once
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """Has samples made in several ways: keywords of its `sample`, None by default, and the values that are tried of
+    each, such as `{"evaluations": (1, 2, 4, 8), "guidance": (0, 1, 3)}`."""
+
+    sweeps: Mapping[str, Sequence[float]]
+
+
+@runtime_checkable
+class TranslatesBack(Protocol):
+    """Maps data of its own domain to the one that `sample` translates from."""
+
+    def translate_back(self, x: Tensor, rng: Generator) -> Tensor:
+        """(B, *shape) -> (B, *partner), one draw"""
         ...
 
 

@@ -13,6 +13,7 @@ from models.common.protocol import (
     HasLikelihood,
     HasRate,
     Model,
+    Samples,
     ScoresPixels,
 )
 from pipeline.data import Data
@@ -20,6 +21,7 @@ from pipeline.evaluation import uses
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.evaluation.view import TESTED, Evidence
 from pipeline.files import atomic_write
+from pipeline.training.numerics import Clock
 
 CHUNK = 2000  # data whose likelihoods, reconstructions or divergence are computed at once, at most
 LEARNT = 2000  # training data whose likelihood stands beside that of test data, at most
@@ -32,12 +34,14 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     A model that completes images is shown some of those, which are not among what its samples are compared with.
     """
     n = len(half)
-    given = asked(model, resident, n, rng, resident.test.x[half])
-    fake = generate(model, n, given, rng)
+    given = asked(model, resident, n, rng, half)
+    fake, milliseconds = timed(model, n, given, rng)
     broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
     evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
     evidence["given_labels"] = given if model.given == "label" else None
+    evidence |= {"sample_ms": milliseconds, "evaluations": model.evaluations if isinstance(model, Samples) else 1}
+    evidence["parameters"] = sum(each.numel() for each in model.parameters())
     test = resident.as_input(resident.test.x[:TESTED])
     if isinstance(model, HasLikelihood):
         learnt = resident.as_input(resident.train.x[: min(len(test), LEARNT)])
@@ -60,6 +64,16 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
     return evidence | {"broken": broken, "walks": uses.walks(model, resident)}
+
+
+def timed(model: Model, n: int, given: Tensor | None, rng: Generator) -> tuple[Tensor, float]:
+    """Samples, and the milliseconds of computing that one took."""
+    clock = Clock(rng.device)
+    clock.start()
+    fake = generate(model, n, given, rng)
+    clock.stop()
+    clock.add()
+    return fake, 1000 * clock.seconds / n
 
 
 def log_prob(model: HasLikelihood, x: Tensor, resident: Data) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from benchmarks.datasets.common.splits import Split
 from models.common.protocol import Model
 from pipeline.data import Data
 from pipeline.seeds import seed_for
@@ -39,21 +40,43 @@ def check_samples(benchmark: str, n: int, size: int) -> None:
         )
 
 
-def asked(model: Model, data: Data, n: int, rng: Generator, shown: Tensor | None = None) -> Tensor | None:
-    """What a model is given to make n samples: labels, as often as they occur in training, or held-out images, of those
-    ``shown`` or of the validation part."""
+def asked(model: Model, data: Data, n: int, rng: Generator, half: Tensor | None = None) -> Tensor | None:
+    """What a model is given to make n samples: labels, as often as they occur in training, or what is held out, of the
+    validation part.
+
+    ``half`` names n test data instead, whose own partner, first frames or caption is given: sample i then stands beside
+    datum i of these.
+    """
     if model.given == "nothing":
         return None
-    known = data.train.labels if model.given == "label" else data.validation.x if shown is None else shown
-    drawn = known[torch.randint(len(known), (n,), generator=rng, device=rng.device)]
-    return drawn if model.given == "label" else data.as_input(drawn)
+    held_out = data.validation if half is None else data.test
+    known = source(model, data, data.train if model.given == "label" else held_out)
+    if half is not None and model.given != "label":
+        known = known[half]
+    if half is None or model.given in ("label", "image"):
+        known = known[torch.randint(len(known), (n,), generator=rng, device=rng.device)]
+    return known if model.given in ("label", "caption") else data.as_input(known)
 
 
-def generate(model: Model, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-    """``n`` samples of ``model``, a chunk at a time."""
+def source(model: Model, data: Data, part: Split) -> Tensor:
+    """What of each datum of a part such a model is given."""
+    known = {
+        "label": part.label,
+        "image": part.x,
+        "partner": part.partner,
+        "clip": part.x[:, : data.seen],
+        "caption": part.caption,
+    }[model.given]
+    if known is None:
+        raise ValueError(f"the data have no {model.given}s, which this model is given: choose data that have")
+    return known
+
+
+def generate(model: Model, n: int, given: Tensor | None, rng: Generator, **changed: Any) -> Tensor:
+    """``n`` samples of ``model``, a chunk at a time; ``changed`` are keywords of its sampler (`Sweeps`)."""
     counts = [min(CHUNK, n - start) for start in range(0, n, CHUNK)]
     parts = [None] * len(counts) if given is None else given.split(CHUNK)
-    return torch.cat([model.sample(count, part, rng) for count, part in zip(counts, parts, strict=True)])
+    return torch.cat([model.sample(count, part, rng, **changed) for count, part in zip(counts, parts, strict=True)])
 
 
 def packed(**arrays: Tensor | np.ndarray | int | None) -> bytes:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipeline.params import Benchmark
     from pipeline.work.units import Record
 
+RECORDED = ("of", "made", "sample_ms", "seconds")  # what is told of a seed beside its row
+
 
 def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
     """scores.json: means for `dvc metrics`, every seed's row, and how to print and read the columns."""
@@ -27,7 +29,7 @@ def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
         "mean": {name: mean(found) for name, found in values.items() if found},
         "sd": {name: stdev(found) for name, found in values.items() if len(found) > 1},
         # Lists are what `dvc metrics` passes over.
-        "seeds": [{**record["row"], **{key: record[key] for key in ("of", "made", "seconds")}} for record in records],
+        "seeds": [{**record["row"], **{key: record[key] for key in RECORDED}} for record in records],
         "columns": columns,
         "protocol": protocol(cell, benchmark, rows),
         "cell": [{"fingerprint": cell.evaluation_fingerprint}],

@@ -18,6 +18,7 @@ from pipeline.data import Data
 from pipeline.evaluation import evidence, uses
 from pipeline.evaluation.progress import progress, taken
 from pipeline.evaluation.sampling import halves
+from pipeline.evaluation.sweeps import swept
 from pipeline.evaluation.view import Evidence, View
 from pipeline.files import atomic_write, file_digest
 from pipeline.seeds import seed_for
@@ -51,7 +52,8 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     ]
     of = {name: file_digest(file) for name, file in trained.items()}
     made = {**data.made_on(device), **unit.origin}
-    return {"row": row, "columns": columns, "of": of, "made": made, "seconds": round(time.thread_time() - began, 2)}
+    cost = {"sample_ms": found.get("sample_ms"), "seconds": round(time.thread_time() - began, 2)}
+    return {"row": row, "columns": columns, "of": of, "made": made, **cost}
 
 
 def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> tuple[dict[str, Any], Evidence, View]:
@@ -61,6 +63,7 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
     half = halves(resident, unit.benchmark, unit.seed, n)
     row: dict[str, Any] = {"seed": unit.seed, "status": "finished"}
     found: Evidence = {}
+    model: Model | None = None
     if weights is None:
         found = evidence.of_oracle(resident, half.oracle, rng)
     else:
@@ -79,7 +82,9 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
         values, reasons = metrics.evaluated(chosen, found)
         row |= {**values, "reasons": reasons}
-        row |= {key: found.get(key) for key in ("estimator", "given", "task")}
+        row |= {key: found.get(key) for key in ("estimator", "given", "task", "evaluations", "parameters")}
+    if row["status"] == "finished" and model is not None:
+        row["sweeps"] = swept(model, resident, half.oracle, view, unit.settings["evaluation"]["sweeps"], unit.seed)
     return row, found, view
 
 

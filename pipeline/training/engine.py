@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.common.protocol import Batch, Finishes, Model
+from models.common.protocol import Batch, Finishes, Model, Supervised
 from pipeline.data import Data
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.files import atomic_write
@@ -30,7 +30,7 @@ from pipeline.training.meters import Divergence, Meters, Pattern, exploded
 from pipeline.training.numerics import Clock, autocast, products
 from pipeline.training.players import Average, Players
 from pipeline.training.settings import Training
-from pipeline.training.stream import Shuffle, batches_once, check_batch, stream
+from pipeline.training.stream import Shuffle, batches_once, check_batch, drawn_from, stream
 
 WINDOWS = 100  # meter readings in a run
 CHECKPOINT_EVERY = 20.0  # seconds, or BENCHMARK_CHECKPOINT_EVERY
@@ -61,7 +61,8 @@ class Run:
     noise: int | None = None  # seed of training's own chance; None: the global generators as they stand
 
     def __post_init__(self) -> None:
-        check_batch(self.data, self.settings.batch)
+        self.pairs = isinstance(self.model, Supervised)
+        check_batch(drawn_from(self.data, self.pairs), self.settings.batch)
         layout = torch.channels_last if self.settings.channels_last else torch.preserve_format
         self.model.to(device=self.device, memory_format=layout).train()
         self.players = Players(self.model)
@@ -129,7 +130,7 @@ class Run:
         self.check_weights()
         if isinstance(self.model, Finishes):
             with torch.no_grad():
-                self.model.finish(batches_once(self.data, self.settings.batch))
+                self.model.finish(batches_once(self.data, self.settings.batch, self.pairs))
             self.check_weights()
 
     def check_weights(self) -> None:
@@ -206,7 +207,7 @@ class Streamed:
         settings = run.settings
         self.run, self.last = run, settings.steps
         self.autocast = autocast(settings.precision, run.device, recorded=self.recorded)
-        self.batches = stream(run.data, settings.batch, run.seed, run.step, settings.channels_last)
+        self.batches = stream(run.data, settings.batch, run.seed, run.step, settings.channels_last, run.pairs)
 
     def __call__(self, moves: Pattern) -> None:
         self.take(moves, next(self.batches), self.run.step)
@@ -235,7 +236,7 @@ class Resident(Streamed):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         settings = run.settings
-        self.shuffle = Shuffle(run.data, settings.batch, run.seed, settings.channels_last)
+        self.shuffle = Shuffle(run.data, settings.batch, run.seed, settings.channels_last, run.pairs)
         self.at = torch.tensor(run.step, device=run.device)
         self.go = self.whole
         if captured.wanted(run.device):

@@ -64,10 +64,10 @@ def _data(file: Path) -> Data:
     for part in (found.train, found.validation, found.test):
         if not isinstance(part.x, Tensor) or part.x.shape[1:] != found.train.x.shape[1:] or not len(part.x):
             raise ValueError("a part holds no data, or of another shape")
-        if part.label is not None and len(part.label) != len(part.x):
+        if any(each is not None and len(each) != len(part.x) for each in (part.label, part.caption)):
             raise ValueError("labels are not as many as data")
-    if found.train.x.dim() != (4 if found.levels > 0 else 2):
-        raise ValueError(f"{tuple(found.train.x.shape)} with {found.levels} levels are neither points nor images")
+    if found.train.x.dim() not in ((4, 5) if found.levels > 0 else (2,)):
+        raise ValueError(f"{tuple(found.train.x.shape)} with {found.levels} levels are no points, images or clips")
     return found
 
 

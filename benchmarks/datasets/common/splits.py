@@ -11,8 +11,10 @@ from torch import Generator, Tensor
 class Split(NamedTuple):
     """Data with their labels, row by row."""
 
-    x: Tensor  # (N, D) float32 points, or (N, C, H, W) uint8 levels 0..levels-1
+    x: Tensor  # (N, D) float32 points, (N, C, H, W) images or (N, T, C, H, W) clips as uint8 levels 0..levels-1
     label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel
+    partner: Tensor | None = None  # (M, *partner) of the domain that is translated from, stored as x is
+    caption: Tensor | None = None  # (N, L) int64, words by their place in the vocabulary; 0 after the last
 
     @property
     def labels(self) -> Tensor:
@@ -53,6 +55,9 @@ class Splits(NamedTuple):
     classes: int = 0  # of an image, or of a channel; 0: unlabelled
     levels: int = 0  # grey levels of an image; 0: points
     truth: Truth | None = None
+    paired: bool = False  # whether each datum is the true translation of its partner
+    seen: int = 0  # frames of a clip that are given, its first
+    vocabulary: tuple[str, ...] = ()  # the words of captions; the first is "", which fills up
 
     @property
     def parts(self) -> tuple[Split, Split, Split]:
