@@ -46,8 +46,20 @@ class Column(NamedTuple):
 
 SPENT = "Seconds of computing per trained seed: of the processor, or of the GPU where one trained it."
 SECONDS = Column("seconds", "s/seed", None, 1, note=SPENT)
+COST = (  # what stands in every record of an evaluated seed
+    Column("parameters", "Parameters", None, 0, main=False, note="Numbers that training moves, of all nets together."),
+    Column(
+        "evaluations", "Evaluations", None, 0, note="How often a net is evaluated for one sample: 1 of GANs and VAEs."
+    ),
+    Column(
+        "sample_ms", "ms/sample", None, 4, 
+        note="Milliseconds of computing per sample, made many at once: of a core, or of the GPU where one made them.",
+    ),
+)  # fmt: skip
+SPARED = {column.name for column in COST}  # older results lack them
 REASON = ["model", "seed", "metric", "reason"]
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
+SWEPT = ["model", "seed", "sweep", "at", "metric", "value"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,8 @@ class Report:
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
     floors: dict[str, float] = field(default_factory=dict)  # column -> what scores 0 in it
+    # model, seed, sweep (a number that samplers take), at (its value), metric, value
+    sweeps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SWEPT))
     reasons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REASON))  # why a metric has no value
     palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
@@ -92,6 +106,7 @@ class Part(NamedTuple):
     reasons: list[tuple[str, int, str, str]]
     curves: list[pd.DataFrame]
     progress: list[pd.DataFrame]
+    sweeps: list[tuple[str, int, str, float, str, float]]
 
 
 def load(
@@ -119,11 +134,12 @@ def load(
         benchmark=benchmark,
         kind=kind,
         models=tuple(models),
-        columns=(*columns.values(), SECONDS),
+        columns=(*columns.values(), *COST, SECONDS),
         protocol=joined(protocol, models),
         seeds=seeds,
         scores=pd.DataFrame(chain(*(found.values for found in parts)), columns=["model", "seed", "metric", "value"]),
         reasons=pd.DataFrame(chain(*(found.reasons for found in parts)), columns=REASON),
+        sweeps=pd.DataFrame(chain(*(found.sweeps for found in parts)), columns=SWEPT),
         curves=pd.concat([tidy("player"), *chain(*(found.curves for found in parts))], ignore_index=True),
         progress=progress[progress.model != ORACLE],
         real={str(metric): found.value.mean() for metric, found in of_oracle.groupby("metric")},
@@ -143,7 +159,8 @@ def part(model: str, folder: Path, remedy: str) -> Part:
         columns = [Column(**entry) for entry in content["columns"]]
         entries = content["seeds"]
         seeds = [outcome(model, entry) for entry in entries]
-        values = [row for entry in entries for row in measured(model, entry, columns)]
+        values = [row for entry in entries for row in measured(model, entry, [*columns, *COST])]
+        sweeps = [row for entry in entries for row in swept(model, entry)]
         reasons = [
             (model, entry["seed"], str(metric), str(reason))
             for entry in entries
@@ -157,7 +174,7 @@ def part(model: str, folder: Path, remedy: str) -> Part:
         runs = trained(finished, folder / "training.json", remedy)
         values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]
         curves = list(losses(model, runs, finished, folder / "curves", remedy))
-    return Part(columns, content["protocol"], seeds, values, reasons, curves, progress)
+    return Part(columns, content["protocol"], seeds, values, reasons, curves, progress, sweeps)
 
 
 def joined(protocol: Iterable[str], models: Sequence[str]) -> tuple[str, ...]:
@@ -182,9 +199,18 @@ def outcome(model: str, entry: dict[str, Any]) -> dict[str, Any]:
 def measured(model: str, entry: dict[str, Any], columns: list[Column]) -> Iterator[tuple[str, int, str, float]]:
     """The finite values of one seed; a diverged seed has none, whatever stands in the file."""
     for name in [column.name for column in columns] * (entry["status"] == "finished"):
-        value = entry[name]
+        value = entry.get(name) if name in SPARED else entry[name]
         if value is not None and math.isfinite(value):
             yield model, entry["seed"], name, float(value)
+
+
+def swept(model: str, entry: dict[str, Any]) -> Iterator[tuple[str, int, str, float, str, float]]:
+    """What a seed scored at each value of the numbers that its sampler takes."""
+    for sweep, rows in (entry.get("sweeps") or {}).items():
+        for row in rows:
+            for metric, value in row.items():
+                if metric != "at" and value is not None:
+                    yield model, entry["seed"], str(sweep), float(row["at"]), str(metric), float(value)
 
 
 def trained(finished: set[int], path: Path, remedy: str) -> dict[int, dict[str, Any]]:
