@@ -18,10 +18,12 @@ from reports.samples import (
     Density,
     Fills,
     Pixels,
+    Retrieved,
     Samples,
     Walks,
     read_fills,
     read_pixels,
+    read_retrieved,
     read_samples,
     read_snapshots,
     read_walks,
@@ -80,6 +82,7 @@ class Report:
     fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
+    retrieved: dict[str, Retrieved] = field(default_factory=dict)  # likewise, of models that encode, and the oracle
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
@@ -148,6 +151,7 @@ def load(
         fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
+        retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),
         palette=tuple(models),
     )
 

@@ -58,6 +58,18 @@ class Pixels(NamedTuple):
     levels: int
 
 
+class Retrieved(NamedTuple):
+    """What held-out images find among the training images: by a model's codes, of the oracle also by pixels."""
+
+    query: np.ndarray  # (q, C, H, W) uint8 levels
+    label: np.ndarray  # (q,)
+    codes: np.ndarray  # (q, k, C, H, W), the nearest first
+    codes_right: np.ndarray  # (q, k) bool: whether the label is the query's
+    pixels: np.ndarray | None  # the same by pixels
+    pixels_right: np.ndarray | None
+    levels: int
+
+
 def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
     """The samples in ``path``, a file named for its seed."""
     with readable(path, remedy), np.load(path, allow_pickle=False) as file:
@@ -111,3 +123,19 @@ def read_pixels(path: Path, remedy: str) -> Pixels | None:
         if x.ndim != 4 or x.shape != nats.shape or len(x) != 2:
             raise ValueError(f"shapes {x.shape} and {nats.shape} are not two images and what their pixels cost")
         return Pixels(x, nats, int(file["levels"]))
+
+
+def read_retrieved(path: Path, remedy: str) -> Retrieved | None:
+    """What queries found in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Retrieved(**{name: file.get(name) for name in Retrieved._fields})._replace(levels=int(file["levels"]))
+        queries, each = found.codes_right.shape
+        kinds = [(found.codes, found.codes_right)]
+        if found.pixels is not None and found.pixels_right is not None:
+            kinds.append((found.pixels, found.pixels_right))
+        for x, right in kinds:
+            if x.shape != (queries, each, *found.query.shape[1:]) or right.shape != x.shape[:2]:
+                raise ValueError(f"shape {x.shape} is not what {queries} queries find")
+        return found

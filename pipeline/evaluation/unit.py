@@ -15,7 +15,7 @@ from benchmarks import metrics
 from models.common.protocol import Model
 from pipeline import data
 from pipeline.data import Data
-from pipeline.evaluation import evidence, uses
+from pipeline.evaluation import evidence, retrieval, uses
 from pipeline.evaluation.progress import progress, taken
 from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.sweeps import swept
@@ -80,6 +80,8 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         evidence.save_samples(samples, unit.seed, resident, found)
         uses.save(samples, unit.seed, resident, found)
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
+        found |= retrieval.coded(model, resident, view, wanted)
+        retrieval.save(samples, unit.seed, resident, found)
         values, reasons = metrics.evaluated(chosen, found)
         row |= {**values, "reasons": reasons}
         row |= {key: found.get(key) for key in ("estimator", "given", "task", "evaluations", "parameters")}
