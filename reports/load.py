@@ -15,12 +15,14 @@ import pandas as pd
 
 from reports.files import read_lines, read_seeds, readable
 from reports.samples import (
+    Captioned,
     Density,
     Fills,
     Pixels,
     Retrieved,
     Samples,
     Walks,
+    read_captions,
     read_fills,
     read_pixels,
     read_retrieved,
@@ -82,6 +84,7 @@ class Report:
     fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
+    captions: dict[str, Captioned] = field(default_factory=dict)  # likewise, of models that are given captions
     retrieved: dict[str, Retrieved] = field(default_factory=dict)  # likewise, of models that encode, and the oracle
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
@@ -151,6 +154,7 @@ def load(
         fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
+        captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),
         retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),
         palette=tuple(models),
     )

@@ -70,6 +70,15 @@ class Retrieved(NamedTuple):
     levels: int
 
 
+class Captioned(NamedTuple):
+    """Samples and the captions that they were made for."""
+
+    x: np.ndarray  # (n, C, H, W) uint8 levels
+    caption: np.ndarray  # (n,) words
+    new: np.ndarray  # (n,) bool: whether no training image has such a caption
+    levels: int
+
+
 def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
     """The samples in ``path``, a file named for its seed."""
     with readable(path, remedy), np.load(path, allow_pickle=False) as file:
@@ -138,4 +147,15 @@ def read_retrieved(path: Path, remedy: str) -> Retrieved | None:
         for x, right in kinds:
             if x.shape != (queries, each, *found.query.shape[1:]) or right.shape != x.shape[:2]:
                 raise ValueError(f"shape {x.shape} is not what {queries} queries find")
+        return found
+
+
+def read_captions(path: Path, remedy: str) -> Captioned | None:
+    """What was made for captions in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Captioned(**{name: file[name] for name in Captioned._fields})._replace(levels=int(file["levels"]))
+        if found.x.ndim != 4 or {found.caption.shape, found.new.shape} != {found.x.shape[:1]}:
+            raise ValueError(f"shapes {found.x.shape} and {found.caption.shape} are not images with a caption each")
         return found

@@ -28,7 +28,7 @@ from models.common.protocol import (
 SPECS = {
     "points": Spec((2,)),
     "labelled points": Spec((2,), classes=8),
-    "grey images": Spec((1, 8, 8), classes=10, levels=17),
+    "grey images": Spec((1, 8, 8), classes=10, levels=17, words=9),
     "binary images": Spec((1, 8, 8), levels=2),
     "colour images": Spec((3, 8, 8), classes=10, levels=4),
 }
@@ -57,7 +57,8 @@ def some_batches(spec: Spec, count: int, dtype: torch.dtype = torch.float32) -> 
         if spec.levels:
             x = from_levels(torch.randint(spec.levels, (B, *spec.shape), generator=rng), spec.levels, like=x)
         label = torch.randint(spec.classes, (B,), generator=rng) if spec.classes else None
-        batches.append(Batch(x.to(dtype), label))
+        caption = torch.randint(1, spec.words, (B, 4), generator=rng) if spec.words else None
+        batches.append(Batch(x.to(dtype), label, caption=caption))
     return batches
 
 
@@ -93,6 +94,8 @@ def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B) -> Tensor:
         given = torch.arange(n) % spec.classes
     if model.given == "image":
         given = some_batches(spec, 1, next(model.parameters()).dtype)[0].x
+    if model.given == "caption":
+        given = 1 + torch.arange(4 * n).view(n, 4) % (spec.words - 1)
     with torch.no_grad():
         return model.eval().sample(n, given, Generator().manual_seed(seed))
 

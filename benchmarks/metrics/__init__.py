@@ -31,6 +31,8 @@ EVIDENCE = {
     "real_probabilities": "(n, K) the judge's class probabilities of `real`",
     "fake_probabilities": "(n, K) the judge's class probabilities of `fake`",
     "given_labels": "(n,) the labels that a conditional model was asked for",
+    "asked": "(n, 3) digit, stroke width and slant that captions asked for",
+    "taught": "(M, 3) the same of the captions of training data",
     "classes": "how many classes there are; 0: unlabelled",
     "centres": "(K, D) the true modes",
     "sigma": "the true standard deviation of a mode",

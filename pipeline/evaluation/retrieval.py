@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from benchmarks.extractors import describe
 from benchmarks.metrics.retrieval import nearest
@@ -45,11 +44,7 @@ def save(samples: Path, seed: int, resident: Data, evidence: Evidence) -> None:
     content = {"query": resident.test.x[queries], "label": labels[queries]}
     for by in ("codes", "pixels"):
         if f"test_{by}" in evidence:
-            places: Tensor = nearest(
-                evidence[f"train_{by}"], evidence[f"test_{by}"][queries], FOUND
-            )  # (QUERIES, FOUND)
-            content |= {
-                by: resident.train.x[places],
-                f"{by}_right": resident.train.labels[places] == labels[queries, None],
-            }
+            places = nearest(evidence[f"train_{by}"], evidence[f"test_{by}"][queries], FOUND)  # (QUERIES, FOUND)
+            right = resident.train.labels[places] == labels[queries, None]
+            content |= {by: resident.train.x[places], f"{by}_right": right}
     atomic_write(samples / "retrieved" / f"{seed}.npz", packed(**content, levels=resident.levels))
