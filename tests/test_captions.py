@@ -137,10 +137,7 @@ def test_the_critic_is_shown_right_captions_and_wrong_ones() -> None:
     loss = model.critic_move(Batch(x, caption=captions))["critic"]
     (rows,) = shown
     right, wrong, fake = rows[:, -1].view(3, 6)
-    by_hand = (
-        (-right).exp().log1p().mean()
-        + (wrong.exp().log1p().mean() + fake.exp().log1p().mean()) / 2
-    )
+    by_hand = (-right).exp().log1p().mean() + (wrong.exp().log1p().mean() + fake.exp().log1p().mean()) / 2
     assert loss.item() == pytest.approx(by_hand.item(), abs=1e-6)
     codes = rows[:, 1:-1].view(3, 6, -1)
     assert torch.equal(codes[0], codes[2]) and torch.equal(codes[1], codes[0].roll(1, 0))

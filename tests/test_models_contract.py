@@ -166,10 +166,13 @@ def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> No
 
 
 def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) -> None:
-    assert model.given in ("nothing", "label", "image")
+    assert model.given in ("nothing", "label", "image", "partner", "clip", "caption")
     if model.given != "nothing":
         with pytest.raises(ValueError, match=model.given):
             model.sample(B, None, Generator())
+    if model.given == "caption":
+        told = (torch.full((B, 3), word) for word in (1, 2))
+        assert not torch.equal(*(model.eval().sample(B, words, Generator().manual_seed(0)) for words in told))
     if model.given == "label":
         one, two = (model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1))
         assert not torch.equal(one, two)
