@@ -38,8 +38,8 @@ def masks(order: Tensor, hidden: Sequence[Tensor], outs: int = 1) -> list[Tensor
 
 
 def spread(dims: int, width: int) -> Tensor:
-    """Degrees of a hidden layer, 1 to D - 1 in turn: (width,)"""
-    return torch.arange(width) % max(1, dims - 1) + 1
+    """Degrees of a hidden layer, from 1 to D - 1 evenly: (width,)"""
+    return torch.arange(width) * max(1, dims - 1) // width + 1
 
 
 def made(order: Tensor, outs: int, *, width: int, depth: int) -> Net:
