@@ -2,15 +2,15 @@
 
 Austin, Johnson, Ho, Tarlow, van den Berg, "Structured Denoising Diffusion Models in Discrete State-Spaces", 2021,
 arXiv:2107.03006, with an absorbing state; its bound for continuous time as in Sahoo et al., "Simple and Effective
-Masked Diffusion Language Models", 2024, arXiv:2406.07524, and Shi et al., "Simplified and Generalized
-Masked Diffusion for Discrete Data", 2024, arXiv:2406.04329, with alpha(t) = 1 - t: log p(x) is at least the integral
+Masked Diffusion Language Models", 2024, arXiv:2406.07524, and Shi et al., "Simplified and Generalized Masked
+Diffusion for Discrete Data", 2024, arXiv:2406.04329, with alpha(t) = 1 - t: log p(x) is at least the integral
 over t from 0 to 1 of E[sum of log p(x_d | what is shown) over the hidden d] / t, each pixel hidden with probability t.
 Given how many are hidden, k of D, the integral over t is done: it is the mean over k = 1, ..., D of D / k E[that sum],
 the bound of Uria, Murray, Larochelle, "A Deep and Tractable Density Estimator", 2014, arXiv:1310.1757. Training and
-`log_prob` draw k from even strata, so that D of `draws`, or twice as many, take each k as often.
+`log_prob` draw k from even strata: D masks, or twice as many, hide each number of pixels as often.
 
-Departure: the net is a small U-Net over one-hot levels, told of k / D; ancestral sampling shows as many pixels in each
-evaluation as the others, give or take one, in place of a binomial number.
+Departure: the net is a small U-Net over one-hot levels, told of k / D; scored and sampled is the average of its weights
+(`ema`); ancestral sampling fills as many pixels in each evaluation, give or take one, in place of a binomial number.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Model(nn.Module):
         lr: float = 1e-3,
         width: int = 128,
         depth: int = 3,
-        ema: float = 0.99,
+        ema: float = 0.999,
         evaluations: int = 64,
         draws: int = 64,
     ) -> None:
