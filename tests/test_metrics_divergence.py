@@ -111,7 +111,7 @@ def test_divergences_do_not_depend_on_place_or_scale() -> None:
 )
 def test_bad_input_is_one_line(fake: Tensor, sigma: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        score(fake=fake, centres=ORIGIN, sigma=sigma)
+        score(fake=fake, centres=ORIGIN, sigma=sigma, weights=None)
 
 
 def test_a_critics_estimate_is_in_the_column_of_its_divergence() -> None:

@@ -18,7 +18,7 @@ def perfect(n: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_a_perfect_sampler_scores_98_89_percent() -> None:
-    values = score(fake=perfect(50_000), centres=CENTRES, sigma=SIGMA)
+    values = score(fake=perfect(50_000), centres=CENTRES, sigma=SIGMA, weights=None)
     expected = 1 - math.exp(-4.5)
     error = (expected * (1 - expected) / 50_000) ** 0.5
     assert expected == pytest.approx(0.9889, abs=5e-5)
@@ -34,7 +34,7 @@ def test_a_perfect_sampler_meets_the_floor_of_reverse_kl() -> None:
 
 def test_counts_over_known_modes() -> None:
     fake = torch.cat([CENTRES[0].expand(30, 2), CENTRES[1].expand(10, 2), torch.zeros(60, 2)])
-    values = score(fake=fake, centres=CENTRES, sigma=SIGMA)
+    values = score(fake=fake, centres=CENTRES, sigma=SIGMA, weights=None)
     assert (values["modes"], values["modes_20"], values["high_quality"]) == (2, 1, 0.4)
     assert values["reverse_kl"] == pytest.approx(0.75 * math.log(0.75 * 8) + 0.25 * math.log(0.25 * 8))
 
@@ -50,14 +50,14 @@ def test_one_mode_is_log_k_from_uniform() -> None:
 
 
 def test_no_high_quality_sample_covers_nothing_and_has_the_largest_divergences() -> None:
-    values = score(fake=torch.full((10, 2), 9.0), centres=CENTRES, sigma=SIGMA)
+    values = score(fake=torch.full((10, 2), 9.0), centres=CENTRES, sigma=SIGMA, weights=None)
     assert values["modes"] == values["high_quality"] == 0
     assert values["reverse_kl"] == values["reverse_kl_all"] == pytest.approx(math.log(8))
     assert values["modes_js"] == values["modes_js_all"] == pytest.approx(math.log(2))
 
 
 def test_the_literature_counts_the_first_2500() -> None:
-    values = score(fake=torch.cat([perfect(2500), torch.zeros(2500, 2)]), centres=CENTRES, sigma=SIGMA)
+    values = score(fake=torch.cat([perfect(2500), torch.zeros(2500, 2)]), centres=CENTRES, sigma=SIGMA, weights=None)
     assert values["high_quality_all"] == pytest.approx(values["high_quality"] / 2)
     assert values["modes"] == values["modes_all"]
 
@@ -79,7 +79,7 @@ def test_modes_far_from_the_origin_are_found() -> None:
 )
 def test_bad_input_is_one_line(fake: torch.Tensor, sigma: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        score(fake=fake, centres=CENTRES, sigma=sigma)
+        score(fake=fake, centres=CENTRES, sigma=sigma, weights=None)
 
 
 def test_js_of_modes_is_bounded_and_known() -> None:

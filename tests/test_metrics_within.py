@@ -17,7 +17,7 @@ CUT_OFF = math.sqrt(1 - 4.5 * math.exp(-4.5) / (1 - math.exp(-4.5)))  # of r^2 /
 
 
 def scored(fake: Tensor) -> dict[str, float | None]:
-    return score(fake=fake, centres=CENTRES, sigma=0.1)
+    return score(fake=fake, centres=CENTRES, sigma=0.1, weights=None)
 
 
 def cross(wide: float, high: float, n: int = 100) -> Tensor:
@@ -81,10 +81,7 @@ def test_chi_squared_by_hand() -> None:
 
 def test_the_truth_has_a_chi_squared_of_one_a_degree_of_freedom() -> None:
     truth = ring.load(train=1, validation=1, test=1).truth
-    found = [
-        score(fake=truth.sample(1000, torch.Generator().manual_seed(s)).x, centres=truth.centres, sigma=truth.sigma)
-        for s in range(60)
-    ]
+    found = [score(fake=truth.sample(1000, torch.Generator().manual_seed(s)).x, **truth._asdict()) for s in range(60)]
     mean = sum(values["mode_chi2"] for values in found) / 60
     assert mean == pytest.approx(1, abs=4 * (2 / 7 / 60) ** 0.5)
 

@@ -20,6 +20,7 @@ from benchmarks.datasets.common.files import ensure
 from benchmarks.datasets.common.splits import Split, Splits, aside
 from benchmarks.datasets.common.translation import alike
 
+PAIRED = False
 FOLDER, SIDE = "USPS", 16
 VALIDATION = 700  # of the training images, the last ones
 

@@ -2,8 +2,7 @@
 
 A. Tong et al., "Improving and generalizing flow-based generative models with minibatch optimal transport", 2023,
 arXiv:2302.00482, Section 5.1, takes one to the other; so do, with the same numbers, those who followed: radius 5,
-variance of a Gaussian the root of 0.1, moons of radius 3 with noise of 0.6, the middle moved by -1. The label of a
-datum is its moon.
+variance of a Gaussian the root of 0.1, moons of radius 3 with noise of 0.6, the middle moved by -1.
 """
 
 import math
@@ -15,6 +14,7 @@ from torch import Generator, Tensor
 from benchmarks.datasets.common.seeds import Seed
 from benchmarks.datasets.common.splits import PARTS, Split, Splits, Truth, chance
 
+CLASSES, PAIRED = 0, False
 RADIUS, MODES, VARIANCE = 5.0, 8, 0.1**0.5
 SCALE, SHIFT, NOISE = 3.0, -1.0, 0.2  # of the moons; the noise is scaled, too
 
@@ -24,7 +24,7 @@ def load(
 ) -> Splits:
     sizes = dict(zip(PARTS, (train, validation, test), strict=True))
     parts = (part(n, chance(name, seed), chance(f"partner/{name}", seed)) for name, n in sizes.items())
-    return Splits(*parts, classes=2)
+    return Splits(*parts)
 
 
 def part(n: int, rng: Generator, of_partners: Generator) -> Split:
@@ -33,7 +33,7 @@ def part(n: int, rng: Generator, of_partners: Generator) -> Split:
     x = SCALE * (x + NOISE * torch.randn(n, 2, generator=rng)) + SHIFT
     angles = 2 * math.pi * torch.arange(MODES) / MODES
     ring = Truth(RADIUS * torch.stack([angles.cos(), angles.sin()], dim=1), VARIANCE**0.5)
-    return Split(x, moon, ring.sample(n, of_partners).x)
+    return Split(x, partner=ring.sample(n, of_partners).x)
 
 
 def two_moons(moon: Tensor, angle: Tensor) -> Tensor:

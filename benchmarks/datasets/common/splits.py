@@ -12,7 +12,7 @@ class Split(NamedTuple):
     """Data with their labels, row by row."""
 
     x: Tensor  # (N, D) float32 points, (N, C, H, W) images or (N, T, C, H, W) clips as uint8 levels 0..levels-1
-    label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel
+    label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel; of test also the partners'
     partner: Tensor | None = None  # (M, *partner) of the domain that is translated from, stored as x is
     caption: Tensor | None = None  # (N, L) int64, words by their place in the vocabulary; 0 after the last
     again: Tensor | None = None  # (N, *shape) another true translation of each partner, where it has more than one
