@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from benchmarks.metrics.modes import js_from_uniform, kl_from_uniform, occupancy, score
+from benchmarks.metrics.common.histograms import js_from_uniform, kl_from, kl_from_uniform
+from benchmarks.metrics.modes import occupancy, score
 
 CENTRES = 2 * torch.tensor([[math.cos(2 * math.pi * k / 8), math.sin(2 * math.pi * k / 8)] for k in range(8)])
 SIGMA = 0.02
@@ -94,3 +95,16 @@ def test_a_perfect_sampler_meets_the_floor_of_js() -> None:
     found = [js_from_uniform(counts=occupancy(fake=perfect(2500, s), centres=CENTRES, sigma=SIGMA)) for s in range(40)]
     # a quarter of reverse KL's, to leading order
     assert sum(found) / 40 == pytest.approx(7 / 20_000, abs=4 * (14 / 40) ** 0.5 / 20_000)
+
+
+def test_unequal_modes_are_compared_with_their_own_shares() -> None:
+    counts, shares = torch.tensor([30, 10]), torch.tensor([0.75, 0.25])
+    assert kl_from(counts=counts, shares=shares) == pytest.approx(0, abs=1e-12)
+    assert kl_from(counts=counts, shares=1 - shares) == pytest.approx(0.5 * math.log(3))
+    assert kl_from(counts=0 * counts, shares=shares) == pytest.approx(math.log(4)), "all in the rarer one"
+    fake = CENTRES.repeat_interleave(torch.arange(1, 9), dim=0)  # 1, 2, ..., 8 points in the modes
+    told = score(fake=fake, centres=CENTRES, sigma=SIGMA, weights=torch.arange(1, 9) / 36)
+    assert told["reverse_kl"] == pytest.approx(0, abs=1e-6) and told["modes_js"] == pytest.approx(0, abs=1e-6)
+    untold = score(fake=fake, centres=CENTRES, sigma=SIGMA, weights=None)
+    expected = sum(k / 36 * math.log(8 * k / 36) for k in range(1, 9))
+    assert untold["reverse_kl"] == pytest.approx(expected)

@@ -20,7 +20,7 @@ B = (1.0, -1.0)
 
 
 def load(
-    *, train: PositiveInt = 20_000, validation: PositiveInt = 2_000, test: PositiveInt = 20_000, seed: Seed = 0
+    *, train: PositiveInt = 20_000, validation: PositiveInt = 2_000, test: PositiveInt = 10_000, seed: Seed = 0
 ) -> Splits:
     truth = Truth(torch.tensor([B]), sigma=1.0)
     back, shift = torch.tensor(A, dtype=torch.float64).inverse(), torch.tensor(B, dtype=torch.float64)

@@ -31,7 +31,7 @@ def load(
     degrees: float = 30.0,
     train: PositiveInt = 20_000,
     validation: PositiveInt = 2_000,
-    test: PositiveInt = 20_000,
+    test: PositiveInt = 10_000,
     seed: Seed = 0,
 ) -> Splits:
     angles = 2 * math.pi * torch.arange(len(WEIGHTS), dtype=torch.float64) / len(WEIGHTS) + math.radians(degrees)

@@ -52,7 +52,7 @@ EVIDENCE = {
     "fake_inception_probabilities": "(n, 1008) Inception's class probabilities of `fake`",
     "real_imagenet": "(N, 1280) features of `real` by a small net that ImageNet taught",
     "fake_imagenet": "(n, 1280) the same of `fake`",
-    "source": "(n, *partner) what a translator is given, data of the domain that is translated from, row by row of `fake`",
+    "source": "(n, *partner) what a translator is given, of the domain that is translated from, for each of `fake`",
     "source_labels": "(n,) their true labels, which their true translations have, too",
     "target": "(n, *shape) their true translations, of which there may be others; None: none is known",
     "draws": "(draws, m, *shape) several translations of the first of them",

@@ -6,9 +6,10 @@ Learning", 2017, arXiv:1705.07761. Reverse KL, of the high-quality samples' hist
 one: Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018, arXiv:1712.04086; 2,500
 samples as there. Samples of the truth itself score 1 - exp(-9/2) = 98.89 % high quality in two dimensions, and a
 reverse KL of about (K - 1) / 2n for K modes and n samples.
-Departure: where modes have unequal shares, these stand in the uniform ones' place; the same on all samples given; modes with 20 samples or more, which a few strays do not cover; and the
-Jensen-Shannon divergence of the same histograms, which is bounded and blames a missing mode less. A histogram without
-any sample has no shares: it gets the bound of either, log K and log 2, so that the worst models are not left out.
+Departure: where modes have unequal shares, these stand in the uniform ones' place; the same on all samples given; modes
+with 20 samples or more, which a few strays do not cover; and the Jensen-Shannon divergence of the same histograms,
+which is bounded and blames a missing mode less. A histogram without any sample has no shares: it gets the bound of
+either, log K and log 2, so that the worst models are not left out.
 """
 
 from torch import Tensor

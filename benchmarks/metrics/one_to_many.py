@@ -20,7 +20,7 @@ COLUMNS = (
     ),
     Column(
         "saturation", "Saturation", None, 1, percent=True,
-        note="Largest less smallest channel, mean over the pixels of translated images, over that of true translations: "
+        note="Largest less smallest channel, mean over the pixels of translations, over that of the true ones: "
         "below 100 % colours are mixed to grey. n/a for data with one true translation each, or one channel.",
     ),
 )  # fmt: skip

@@ -22,7 +22,7 @@ COLUMNS = (
     Column(
         "partner_mae", "Error (MAE)", "lower", 4,
         note="Mean absolute error of translated held-out data, of images on [0, 1], of points in their units. Where "
-        "there are many true translations, to one of them: a perfect model's is not 0 then. n/a for data without pairs.",
+        "there are many true translations, to one of them: a perfect model has one, too. n/a for data without pairs.",
     ),
     Column(
         "partner_psnr", "PSNR to truth", "higher", 2,

@@ -9,7 +9,6 @@ Departure: cells begin at a fortieth of the target's root mean square spread, an
 scattered over more than 3,000.
 """
 
-import torch
 from torch import Tensor
 
 from benchmarks.metrics import Column
@@ -27,8 +26,8 @@ COLUMNS = (
     Column(
         "map_w2", "W2 of the image", "lower", 3,
         note="Wasserstein-2 distance between translated and held-out points, in units of the data, those of a cell "
-        f"taken together at their mean; side 1/{FINE} of the spread, or wider where points are scattered over more than "
-        "3,000 cells. Above 0 for samples of the truth too.",
+        f"taken together at their mean; side 1/{FINE} of the spread, or wider where points are scattered over more "
+        "than 3,000 cells. Above 0 for samples of the truth too.",
     ),
 )  # fmt: skip
 

@@ -40,8 +40,8 @@ COLUMNS = (
     ),
     Column(
         "mode_chi2", "Chi² of mode counts", "lower", 2, main=False,
-        note="Chi-squared of all samples, each counted at the nearest mode, against equal (or the true) shares, over K-1; 1 "
-        "on average for samples of the truth.",
+        note="Chi-squared of all samples, each counted at the nearest mode, against equal (or true) shares, over K-1; "
+        "1 on average for samples of the truth.",
     ),
     Column(
         "cross_entropy", "Cross-entropy (nats)", None, 3, main=False,

@@ -66,7 +66,7 @@ def led_back(model: TranslatesBack, x: Tensor, rng: Generator) -> Tensor:
 
 
 def disturbed(resident: Data, x: Tensor, rng: Generator) -> Tensor:
-    """Data with a little noise on every number: as far as one grey level is from the next, or a STEP of their spread."""
+    """Data with noise on every number: as much as one grey level is from the next, or a STEP of their spread."""
     noise = torch.randn(x.shape, generator=rng, device=x.device)
     if resident.levels:
         return (x + 2 / (resident.levels - 1) * noise).clamp(-1, 1)
