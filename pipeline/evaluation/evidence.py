@@ -15,6 +15,7 @@ from models.common.protocol import (
     Model,
     Samples,
     ScoresPixels,
+    Supervised,
 )
 from pipeline.data import Data
 from pipeline.evaluation import translation, uses
@@ -38,7 +39,7 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     fake, milliseconds = timed(model, n, given, rng)
     broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
-    evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
+    evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": told(model)}
     evidence["given_labels"] = given if model.given == "label" else None
     evidence |= {"sample_ms": milliseconds, "evaluations": model.evaluations if isinstance(model, Samples) else 1}
     evidence["parameters"] = sum(each.numel() for each in model.parameters())
@@ -67,6 +68,11 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
     return evidence | {"broken": broken, "walks": uses.walks(model, resident)}
+
+
+def told(model: Model) -> str:
+    """What a model is given, and where it is shown the answers, too, while it trains, that."""
+    return "pairs" if isinstance(model, Supervised) else model.given
 
 
 def timed(model: Model, n: int, given: Tensor | None, rng: Generator) -> tuple[Tensor, float]:
