@@ -19,11 +19,13 @@ from reports.samples import (
     Fills,
     Pixels,
     Samples,
+    Translations,
     Walks,
     read_fills,
     read_pixels,
     read_samples,
     read_snapshots,
+    read_translations,
     read_walks,
 )
 
@@ -68,6 +70,7 @@ class Report:
     fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
+    translations: dict[str, Translations] = field(default_factory=dict)  # likewise, of models that translate
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
@@ -131,6 +134,7 @@ def load(
         snapshots=of_first_seed(read_snapshots, snapshots, seeds, remedy),
         fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
+        translations=of_first_seed(read_translations, inside(samples, "translations"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
         palette=tuple(models),
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.files import file_digest
+from pipeline.files import file_digest, remedy
 from pipeline.work.units import Unit
 
 if TYPE_CHECKING:
@@ -49,12 +49,6 @@ def damage(file: Path) -> str:
     return ""
 
 
-def remedy(file: Path) -> str:
-    """The command that makes a file in artifacts/<benchmark>/ or artifacts/work/<benchmark>/ anew."""
-    benchmark = file.parts[file.parts.index("artifacts") + (2 if "work" in file.parts else 1)]
-    return f"dvc repro benchmarks/{benchmark}/dvc.yaml"
-
-
 def _data(file: Path) -> Data:
     from torch import Tensor
 
@@ -66,6 +60,8 @@ def _data(file: Path) -> Data:
             raise ValueError("a part holds no data, or of another shape")
         if any(each is not None and len(each) != len(part.x) for each in (part.label, part.caption)):
             raise ValueError("labels are not as many as data")
+        if part.partner is not None and (part is not found.train or found.paired) and len(part.partner) != len(part.x):
+            raise ValueError("partners are not as many as data")
     if found.train.x.dim() not in ((4, 5) if found.levels > 0 else (2,)):
         raise ValueError(f"{tuple(found.train.x.shape)} with {found.levels} levels are no points, images or clips")
     return found
