@@ -53,9 +53,10 @@ def coloured(splits: Splits, seed: int) -> Splits:
 
 
 def in_colours(part: Split, rng: Generator) -> Split:
+    """The partners keep three equal channels, so that both domains have one shape."""
     colours = hues(2 * len(part.x), rng).view(2, -1, 3, 1, 1)
     x, again = (part.x * colours).round_().to(part.x.dtype)  # (2, N, 3, H, W)
-    return part._replace(x=x, partner=part.x, again=again)
+    return part._replace(x=x, partner=part.x.repeat(1, 3, 1, 1), again=again)
 
 
 def hues(n: int, rng: Generator) -> Tensor:
