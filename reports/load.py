@@ -21,6 +21,7 @@ from reports.samples import (
     Pixels,
     Retrieved,
     Samples,
+    Translations,
     Walks,
     read_captions,
     read_fills,
@@ -28,6 +29,7 @@ from reports.samples import (
     read_retrieved,
     read_samples,
     read_snapshots,
+    read_translations,
     read_walks,
 )
 
@@ -86,6 +88,7 @@ class Report:
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
     captions: dict[str, Captioned] = field(default_factory=dict)  # likewise, of models that are given captions
     retrieved: dict[str, Retrieved] = field(default_factory=dict)  # likewise, of models that encode, and the oracle
+    translations: dict[str, Translations] = field(default_factory=dict)  # likewise, of models that translate
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
@@ -153,6 +156,7 @@ def load(
         snapshots=of_first_seed(read_snapshots, snapshots, seeds, remedy),
         fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
+        translations=of_first_seed(read_translations, inside(samples, "translations"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
         captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),
         retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),

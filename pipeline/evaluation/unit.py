@@ -15,7 +15,7 @@ from benchmarks import metrics
 from models.common.protocol import Model
 from pipeline import data
 from pipeline.data import Data
-from pipeline.evaluation import evidence, retrieval, uses
+from pipeline.evaluation import evidence, retrieval, translation, uses
 from pipeline.evaluation.progress import progress, taken
 from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.sweeps import swept
@@ -79,6 +79,7 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         samples = unit.work / "samples"
         evidence.save_samples(samples, unit.seed, resident, found)
         uses.save(samples, unit.seed, resident, found)
+        translation.save(samples, unit.seed, resident, found)
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
         found |= retrieval.coded(model, resident, view, wanted)
         retrieval.save(samples, unit.seed, resident, found)
