@@ -10,23 +10,25 @@ identity. Images are dequantised and seen as logits as in `realnvp`; the paper's
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from models.common import check
-from models.common.flows import Flow, Layer, silent
+from models.common.flows import Flow, Layer, last, prepared
 from models.common.masked import made
+from models.common.noise import noise
 from models.common.protocol import Spec
 
 
 class Autoregression(Layer):
     """z = (x - m(x before)) exp(-a(x before)), turned round"""
 
-    def __init__(self, dims: int, *, width: int, depth: int) -> None:
+    def __init__(self, dims: int, *, dropout: float, **sizes: int) -> None:
         super().__init__()
-        self.net = silent(made(torch.arange(dims) + 1, 2, width=width, depth=depth))
+        self.net = prepared(made(torch.arange(dims) + 1, 2, **sizes), dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_scale = self.net(x).unbind(1)  # (B, D) each
@@ -40,9 +42,46 @@ class Autoregression(Layer):
         return x
 
 
+class Mixtures(nn.Module):
+    """Noise whose numbers are each a mixture of Gaussians, told by a MADE of those before it (section 4.3)."""
+
+    def __init__(self, dims: int, components: int, *, dropout: float, **sizes: int) -> None:
+        super().__init__()
+        self.dims = dims
+        self.net = prepared(made(torch.arange(dims) + 1, 3 * components, **sizes), dropout)
+        nn.init.normal_(last(self.net).bias.detach().view(3, components, dims)[1])  # means that are not all alike
+
+    def told(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, D) -> log-shares, means and log-scales, (B, components, D) each"""
+        log_share, mean, log_scale = self.net(z).unflatten(1, (3, -1)).unbind(1)
+        return log_share.log_softmax(1), mean, log_scale
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        log_share, mean, log_scale = self.told(z)
+        distance = (z[:, None] - mean) * (-log_scale).exp()
+        log_normal = -0.5 * (distance.square() + math.log(2 * math.pi)) - log_scale
+        return (log_share + log_normal).logsumexp(1).sum(1)  # (B,)
+
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        z = next(self.parameters()).new_zeros(n, self.dims)
+        for place, chance in enumerate(noise(n, self.dims, z, rng).unbind(1)):
+            log_share, *law = (part[:, :, place] for part in self.told(z))
+            chosen = torch.multinomial(log_share.exp(), 1, generator=rng)  # (n, 1)
+            mean, log_scale = (part.gather(1, chosen)[:, 0] for part in law)
+            z[:, place] = mean + log_scale.exp() * chance
+        return z
+
+
 class Model(Flow):
-    def __init__(self, spec: Spec, *, layers: int = 5, **base: Any) -> None:
-        check.at_least(1, layers=layers)
+    def __init__(self, spec: Spec, *, layers: int = 5, components: int = 1, **base: Any) -> None:
+        check.at_least(1, layers=layers, components=components)
         super().__init__(spec, **base)
-        self.stack(Autoregression(self.dims, width=self.width, depth=self.depth) for _ in range(layers))
+        self.stack(Autoregression(self.dims, **self.nets) for _ in range(layers))
+        self.mixtures = Mixtures(self.dims, components, **self.nets) if components > 1 else None
         self.evaluations = self.dims
+
+    def noise_log_prob(self, z: Tensor) -> Tensor:
+        return super().noise_log_prob(z) if self.mixtures is None else self.mixtures.log_prob(z)
+
+    def noise(self, n: int, rng: Generator) -> Tensor:
+        return super().noise(n, rng) if self.mixtures is None else self.mixtures.draw(n, rng)

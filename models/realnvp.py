@@ -22,8 +22,8 @@ from models.common.protocol import Spec
 class Affine(Coupling):
     """y = x exp(s) + t"""
 
-    def __init__(self, kept: int, bent: int, *, width: int, depth: int) -> None:
-        super().__init__(kept, bent, 2, width=width, depth=depth)
+    def __init__(self, kept: int, bent: int, **nets: Any) -> None:
+        super().__init__(kept, bent, 2, **nets)
         self.reach = nn.Parameter(torch.ones(bent))
 
     def scale_and_shift(self, told: Tensor) -> tuple[Tensor, Tensor]:

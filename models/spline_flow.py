@@ -56,8 +56,8 @@ def bins(told: Tensor, box: float, x: Tensor, upright: bool) -> Bins:
 
 
 class Spline(Coupling):
-    def __init__(self, kept: int, bent: int, *, bins: int, box: float, width: int, depth: int) -> None:
-        super().__init__(kept, bent, 3 * bins - 1, width=width, depth=depth)
+    def __init__(self, kept: int, bent: int, *, bins: int, box: float, **nets: Any) -> None:
+        super().__init__(kept, bent, 3 * bins - 1, **nets)
         self.box = box
 
     def bend(self, x: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm
+from scipy.stats import kstest, norm
 from test_models_pixelcnn import all_images
 from torch import Generator, Tensor, nn
 
@@ -18,18 +18,25 @@ from models.common.pixels import from_levels, to_levels
 from models.common.protocol import Spec
 from models.spline_flow import Spline
 
-SIZES = {"realnvp": {"couplings": 3}, "maf": {"layers": 2}, "spline_flow": {"couplings": 3, "bins": 5, "box": 3.0}}
-every_flow = pytest.mark.parametrize("name", SIZES)
+VARIANTS = {
+    "realnvp": ("realnvp", {"couplings": 3}),
+    "maf": ("maf", {"layers": 2}),
+    "maf_mixture": ("maf", {"layers": 2, "components": 3}),
+    "spline_flow": ("spline_flow", {"couplings": 3, "bins": 5, "box": 3.0}),
+}
+every_flow = pytest.mark.parametrize("variant", VARIANTS)
+every_model = pytest.mark.parametrize("name", ["realnvp", "maf", "spline_flow"])
 every_shape = pytest.mark.parametrize("shape", [(2,), (5,), (1, 3, 3), (3, 2, 2)])
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def build(name: str, spec: Spec, **changed: float) -> Flow:
+def build(variant: str, spec: Spec, far: float = 0.3, **changed: float) -> Flow:
     """With weights far from those that are the identity."""
     torch.manual_seed(0)
-    model = models.load(name)(spec, **SIZES[name] | {"width": 12, "depth": 2} | changed).eval().requires_grad_(False)
+    name, sizes = VARIANTS[variant]
+    model = models.load(name)(spec, **{"width": 12, "depth": 2} | sizes | changed).eval().requires_grad_(False)
     for weight in model.parameters():
-        weight.add_(0.3 * torch.randn_like(weight))
+        weight.add_(far * torch.randn_like(weight))
     return model
 
 
@@ -44,8 +51,8 @@ def jacobians(y: Tensor, x: Tensor) -> Tensor:
 
 @every_flow
 @every_shape
-def test_the_inverse_undoes_the_flow(name: str, shape: tuple[int, ...]) -> None:
-    model, x = build(name, Spec(shape)), 2 * torch.randn(50, *shape)
+def test_the_inverse_undoes_the_flow(variant: str, shape: tuple[int, ...]) -> None:
+    model, x = build(variant, Spec(shape)), 2 * torch.randn(50, *shape)
     z, _ = model(x)
     assert (z - x.flatten(1)).abs().mean() > 0.3
     torch.testing.assert_close(model.inverse(z), x)
@@ -54,14 +61,14 @@ def test_the_inverse_undoes_the_flow(name: str, shape: tuple[int, ...]) -> None:
 
 @every_flow
 @every_shape
-def test_the_determinant_is_that_of_the_jacobian(name: str, shape: tuple[int, ...]) -> None:
-    model, x = build(name, Spec(shape)), (2 * torch.randn(20, *shape)).requires_grad_()
+def test_the_determinant_is_that_of_the_jacobian(variant: str, shape: tuple[int, ...]) -> None:
+    model, x = build(variant, Spec(shape)), (2 * torch.randn(20, *shape)).requires_grad_()
     z, nats = model(x)
     torch.testing.assert_close(nats, jacobians(z, x).slogdet().logabsdet)
     assert nats.std() > 0.1
 
 
-@every_flow
+@every_model
 def test_new_flows_are_the_identity_up_to_the_order(name: str) -> None:
     model, x = models.load(name)(Spec((5,)), width=8), torch.randn(20, 5)
     expected = norm.logpdf(x.numpy()).sum(1)
@@ -69,23 +76,36 @@ def test_new_flows_are_the_identity_up_to_the_order(name: str) -> None:
 
 
 @every_flow
-def test_densities_integrate_to_one(name: str) -> None:
+def test_densities_integrate_to_one(variant: str) -> None:
     """By the trapezoidal rule, over so much that next to nothing lies beyond."""
-    model = build(name, Spec((2,)))
+    model = build(variant, Spec((2,)), far=0.2)
     line = torch.linspace(-5, 5, 401).sinh()  # to 74 each way, closest where most is
     density = model.log_prob(torch.cartesian_prod(line, line)).exp().view(401, 401)
     assert torch.trapezoid(torch.trapezoid(density, line), line).item() == pytest.approx(1, abs=1e-3)
 
 
 @every_flow
-def test_samples_have_the_density_that_is_stated(name: str) -> None:
+def test_samples_have_the_density_that_is_stated(variant: str) -> None:
     """That of the noise they were made from, over how far noise is spread out there."""
-    model = build(name, Spec((2,)))
-    z = torch.randn(200, 2, generator=Generator().manual_seed(1)).requires_grad_()
+    model = build(variant, Spec((2,)))
+    z = model.noise(200, Generator().manual_seed(1)).requires_grad_()
     x = model.sample(200, None, Generator().manual_seed(1))
     spread = jacobians(model.inverse(z), z).slogdet().logabsdet
-    expected = torch.tensor(norm.logpdf(z.detach()).sum(1)) - spread
+    of_noise = torch.tensor(norm.logpdf(z.detach()).sum(1)) if variant != "maf_mixture" else model.noise_log_prob(z)
+    expected = of_noise.detach() - spread
     torch.testing.assert_close(model.log_prob(x), expected)
+
+
+def test_noise_of_mixtures_is_drawn_from_the_density_that_is_stated() -> None:
+    """By their distribution functions: the draws' values of these are uniform, their slopes are the densities."""
+    mixtures = build("maf_mixture", Spec((3,))).mixtures
+    z = mixtures.draw(2000, Generator().manual_seed(0)).requires_grad_()
+    log_share, mean, log_scale = mixtures.told(z.detach())
+    below = (log_share.exp() * torch.special.ndtr((z[:, None] - mean) / log_scale.exp())).sum(1)  # (2000, 3)
+    assert (kstest(below.detach(), "uniform", axis=0).pvalue > 1e-3).all()
+    (slope,) = torch.autograd.grad(below.sum(), z)
+    torch.testing.assert_close(slope.log().sum(1), mixtures.log_prob(z).detach())
+    assert (mean.std(1) > 0.1).all() and mean[:, :, 1:].std(0).min() > 0.01
 
 
 # ---- levels
@@ -130,11 +150,11 @@ def test_a_new_flow_gives_levels_what_the_normal_law_gives_their_logits() -> Non
 
 
 @every_flow
-def test_the_bound_is_below_the_exact_value_and_nears_it(name: str) -> None:
+def test_the_bound_is_below_the_exact_value_and_nears_it(variant: str) -> None:
     x, spec = all_images((1, 2, 1), 3), Spec((1, 2, 1), levels=3)
-    exact, gaps, errors = masses(build(name, spec), x).log(), [], []
+    exact, gaps, errors = masses(build(variant, spec), x).log(), [], []
     for draws in (1, 10, 100):
-        model = build(name, spec, draws=draws)
+        model = build(variant, spec, draws=draws)
         assert model.bound and model.estimator == f"uniform dequantisation, {draws} draws"
         found = (exact - model.log_prob(x.repeat(200, 1, 1, 1)).view(200, 9)).mean(1)  # as many estimates
         gaps.append(found.mean())
@@ -143,8 +163,8 @@ def test_the_bound_is_below_the_exact_value_and_nears_it(name: str) -> None:
 
 
 @every_flow
-def test_bounds_of_all_images_sum_to_one_or_less(name: str) -> None:
-    model, x = build(name, Spec((1, 3, 3), levels=2), draws=20), all_images((1, 3, 3), 2)
+def test_bounds_of_all_images_sum_to_one_or_less(variant: str) -> None:
+    model, x = build(variant, Spec((1, 3, 3), levels=2), draws=20), all_images((1, 3, 3), 2)
     loose = torch.stack([model.one_draw(x) for _ in range(20)]).mean(0).exp().sum()
     assert loose < model.log_prob(x).exp().sum() <= 1
 
@@ -226,7 +246,9 @@ def test_couplings_need_two_numbers(name: str) -> None:
     [
         ("realnvp", {"couplings": 0}, "couplings = 0: must be 1 or more"),
         ("maf", {"layers": 0}, "layers = 0: must be 1 or more"),
+        ("maf", {"components": 0}, "components = 0: must be 1 or more"),
         ("maf", {"draws": 0}, "draws = 0: must be 1 or more"),
+        ("realnvp", {"dropout": 1.0}, r"dropout = 1.0: must lie in \[0, 1\)"),
         ("spline_flow", {"bins": 0}, "bins = 0: must be 1 or more"),
         ("spline_flow", {"bins": 1000}, "bins = 1000: must be 999 or less"),
         ("spline_flow", {"box": -1.0}, "box = -1.0: must be above 0"),
@@ -238,8 +260,8 @@ def test_bad_sizes_are_named(name: str, wrong: dict, said: str) -> None:
         models.load(name)(Spec((2,)), **wrong)
 
 
-@every_flow
+@every_model
 def test_levels_are_asked_for_where_there_are_levels(name: str) -> None:
-    model: nn.Module = build(name, Spec((1, 2, 2), levels=4))
+    model: nn.Module = models.load(name)(Spec((1, 2, 2), levels=4), width=4)
     with pytest.raises(ValueError, match="none of the 4 levels"):
         model.log_prob(torch.full((1, 1, 2, 2), 0.1))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from models.common import check
-from models.common.flows import Flow, Layer, silent
+from models.common.flows import Flow, Layer, prepared
 from models.common.nets import mlp
 from models.common.protocol import Spec
 
@@ -24,11 +24,11 @@ from models.common.protocol import Spec
 class Coupling(Layer):
     """The second part of a vector is bent as a net says that sees the first, and then stands first."""
 
-    def __init__(self, kept: int, bent: int, outs: int, *, width: int, depth: int) -> None:
+    def __init__(self, kept: int, bent: int, outs: int, *, width: int, depth: int, dropout: float = 0.0) -> None:
         """`outs` numbers say how one number is bent: zeros, as the net says at first, not at all."""
         super().__init__()
         self.kept, self.bent, self.outs = kept, bent, outs
-        self.net = silent(mlp(kept, bent * outs, width, depth))
+        self.net = prepared(mlp(kept, bent * outs, width, depth), dropout)
 
     @abstractmethod
     def bend(self, x: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ class CouplingFlow(Flow):
         sizes = (int((~black).sum()), int(black.sum()))
         if not all(sizes):
             raise ValueError(f"a coupling needs two numbers or more, the data are of shape {spec.shape}: choose maf")
-        layers = (coupling(*sizes[:: (-1) ** i], width=self.width, depth=self.depth) for i in range(couplings))
+        layers = (coupling(*sizes[:: (-1) ** i], **self.nets) for i in range(couplings))
         self.stack(layers, black.long().argsort(stable=True))
 
 

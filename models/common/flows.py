@@ -43,12 +43,23 @@ class Flow(nn.Module):
 
     given = "nothing"
 
-    def __init__(self, spec: Spec, *, draws: int = 50, lr: float = 1e-3, width: int = 64, depth: int = 2) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        dropout: float = 0.0,
+        draws: int = 50,
+        lr: float = 1e-3,
+        width: int = 64,
+        depth: int = 2,
+    ) -> None:
         super().__init__()
         check.at_least(1, draws=draws, width=width, depth=depth)
+        check.decay(dropout=dropout)
         check.positive(lr=lr)
         self.shape, self.dims, self.levels = spec.shape, math.prod(spec.shape), spec.levels
-        self.draws, self.lr, self.width, self.depth = draws, lr, width, depth
+        self.draws, self.lr = draws, lr
+        self.nets = {"width": width, "depth": depth, "dropout": dropout}  # of every layer's net
         self.bound = spec.levels > 0
         self.estimator = f"uniform dequantisation, {draws} draws" if self.bound else "exact"
 
@@ -83,7 +94,13 @@ class Flow(nn.Module):
 
     def density(self, x: Tensor) -> Tensor:
         z, nats = self(x)
-        return standard_normal(z) + nats  # (B, *shape) -> (B,) nats, of data or of logits
+        return self.noise_log_prob(z) + nats  # (B, *shape) -> (B,) nats, of data or of logits
+
+    def noise_log_prob(self, z: Tensor) -> Tensor:
+        return standard_normal(z)  # (B, D) -> (B,) nats
+
+    def noise(self, n: int, rng: Generator) -> Tensor:
+        return noise(n, self.dims, next(self.parameters()), rng)  # (n, D)
 
     def one_draw(self, x: Tensor, rng: Generator | None = None) -> Tensor:
         """(B, *shape) -> (B,) nats: the log-density, of data with levels that of one dequantisation."""
@@ -106,15 +123,21 @@ class Flow(nn.Module):
         return nats.view(-1, self.draws).logsumexp(1) - math.log(self.draws)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        x = self.inverse(noise(n, self.dims, next(self.parameters()), rng))  # (n, *shape)
+        x = self.inverse(self.noise(n, rng))  # (n, *shape)
         if self.levels:
             return of_logits(x, self.levels)
         return x if len(self.shape) == 1 else x.clamp(-1, 1)
 
 
-def silent(net: Net) -> Net:
-    """The net, which at first answers zero to everything."""
-    *_, last = (layer for layer in net if isinstance(layer, nn.Linear))
-    for parameter in last.parameters():
+def prepared(net: Net, dropout: float) -> Net:
+    """The net with a share of its ReLUs left out in training; at first it answers zero to everything."""
+    for parameter in last(net).parameters():
         nn.init.zeros_(parameter)
-    return net
+    if dropout == 0:
+        return net
+    return Net(*(part for layer in net for part in [layer] + [nn.Dropout(dropout)] * isinstance(layer, nn.ReLU)))
+
+
+def last(net: Net) -> nn.Linear:
+    *_, layer = (layer for layer in net if isinstance(layer, nn.Linear))
+    return layer
