@@ -4,8 +4,9 @@ Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow for Density Estimati
 to 5: what says so is one MADE a layer, whose order is turned round from layer to layer. The density takes one look at
 each net; a sample takes one for every number.
 
-Departure: no batch normalisation and no weight decay; ReLU; the nets start at zero, so that the flow starts at the
-identity. Images are dequantised and seen as logits as in `realnvp`; the paper's logits have a narrower margin.
+Departure: no batch normalisation, and dropout, if that is asked for, in place of weight decay. The log of a scale is
+held within a bound, without which data far from those learnt from overflow. Images are seen as logits with the margin
+of Real NVP, which is wider than the paper's.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.common import check
-from models.common.flows import Flow, Layer, last, prepared
+from models.common.flows import Flow, Layer, with_dropout
 from models.common.masked import made
 from models.common.noise import noise
 from models.common.protocol import Spec
+
+REACH = 7.0  # of the log of a scale
+
+
+def held(log_scale: Tensor) -> Tensor:
+    return REACH * (log_scale / REACH).tanh()
 
 
 class Autoregression(Layer):
@@ -28,16 +35,20 @@ class Autoregression(Layer):
 
     def __init__(self, dims: int, *, dropout: float, **sizes: int) -> None:
         super().__init__()
-        self.net = prepared(made(torch.arange(dims) + 1, 2, **sizes), dropout)
+        self.net = with_dropout(made(torch.arange(dims) + 1, 2, **sizes), dropout)
+
+    def told(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_scale = self.net(x).unbind(1)
+        return mean, held(log_scale)  # (B, D) each
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_scale = self.net(x).unbind(1)  # (B, D) each
+        mean, log_scale = self.told(x)
         return ((x - mean) * (-log_scale).exp()).flip(1), -log_scale.sum(1)
 
     def inverse(self, z: Tensor) -> Tensor:
         z, x = z.flip(1), torch.zeros_like(z)
         for place in range(z.shape[1]):
-            mean, log_scale = self.net(x)[:, :, place].unbind(1)  # (B,) each
+            mean, log_scale = (part[:, place] for part in self.told(x))
             x[:, place] = z[:, place] * log_scale.exp() + mean
         return x
 
@@ -48,13 +59,13 @@ class Mixtures(nn.Module):
     def __init__(self, dims: int, components: int, *, dropout: float, **sizes: int) -> None:
         super().__init__()
         self.dims = dims
-        self.net = prepared(made(torch.arange(dims) + 1, 3 * components, **sizes), dropout)
-        nn.init.normal_(last(self.net).bias.detach().view(3, components, dims)[1])  # means that are not all alike
+        self.net = with_dropout(made(torch.arange(dims) + 1, 3 * components, **sizes), dropout)
+        nn.init.normal_(self.net[-2].bias.detach().view(3, components, dims)[1])  # means that are far from alike
 
     def told(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, D) -> log-shares, means and log-scales, (B, components, D) each"""
         log_share, mean, log_scale = self.net(z).unflatten(1, (3, -1)).unbind(1)
-        return log_share.log_softmax(1), mean, log_scale
+        return log_share.log_softmax(1), mean, held(log_scale)
 
     def log_prob(self, z: Tensor) -> Tensor:
         log_share, mean, log_scale = self.told(z)

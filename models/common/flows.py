@@ -129,15 +129,8 @@ class Flow(nn.Module):
         return x if len(self.shape) == 1 else x.clamp(-1, 1)
 
 
-def prepared(net: Net, dropout: float) -> Net:
-    """The net with a share of its ReLUs left out in training; at first it answers zero to everything."""
-    for parameter in last(net).parameters():
-        nn.init.zeros_(parameter)
-    if dropout == 0:
+def with_dropout(net: Net, share: float) -> Net:
+    """The net, whose hidden units are left out with this chance in training."""
+    if share == 0:
         return net
-    return Net(*(part for layer in net for part in [layer] + [nn.Dropout(dropout)] * isinstance(layer, nn.ReLU)))
-
-
-def last(net: Net) -> nn.Linear:
-    *_, layer = (layer for layer in net if isinstance(layer, nn.Linear))
-    return layer
+    return Net(*(part for layer in net for part in [layer] + [nn.Dropout(share)] * isinstance(layer, nn.ReLU)))
