@@ -60,7 +60,8 @@ class Mixtures(nn.Module):
         super().__init__()
         self.dims = dims
         self.net = with_dropout(made(torch.arange(dims) + 1, 3 * components, **sizes), dropout)
-        nn.init.normal_(self.net[-2].bias.detach().view(3, components, dims)[1])  # means that are far from alike
+        bias = self.net[-2].get_parameter("bias").detach()
+        nn.init.normal_(bias.view(3, components, dims)[1])  # means that are far from alike
 
     def told(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, D) -> log-shares, means and log-scales, (B, components, D) each"""

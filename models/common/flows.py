@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -59,7 +60,7 @@ class Flow(nn.Module):
         check.positive(lr=lr)
         self.shape, self.dims, self.levels = spec.shape, math.prod(spec.shape), spec.levels
         self.draws, self.lr = draws, lr
-        self.nets = {"width": width, "depth": depth, "dropout": dropout}  # of every layer's net
+        self.nets: dict[str, Any] = {"width": width, "depth": depth, "dropout": dropout}  # of every layer's net
         self.bound = spec.levels > 0
         self.estimator = f"uniform dequantisation, {draws} draws" if self.bound else "exact"
 
