@@ -231,6 +231,15 @@ def test_splines_pass_their_knots_at_their_slopes() -> None:
             assert log_slope.item() == pytest.approx(math.log(s**2 * above / below**2), rel=1e-7, abs=1e-9)
 
 
+@every_flow
+def test_hidden_units_are_left_out_in_training_alone(variant: str) -> None:
+    model, x = build(variant, Spec((4,)), dropout=0.5), torch.randn(10, 4)
+    plain = build(variant, Spec((4,)))
+    assert torch.equal(model.log_prob(x), model.log_prob(x))
+    torch.testing.assert_close(model.log_prob(x), plain.log_prob(x), rtol=0, atol=0)
+    assert not torch.isclose(model.train().log_prob(x), model.log_prob(x)).any()
+
+
 # ---- what does not fit
 
 
