@@ -1,8 +1,8 @@
 """The masked autoregressive flow: each number is shifted and scaled as those before it say, again and again.
 
-Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow for Density Estimation", 2017, arXiv:1705.07057, equations 3
-to 5: what says so is one MADE a layer, whose order is turned round from layer to layer. The density takes one look at
-each net; a sample takes one for every number.
+Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow for Density Estimation", 2017, arXiv:1705.07057, section 3:
+what says so is one MADE a layer, whose order is turned round from layer to layer. The density takes one look at each
+net; a sample takes one for every number. With `components`, noise is a MADE's mixtures of Gaussians, their MAF MoG.
 
 Departure: no batch normalisation, and dropout, if that is asked for, in place of weight decay. The log of a scale is
 held within a bound, without which data far from those learnt from overflow. Images are seen as logits with the margin
@@ -54,7 +54,7 @@ class Autoregression(Layer):
 
 
 class Mixtures(nn.Module):
-    """Noise whose numbers are each a mixture of Gaussians, told by a MADE of those before it (section 4.3)."""
+    """Noise whose numbers are each a mixture of Gaussians, told by a MADE of those before it."""
 
     def __init__(self, dims: int, components: int, *, dropout: float, **sizes: int) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
 """Real NVP: half of a datum is scaled and shifted as a net says that sees the other half, again and again.
 
-Dinh, Sohl-Dickstein, Bengio, "Density Estimation Using Real NVP", 2016, arXiv:1605.08803: equations 7 and 8, the
+Dinh, Sohl-Dickstein, Bengio, "Density Estimation Using Real NVP", 2016, arXiv:1605.08803: equations 4 and 5, the
 checkerboard of figure 3; the log of a scale is a tanh times a learned factor (section 4.1).
 
 Departure: ReLU MLPs on all numbers of the other half in place of residual convolutions; so no masks by channel, no
-squeezing and no scales, which are there for these. No batch normalisation, no weight decay; the nets start at zero, so
-that the flow starts at the identity.
+squeezing and no scales, which are there for these. No batch normalisation; dropout, if that is asked for, in place of
+weight decay; the nets start at zero, so that the flow starts at the identity.
 """
 
 from __future__ import annotations

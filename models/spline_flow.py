@@ -1,10 +1,11 @@
 """The neural spline flow with couplings: half of a datum is bent by splines that a net says, which sees the other half.
 
-Durkan, Bekasov, Murray, Papamakarios, "Neural Spline Flows", 2019, arXiv:1906.04032: section 3.1 and equations 4 to 8;
-linear tails outside [-box, box], least widths, heights and slopes of 0.001.
+Durkan, Bekasov, Murray, Papamakarios, "Neural Spline Flows", 2019, arXiv:1906.04032, section 3.1: a monotone
+rational-quadratic spline of `bins` pieces on [-box, box], the identity outside; widths, heights and slopes of 0.001 at
+least.
 
 Departure: ReLU MLPs in place of residual nets, the halves' change of places alone in place of learned linear layers
-between couplings, images as in `realnvp`; no dropout, no clipping of gradients, no batch normalisation. The nets start
+between couplings, images as in `realnvp`; dropout only if asked for, no clipping of gradients, no batch norms. The nets start
 at zero, and the flow at the identity.
 """
 
