@@ -5,8 +5,8 @@ rational-quadratic spline of `bins` pieces on [-box, box], the identity outside;
 least.
 
 Departure: ReLU MLPs in place of residual nets, the halves' change of places alone in place of learned linear layers
-between couplings, images as in `realnvp`; dropout only if asked for, no clipping of gradients, no batch norms. The nets start
-at zero, and the flow at the identity.
+between couplings, images as in `realnvp`; dropout only if that is asked for, no clipping of gradients, no batch
+normalisation. The nets start at zero, and the flow at the identity.
 """
 
 from __future__ import annotations
