@@ -48,7 +48,7 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: aee}", "toys.models.ae: unknown model 'aee'; did you mean 'ae'"),
     (BOARD, "ae: {model: ae, latent: 2}", f"ae: {{model: {'x' * 9000}}}", "toys.models.ae: unknown model 'xxx"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: ae", "toys.models.ae = 'ae': names no model"),
-    (BOARD, "iwae: {model: iwae, k: 5, latent: 32", "iwae: {model: iwae, k: 1e6, latent: 32", "k = 1,000,000 draws for"),
+    (BOARD, "iwae: {model: iwae, k: 5, latent: 32", "iwae: {model: iwae, k: 1e6, latent: 32", "k = 1,000,000 draws"),
     (GRID, "data: {}", "data: {test: 1e15}", "grid/benchmark.yaml: data: 1,000,000,000,110,000 data"),
     (GRID, "data: {}", "data: {train: 100}", "toys.training.batch = 256: grid has 100 training data"),
     (GRID, "data: {}", "data: {spacng: 1.0}", "grid/benchmark.yaml: data: grid: unknown setting 'spacng'"),

@@ -6,6 +6,7 @@ metric that can be computed from the sets, and from what the extractor sees in t
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import NamedTuple
@@ -134,6 +135,7 @@ def score(
         raw = needs | ({"real"} if "test" in needs else set())
         found = {"real": saved[1]} if saved else {}
         found |= {name: seen(samples, used, name in raw) for name, samples in sets.items()}
+        sets = {name: replace(samples, groups=()) for name, samples in sets.items()}  # metrics want the memory
         given = evidence(found, used)
         values, reasons = metrics.evaluated(what.metrics, given)
     except ValueError as error:

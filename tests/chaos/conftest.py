@@ -1,5 +1,6 @@
 """The clone that soaks run in."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from soak import results
 from test_pipeline import set_params
 
 
-
 def fewer(board: dict[str, Any]) -> None:
     for kind, models in (("toys", ("vae", "wgan")), ("images", ("cgan",))):
         board[kind]["models"] = {name: board[kind]["models"][name] for name in models}
@@ -18,7 +18,10 @@ def fewer(board: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clone with tiny budgets, reproduced once and undisturbed."""
+    """A clone with tiny budgets, reproduced once and undisturbed; or the one that CLONE names, of an earlier run."""
+    if made := os.environ.get("CLONE"):
+        yield Path(made)
+        return
     place = tmp_path_factory.mktemp("chaos")
     copy(place)
     for name in ("grid", "stacked_digits"):

@@ -1,6 +1,7 @@
 """What the soaks share: how many tries, by which chance, and what is the same afterwards.
 
-`make chaos TRIES=5` is a short run of each part, `SEED=7` another one.
+`make chaos TRIES=5` is a short run of each part, `SEED=7` another one, `CLONE=folder` goes on in
+the clone of an earlier run.
 """
 
 import hashlib

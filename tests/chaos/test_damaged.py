@@ -23,7 +23,7 @@ from pipeline.tensors import save_tensors
 DAMAGED = min(40, TRIES)
 RING, DIGITS, SCORES = "artifacts/ring", "artifacts/digits", "reports/scores"
 READERS: dict[str, tuple[str, ...]] = {  # a file, and who reads it
-    f"{RING}/data/data.pt": ("train ring vae", "evaluate ring oracle", "report ring", "export ring test", "launch"),
+    f"{RING}/data/data.pt": ("train ring vae", "evaluate ring oracle", "report ring", "export ring test"),
     f"{DIGITS}/judge/judge.pt": ("evaluate digits cgan", "evaluate digits oracle"),
     f"{RING}/vae/weights/1.pt": ("evaluate ring vae",),
     f"{DIGITS}/cgan/snapshots/0.npz": ("report digits", "evaluate digits cgan"),

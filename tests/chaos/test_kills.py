@@ -118,7 +118,10 @@ def locks(clone: Path) -> list[str]:
     held = [str(lock) for lock in clone.glob("artifacts/work/**/*.lock") if plan.locked_by_another(lock)]
     held += [str(plan.LOCK)] * plan.locked_by_another(clone / plan.LOCK)
     with contextlib.suppress(FileNotFoundError):
-        json.loads((clone / ".dvc/tmp/rwlock").read_text())
+        try:
+            json.loads((clone / plan.LISTED).read_text())
+        except ValueError:
+            held.append(f"half of {plan.LISTED}")
     return held
 
 
