@@ -45,7 +45,10 @@ def damage(file: Path) -> str:
     try:
         look(file)
     except Exception as error:  # whatever a reader meets in such a file
-        reason = " ".join(f"{type(error).__name__}: {error.__cause__ or error}".split())[:300]
+        first = error
+        while first.__cause__:  # what others made of it names the file and a remedy, too
+            first = first.__cause__
+        reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]
         return f"{file} is damaged ({reason}); delete it and run `{remedy(file)}`"
     return ""
 
