@@ -9,7 +9,7 @@ SECONDS ?= 300
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 CHECK := $(BIN)/python -m pipeline.check > /dev/null  # before DVC, which reads params.yaml too and says less
 
-.PHONY: ready install reproduce test benchmark ui lint format speed gpu-check lock clean
+.PHONY: ready install reproduce test benchmark ui lint format speed chaos gpu-check lock clean
 
 reproduce: ready  ## run what changed of the suite on every core (or JOBS=4), print the tables
 	@$(CHECK)
@@ -42,6 +42,9 @@ format: ready
 
 speed: ready  ## timings against the usual training loop, as ratios
 	$(BIN)/python -m pytest tests/speed -s -o addopts="" --timeout 3600
+
+chaos: ready  ## kills, wrong parameters, damaged and strange files, by the hundred in a clone (an hour or more); TRIES=5 of each, SEED=7
+	$(BIN)/python -m pytest tests/chaos -s -o addopts="" --timeout 36000
 
 gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar.gz for SECONDS; needs torch, numpy, scipy, scikit-learn, psutil, tqdm, pytest
 	$(PYTHON) -m pytest tests/gpu -s -o addopts="" -p no:cacheprovider

@@ -144,9 +144,11 @@ def build(contestant: params.Contestant, spec: Spec, where: str, batch: int = 1)
     where = f"{params.PARAMS}: {where}"
     with told(where), memory.watched("its settings", batch), torch.device("meta"):
         try:
-            return architecture(spec, **settings)
+            model = architecture(spec, **settings)
         except (RuntimeError, ArithmeticError, TypeError, IndexError) as error:  # torch's, for sizes that are none
             raise ValueError(f"no model can be built of {shown(settings)}: {str(error).splitlines()[0]}") from None
+        memory.drawn(model, spec, "its settings", batch)
+        return model
 
 
 def hyperparameters(model: type[Model], settings: dict[str, Any], where: str) -> dict[str, Any]:

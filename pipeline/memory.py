@@ -15,7 +15,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from models.common.protocol import Spec
+from models.common.protocol import Model, Spec
 from pipeline import params
 
 FLOAT, LABEL = 4, 8  # bytes
@@ -74,3 +74,12 @@ def watched(where: str, batch: int) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def drawn(model: Model, spec: Spec, where: str, batch: int) -> None:
+    """Raise ValueError for bounds of many draws that cannot fit: a datum is decoded once for each, those of a batch all
+    at once where the bound is trained, those of one datum where it is only scored."""
+    for name, data in (("k", batch), ("importance", 1)):
+        draws = getattr(model, name, 0)
+        wanted = data * draws * math.prod(spec.shape) * FLOAT
+        fits(wanted, where, f"{name} = {draws:,} draws for each of {data:,} data")

@@ -71,6 +71,8 @@ def describe(error: Exception) -> str:
         return f"no space left on the disk while writing {where}; free some and run the same command again"
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{error.filename} is missing; `dvc repro` makes it"
+    if isinstance(error, IsADirectoryError) and error.filename:
+        return f"{error.filename} is a folder where a file belongs; delete it, and `dvc repro` makes it anew"
     return said if isinstance(error, OSError) else ""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FAULTS = (ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError, struct.error)
+A_FOLDER = (IsADirectoryError, NotADirectoryError)
 FAULTS_OF_ZIP = (zipfile.BadZipFile, zlib.error)
 
 
@@ -32,7 +33,7 @@ def readable(path: Path, remedy: str) -> Iterator[Path]:
         yield path
     except FileNotFoundError:
         raise OSError(f"{path} is missing; {remedy} makes it") from None
-    except (*FAULTS, *FAULTS_OF_ZIP) as error:
+    except (*FAULTS, *FAULTS_OF_ZIP, *A_FOLDER) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ValueError(f"{path} is damaged ({reason}); delete it, and {remedy} makes it anew") from error
 
@@ -51,9 +52,9 @@ def read_seeds(path: Path, remedy: str, wanted: Mapping[str, Any] = {}) -> dict[
     content = read_json(path, remedy)
     with readable(path, remedy):
         for entry in content["seeds"]:
-            for name, kind in {"seed": int, **wanted}.items():
-                if not isinstance(entry[name], kind):
-                    raise TypeError(f"seeds: {name} = {entry[name]!r}")
+            for name, kind in {"seed": int, "files": dict, **wanted}.items():
+                if not isinstance(value := {"files": {}, **entry}[name], kind):  # older records lack digests of files
+                    raise TypeError(f"seeds: {name} = {value!r}")
         return content
 
 

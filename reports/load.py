@@ -171,6 +171,7 @@ def part(model: str, folder: Path, remedy: str) -> Part:
         columns = [Column(**entry) for entry in content["columns"]]
         entries = content["seeds"]
         seeds = [outcome(model, entry) for entry in entries]
+        digests = {entry["seed"]: entry.get("files", {}).get(f"progress/{entry['seed']}.csv") for entry in entries}
         values = [row for entry in entries for row in measured(model, entry, [*columns, *COST])]
         sweeps = [row for entry in entries for row in swept(model, entry)]
         reasons = [
@@ -181,7 +182,9 @@ def part(model: str, folder: Path, remedy: str) -> Part:
     finished = {seed["seed"] for seed in seeds if seed["status"] == "finished"}
     progress, curves = [], []
     if (recorded := folder / "progress").exists():
-        progress = [curve(model, seed, recorded / f"{seed}.csv", "metric", remedy) for seed in sorted(finished)]
+        progress = [
+            curve(model, seed, recorded / f"{seed}.csv", "metric", remedy, digests[seed]) for seed in sorted(finished)
+        ]
     if model != ORACLE:
         runs = trained(finished, folder / "training.json", remedy)
         values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]

@@ -52,6 +52,7 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: aee}", "toys.models.ae: unknown model 'aee'; did you mean 'ae'"),
     (BOARD, "ae: {model: ae, latent: 2}", f"ae: {{model: {'x' * 9000}}}", "toys.models.ae: unknown model 'xxx"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: ae", "toys.models.ae = 'ae': names no model"),
+    (BOARD, "iwae: {model: iwae, k: 5, latent: 32", "iwae: {model: iwae, k: 1e6, latent: 32", "k = 1,000,000 draws"),
     (GRID, "data: {}", "data: {test: 1e15}", "grid/benchmark.yaml: data: 1,000,000,000,110,000 data"),
     (GRID, "data: {}", "data: {train: 100}", "toys.training.batch = 256: grid has 100 training data"),
     (GRID, "data: {}", "data: {spacng: 1.0}", "grid/benchmark.yaml: data: grid: unknown setting 'spacng'"),
@@ -114,6 +115,22 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (GRID, "data: {}", f"data: {'[' * 3000}{']' * 3000}", "grid/benchmark.yaml is not YAML that can be read: "),
     (GRID, "data: {}", "\tdata: {}", "grid/benchmark.yaml is not YAML that can be read: line 3"),
 ]  # fmt: skip
+
+FILES = [
+    ("kind: tóys".encode("latin-1"), " is not text in UTF-8 (line 1); save it as UTF-8"),
+    ("kind: toys".encode("utf-16"), " is not text in UTF-8 (line 1); save it as UTF-8"),
+    (bytes(range(256)), " is not text in UTF-8 (line 2); save it as UTF-8"),  # the line feed is among them
+    (b"\x7fELF\x01\x01", " is not YAML that can be read: unacceptable character"),
+    (b"", ": the file = None"),
+    (b"ring", ": the file = 'ring'"),
+    (b"[1, 2]", ": the file = [1, 2]"),
+    (LAUGH.encode(), " is not YAML that can be read: it has more than 100,000 values"),
+    (b"[" * 3000, " is not YAML that can be read: it is nested more than 20 levels deep"),
+    (b"- " * 3000, " is not YAML that can be read: it is nested more than 20 levels deep"),
+    (b"a: " + b"1" * 5000, ": "),
+    (b"\x00" * 600_000, " has more than 500,000 bytes"),
+    (None, " cannot be read: Is a directory"),
+]
 
 RIGHT = [
     (BOARD, "seeds: 3", "seeds: 1"),

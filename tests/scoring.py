@@ -29,4 +29,4 @@ def evidence(paths: dict[str, Path], extractor: str, raw: bool = True) -> dict[s
     read = {name: sets.read(path) for name, path in paths.items()}
     used = seeing.opened(extractor, read["real"].shapes[0])
     found = {name: seeing.seen(samples, used, raw) for name, samples in read.items()}
-    return seeing.evidence(found, {name: samples.label for name, samples in read.items()}, used)
+    return seeing.evidence(found, used)

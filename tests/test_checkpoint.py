@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipeline import stage
+from pipeline.evaluation.sampling import packed
 from pipeline.files import atomic_write
 from pipeline.tensors import save_tensors
 from pipeline.work.making import begin_anew_elsewhere
@@ -36,6 +37,14 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path, monkeypatch
     assert "no space left" in line and str(path) in line and "\n" not in line
 
 
+def test_a_folder_in_the_place_of_a_file_is_named_with_a_remedy(tmp_path: Path) -> None:
+    for use in (lambda path: atomic_write(path, "new"), lambda path: path.read_bytes()):
+        with pytest.raises(OSError) as caught:
+            use(tmp_path)
+        line = stage.describe(caught.value)
+        assert line == f"{tmp_path} is a folder where a file belongs; delete it, and `dvc repro` makes it anew"
+
+
 @pytest.mark.parametrize(("made_on", "goes_on"), [("cpu", True), ("cuda", False)])
 def test_a_seed_is_made_on_one_kind_of_device(
     made_on: str, goes_on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -46,6 +55,6 @@ def test_a_seed_is_made_on_one_kind_of_device(
     random = dict.fromkeys(["cpu", made_on], torch.zeros(1))
     kept = {"step": 10, "seconds": 1.0, "model": {}, "optimizers": {}, "average": None, "random": random, "rows": []}
     save_tensors(unit.file(".checkpoint"), kept)
-    atomic_write(unit.file(".snapshots") / "10.npz", b"")
+    atomic_write(unit.file(".snapshots") / "10.npz", packed(x=torch.zeros(2)))
     begin_anew_elsewhere(unit)
     assert unit.file(".checkpoint").exists() == unit.file(".snapshots").exists() == goes_on

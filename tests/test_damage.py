@@ -1,6 +1,7 @@
 """A damaged file is one line that names it and what makes it anew; and what makes it anew does."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from pipeline import data
 from pipeline.cell import Cell, data_file, judge_file
 from pipeline.evaluation import judging
 from pipeline.evaluation.sampling import packed
-from pipeline.files import file_digest
+from pipeline.files import atomic_write, file_digest
 from pipeline.stage import describe
 from pipeline.tensors import load_tensors, save_tensors
+from pipeline.tools import export
 from pipeline.tracking import results
 from pipeline.work import making, sound, units
 from pipeline.work.units import Unit, publish
@@ -107,18 +109,26 @@ def test_a_curve_in_the_tracking(damage: Damage, kind: str) -> None:
     told(caught, gan().curves / "0.csv" if kind == "curves" else gan().progress / "1.csv")
 
 
+@pytest.mark.parametrize("kind", ["curves", "progress"])
 @pytest.mark.usefixtures("project")
-def test_a_curve_cut_at_the_end_of_a_line_is_known_by_its_digest() -> None:
+def test_a_curve_cut_at_the_end_of_a_line_is_known_by_its_digest(kind: str) -> None:
     finish(gan())
-    path = gan().curves / "0.csv"
-    record = json.loads(gan().training.read_text())
-    record["seeds"][0]["files"] = {"curves/0.csv": file_digest(path)}
-    gan().training.write_text(json.dumps(record))
+    write(gan().progress / "0.csv", curve())
+    write(gan().progress / "1.csv", curve())
+    path, record = (gan().curves, gan().training) if kind == "curves" else (gan().progress, gan().scores)
+    known_by_digest(record, 0, path / "0.csv")
     assert len(results.finished(gan())) == 2
-    spoil(path, by_a_line)
+    spoil(path / "0.csv", by_a_line)
     with pytest.raises(ValueError, match="it is not what was written") as caught:
         results.finished(gan())
-    told(caught, path)
+    told(caught, path / "0.csv")
+
+
+def known_by_digest(record: Path, seed: int, path: Path) -> None:
+    """A record says what the file is."""
+    content = json.loads(record.read_text())
+    content["seeds"][seed]["files"] = {f"{path.parent.name}/{path.name}": file_digest(path)}
+    record.write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -138,12 +148,12 @@ def test_a_file_of_a_report(tmp_path: Path, name: str, damage: Damage) -> None:
     assert "plain" in MODELS
 
 
-def test_a_curve_of_a_report_is_known_by_its_digest(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "record"), [("curves", "training.json"), ("progress", "scores.json")])
+def test_a_curve_of_a_report_is_known_by_its_digest(tmp_path: Path, name: str, record: str) -> None:
     fabricate(tmp_path, POINTS)
-    path, record = tmp_path / "plain/curves/1.csv", tmp_path / "plain/training.json"
-    runs = json.loads(record.read_text())
-    runs["seeds"][1]["files"] = {"curves/1.csv": file_digest(path)}
-    record.write_text(json.dumps(runs))
+    shutil.copytree(tmp_path / "plain/curves", tmp_path / "plain/progress")
+    path = tmp_path / "plain" / name / "1.csv"
+    known_by_digest(tmp_path / "plain" / record, 1, path)
     read(tmp_path)
     spoil(path, by_a_line)
     with pytest.raises(ValueError, match="it is not what was written") as caught:
@@ -160,7 +170,13 @@ def fewer_labels(path: Path) -> None:
     save_tensors(path, kept | {"test": {"x": kept["test"]["x"], "label": kept["test"]["label"][:3]}})
 
 
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 PREPARED: dict[str, Callable[[Path], None]] = {
+    "a folder": a_folder,
     "half": lambda path: spoil(path, half),
     "noise": lambda path: spoil(path, noise),
     "a list": lambda path: save_tensors(path, [1, 2]),
@@ -186,7 +202,7 @@ def test_prepared_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: 
     told(caught, path)
 
 
-@pytest.mark.parametrize("damage", ["half", "noise", "a list", "another"])
+@pytest.mark.parametrize("damage", ["half", "noise", "a list", "a folder", "another"])
 def test_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     monkeypatch.chdir(tmp_path)
     data.save(datasets.load("digits", Path(), {}), data_file("digits"))
@@ -198,6 +214,20 @@ def test_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -
     else:
         PREPARED[damage](path)
     assert str(path) in sound.damage(path) and "dvc repro benchmarks/digits/dvc.yaml" in sound.damage(path)
+
+
+@pytest.mark.parametrize("damage", [half, a_list, noise, of_another_kind])
+def test_samples_and_data_that_are_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage) -> None:
+    monkeypatch.chdir(tmp_path)
+    cell, file = Cell("ring", "gan"), data_file("ring")
+    data.save(datasets.load("ring", Path(), {"train": 80, "validation": 20, "test": 40}), file)
+    atomic_write(samples := cell.samples / "0.npz", packed(x=np.zeros((5, 2), np.float32), levels=0))
+    assert export.generated(cell, 0)[0].shape == (5, 2) and export.real("ring", "test")[0].shape == (40, 2)
+    for path, use in ((samples, lambda: export.generated(cell, 0)), (file, lambda: export.real("ring", "test"))):
+        spoil(path, damage)
+        with pytest.raises(ValueError) as caught:
+            use()
+        told(caught, path)
 
 
 def test_an_error_of_its_own_is_not_put_down_to_whole_files(tmp_path: Path) -> None:
@@ -261,17 +291,20 @@ def test_damaged_weights_are_not_evaluated_and_the_remedy_works(trained: Unit, n
         assert trained.taken_up() and trained.record()
 
 
-@pytest.mark.parametrize("damage", ["half", "noise", "a list", "another"])
+@pytest.mark.parametrize("damage", ["half", "noise", "a list", "a folder", "another", "a snapshot"])
 def test_a_damaged_checkpoint_lets_the_seed_begin_anew(trained: Unit, damage: str, monkeypatch: Any) -> None:
     monkeypatch.setenv("BENCHMARK_DEVICE", "cpu")
     whole = {"step": 3, "seconds": 1.0, "model": {}, "optimizers": {}, "random": {"cpu": torch.zeros(1)}, "rows": []}
     path = trained.file(".checkpoint")
     save_tensors(path, whole)
+    atomic_write(snapshot := trained.file(".snapshots") / "1.npz", packed(x=np.zeros(3)))
     making.begin_anew_elsewhere(trained)
     assert path.exists()
-    if damage == "another":
+    if damage == "a snapshot":
+        spoil(snapshot, half)
+    elif damage == "another":
         save_tensors(path, {"random": 3})
     else:
         PREPARED[damage](path)
     making.begin_anew_elsewhere(trained)
-    assert not path.exists()
+    assert not path.exists() and not snapshot.exists()

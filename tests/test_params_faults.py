@@ -5,11 +5,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
-from edits import BOARD, GRID, LAUGH, RIGHT, RING, WRONG
+from edits import BOARD, FILES, GRID, LAUGH, RIGHT, RING, WRONG
 
 from benchmarks.datasets import digits
 from models.common.protocol import Model
@@ -67,24 +68,7 @@ def test_a_fault_is_one_line_that_names_its_file(project: Path, file: str, old: 
 
 
 @pytest.mark.parametrize("file", [BOARD, RING])
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("kind: tóys".encode("latin-1"), " is not text in UTF-8 (line 1); save it as UTF-8"),
-        ("kind: toys".encode("utf-16"), " is not text in UTF-8 (line 1); save it as UTF-8"),
-        (bytes(range(256)), " is not text in UTF-8 (line 2); save it as UTF-8"),  # the line feed is among them
-        (b"\x7fELF\x01\x01", " is not YAML that can be read: unacceptable character"),
-        (b"", ": the file = None"),
-        (b"ring", ": the file = 'ring'"),
-        (b"[1, 2]", ": the file = [1, 2]"),
-        (LAUGH.encode(), " is not YAML that can be read: it has more than 100,000 values"),
-        (b"[" * 3000, " is not YAML that can be read: it is nested more than 20 levels deep"),
-        (b"- " * 3000, " is not YAML that can be read: it is nested more than 20 levels deep"),
-        (b"a: " + b"1" * 5000, ": "),
-        (b"\x00" * 600_000, " has more than 500,000 bytes"),
-        (None, " cannot be read: Is a directory"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), FILES)
 def test_a_file_that_holds_no_parameters_is_refused_soon(
     project: Path, file: str, content: bytes | None, message: str
 ) -> None:
@@ -154,6 +138,17 @@ def test_memory_is_counted_from_below(project: Path, monkeypatch: pytest.MonkeyP
         else:
             with pytest.raises(ValueError, match=r"^benchmarks/ring/benchmark.yaml: data: 210,000 data would take"):
                 memory.check(benchmark, check.POINTS, sizes)
+
+
+@pytest.mark.parametrize(("name", "draws", "wanted"), [("k", 5, 5 * 128 * 784 * 4), ("importance", 500, 500 * 784 * 4)])
+def test_draws_of_a_bound_are_counted(name: str, draws: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is decoded to an image of 784 float32: of a whole batch where it is trained, of one datum where scored."""
+    asked = SimpleNamespace(**{name: draws}), check.SPECS["pictures"], "its settings", 128
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=wanted))
+    memory.drawn(*asked)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=wanted - 1))
+    with pytest.raises(ValueError, match=rf"^its settings: {name} = {draws} draws for each of .* data would take"):
+        memory.drawn(*asked)
 
 
 def test_what_follows_a_long_alias_is_still_counted(tmp_path: Path) -> None:

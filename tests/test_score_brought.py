@@ -13,8 +13,9 @@ from torch import Tensor
 
 from benchmarks import inception
 from benchmarks.extractors import Judge
+from benchmarks.metrics.common.draw import draw
 from pipeline.evaluation import judging
-from pipeline.tools import asked, score, sets
+from pipeline.tools import asked, score, seeing, sets
 from pipeline.tools.ranges import Range
 
 
@@ -54,6 +55,22 @@ def test_few_samples_in_many_dimensions_are_warned_of(tmp_path: Path) -> None:
     assert "warning: FD: 300" in score.as_text(result)
     enough = saved(tmp_path / "enough.npz", levels(65, 0))
     assert score.score({"real": enough, "fake": enough}, "pixels", ["fd"]).warnings == []  # 64 dimensions
+
+
+def test_of_large_sets_a_part_is_looked_at_as_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeing, "NUMBERS", 20 * 64 + 63)
+    sets_of, chosen = {}, draw(torch.arange(30), 20).sort().values
+    for seed, name in enumerate(("real", "fake")):
+        whole, label = levels(30, seed), torch.arange(30)
+        np.savez(tmp_path / f"{name}.npz", x=whole, label=label)
+        part = saved(tmp_path / f"{name}_part.npz", whole[chosen])
+        sets_of[name] = (tmp_path / f"{name}.npz", part)
+    real, fake = sets_of.values()
+    assert values(real[0], fake[0]) == values(real[1], fake[1])
+    assert torch.equal(evidence({"real": real[0], "fake": fake[0]}, "pixels")["given_labels"], chosen)
+    warnings = score.score({"real": real[0], "fake": fake[1]}, "pixels", ["manifold"]).warnings
+    assert warnings == ["real: 20 of its 30 samples are looked at, by lot: more would take too much memory"]
+    assert "20 of its 30" in score.save_reference(real[0], tmp_path / "kept.npz", "pixels")
 
 
 @pytest.mark.parametrize("extractor", ["pixels", "inception"])

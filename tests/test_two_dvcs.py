@@ -36,6 +36,14 @@ def test_it_waits_for_the_repository(repository: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr().err.splitlines()[0] == plan.WAITING
 
 
+@pytest.mark.parametrize("left", ["", '{"read": {"/a": [{"pid": 1'])
+def test_half_a_list_that_a_kill_has_left_is_no_lock(repository: Path, left: str) -> None:
+    """DVC alone fails on it: its JSON structure is corrupted."""
+    (repository / ".dvc/tmp").mkdir(exist_ok=True)
+    plan.LISTED.write_text(left)
+    assert plan.dvc("repro", "--quiet") == 0 and (repository / "one").exists()
+
+
 def stand_in(path: Path, script: str) -> str:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

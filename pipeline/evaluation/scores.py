@@ -22,7 +22,7 @@ MAPS = {  # what the oracle of a kind shows, where data are translated
     "unpaired_points": "as many other test points, translations of no one",
     "unpaired_images": "as many other test images, translations of no one, which the judge has not seen",
 }
-RECORDED = ("of", "made", "sample_ms", "seconds")  # what is told of a seed beside its row
+RECORDED = ("of", "made", "files", "sample_ms", "seconds")  # what is told of a seed beside its row
 
 
 def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:

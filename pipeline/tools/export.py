@@ -8,7 +8,6 @@ moves scores in their third digit; artifacts/<benchmark>/<model>/samples/<seed>.
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,6 +17,8 @@ from pipeline.cell import ORACLE, Cell, data_file
 from pipeline.evaluation.sampling import packed
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
+from pipeline.work.sound import explained, remedy
+from reports.samples import read_samples
 
 SPLITS = ("train", "validation", "test")
 
@@ -45,20 +46,22 @@ def main() -> None:
 
 def real(benchmark: str, split: str) -> tuple[Tensor, int]:
     """A split of the benchmark's data, and its grey levels."""
-    content = data.load(data_file(benchmark), "cpu")
-    return getattr(content, split).x, content.levels
+    with explained(data_file(benchmark)):
+        content = data.load(data_file(benchmark), "cpu")
+        return getattr(content, split).x, content.levels
 
 
 def generated(cell: Cell, seed: int) -> tuple[Tensor, int]:
     """What a training seed generated, and its grey levels."""
     there = sorted(int(file.stem) for file in cell.samples.glob("*.npz"))
     if seed not in there:
-        remedy = (
+        known = (
             f"there are {', '.join(map(str, there))}; a diverged seed has none" if there else "`dvc repro` makes them"
         )
-        raise ValueError(f"{cell.name} has no samples of seed {seed}: {remedy}")
-    with np.load(cell.samples / f"{seed}.npz", allow_pickle=False) as file:
-        return torch.from_numpy(file["x"]), int(file["levels"])
+        raise ValueError(f"{cell.name} has no samples of seed {seed}: {known}")
+    file = cell.samples / f"{seed}.npz"
+    content = read_samples(file, f"`{remedy(file)}`")
+    return torch.from_numpy(content.x), content.levels
 
 
 def export(x: Tensor, levels: int, folder: Path, form: str) -> None:

@@ -6,6 +6,7 @@ metric that can be computed from the sets, and from what the extractor sees in t
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import NamedTuple
@@ -62,8 +63,8 @@ def main() -> None:
     stated = Range(arguments.range[0], arguments.range[1], "stated") if arguments.range else None
     paths = {what: path for what in ("real", "fake", "train") if (path := getattr(arguments, what))}
     if arguments.save_reference:
-        save_reference(paths["real"], arguments.save_reference, arguments.extractor, stated, arguments.size)
-        print(f"the reference is in {arguments.save_reference}: give it in the place of {paths['real']}")
+        note = save_reference(paths["real"], arguments.save_reference, arguments.extractor, stated, arguments.size)
+        print(f"the reference is in {arguments.save_reference}: give it in the place of {paths['real']}{note}")
     if "fake" in paths:
         result = score(paths, arguments.extractor, arguments.metrics, stated, arguments.size)
         print(as_json(result) if arguments.json else as_text(result))
@@ -103,12 +104,14 @@ def parsed() -> argparse.Namespace:
     return found
 
 
-def save_reference(path: Path, to: Path, extractor: str, stated: Range | None = None, size: int | None = None) -> None:
-    """Keep what the extractor sees of a set in a file that stands for it."""
+def save_reference(path: Path, to: Path, extractor: str, stated: Range | None = None, size: int | None = None) -> str:
+    """Keep what the extractor sees of a set in a file that stands for it, and say if that is not of all samples."""
     samples = read(path, stated, size)
     used = opened(extractor, samples.shapes[0])
     check_alike({"real": (len(samples), samples.shapes, samples.unlike)}, used)
-    reference.save(to, seen(samples, used, raw=False), used)
+    content = seen(samples, used, raw=False)
+    reference.save(to, content, used)
+    return f" ({content.note})" * bool(content.note)
 
 
 def score(
@@ -132,7 +135,8 @@ def score(
         raw = needs | ({"real"} if "test" in needs else set())
         found = {"real": saved[1]} if saved else {}
         found |= {name: seen(samples, used, name in raw) for name, samples in sets.items()}
-        given = evidence(found, {name: samples.label for name, samples in sets.items()}, used)
+        sets = {name: replace(samples, groups=()) for name, samples in sets.items()}  # metrics want the memory
+        given = evidence(found, used)
         values, reasons = metrics.evaluated(what.metrics, given)
     except ValueError as error:
         named = ", ".join(f"{name} is {path}" for name, path in paths.items())
@@ -149,7 +153,8 @@ def score(
         why = "; ".join(dict.fromkeys(reasons.values())) or "leave --metrics out for all"
         raise ValueError(f"nothing of {', '.join(chosen or ['all metrics'])} can be computed from these sets: {why}")
     told = {name: tell(path, found[name], sets.get(name)) for name, path in paths.items()}
-    doubts = [*doubtful(sets, used), *too_few(found, [column for column, _ in have])]
+    parts = [f"{name}: {content.note}" for name, content in found.items() if content.note]
+    doubts = [*doubtful(sets, used), *parts, *too_few(found, [column for column, _ in have])]
     return Result(told, used.name, have, reasons, doubts)
 
 

@@ -1,6 +1,7 @@
 """What extractors see in sets that anybody brings, a part at a time, as evidence for the metrics."""
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from pipeline.files import file_digest
 from pipeline.tools.sets import Samples
 
 RAW = 5000  # samples of a set that a metric looks at itself, beside their features, at most
+NUMBERS = 2**26  # of a set's samples that are their own features, at most: 256 MiB, and metrics take several times that
 INCEPTION = f"pip install torch-fidelity; weights from {inception.URL}, or where {inception.VARIABLE} says"
 
 
@@ -31,9 +33,11 @@ class Extractor(NamedTuple):
 class Seen(NamedTuple):
     """A set as the metrics get it."""
 
-    n: int
+    n: int  # of the samples that were looked at
     shapes: list[tuple[int, ...]]
     evidence: dict[str, Tensor]  # by its name's end
+    label: Tensor | None = None
+    note: str = ""  # that they are not all
 
 
 def opened(extractor: str, shape: tuple[int, ...]) -> Extractor:
@@ -94,12 +98,11 @@ def seen(samples: Samples, extractor: Extractor, raw: bool) -> Seen:
     """What the extractor sees in each part of a set; and, if ``raw``, the samples themselves.
 
     Of an extractor's sets they are 5,000 at most, by lot, unless they have labels: all would be four times as large as
-    their pictures.
+    their pictures. So would pixels as features, which therefore are of so many samples as hold 2^26 numbers.
     """
-    device = chosen_device()
     if extractor.see is None:
-        x = samples.x.to(device)
-        return Seen(len(samples), samples.shapes, {"": x, "features": x.flatten(1)})
+        return themselves(samples)
+    device = chosen_device()
     found: dict[str, Tensor] = {}
     for place, part in samples.parts():
         for name, value in extractor.see(part.to(device)).items():
@@ -112,10 +115,20 @@ def seen(samples: Samples, extractor: Extractor, raw: bool) -> Seen:
         all_of_them = samples.label is not None or len(samples) <= RAW
         chosen = torch.arange(len(samples)) if all_of_them else draw(samples.groups[0].place, RAW)
         found[""] = samples.some(chosen).to(device)
-    return Seen(len(samples), samples.shapes, found)
+    return Seen(len(samples), samples.shapes, found, samples.label)
 
 
-def evidence(sets: dict[str, Seen], labels: dict[str, Tensor | None], extractor: Extractor) -> dict[str, Any]:
+def themselves(samples: Samples) -> Seen:
+    """Samples as their own features."""
+    every, most = samples.groups[0].place, NUMBERS // prod(samples.shape)
+    chosen = every if len(every) <= most else draw(every, max(2, most)).sort().values
+    x = samples.some(chosen).to(chosen_device())
+    label = None if samples.label is None else samples.label[chosen]
+    said = f"{len(x):,} of its {len(every):,} samples are looked at, by lot: more would take too much memory"
+    return Seen(len(x), samples.shapes, {"": x, "features": x.flatten(1)}, label, said * (len(x) < len(every)))
+
+
+def evidence(sets: dict[str, Seen], extractor: Extractor) -> dict[str, Any]:
     """What the metrics ask for, by the names in benchmarks.metrics.EVIDENCE."""
     device = chosen_device()
     shapes = sets["real"].shapes
@@ -123,5 +136,5 @@ def evidence(sets: dict[str, Seen], labels: dict[str, Tensor | None], extractor:
     for what, content in sets.items():
         found |= {f"{what}_{name}" if name else what: value for name, value in content.evidence.items()}
     found["test"] = found.get("real")
-    named = {"test_labels": labels.get("real"), "given_labels": labels.get("fake")}
-    return found | {name: label.to(device) for name, label in named.items() if label is not None}
+    labels = {"test_labels": sets["real"].label, "given_labels": sets["fake"].label}
+    return found | {name: label.to(device) for name, label in labels.items() if label is not None}

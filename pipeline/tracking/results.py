@@ -91,6 +91,7 @@ def trained(cell: Cell) -> list[Result]:
 def finished(cell: Cell) -> list[Result]:
     """The seeds of a trained and evaluated cell, or of the oracle."""
     rows = read_seeds(cell.scores, remedy(cell))["seeds"] if cell.scores.exists() else []
+    files = {row["seed"]: row.get("files", {}) for row in rows}
     scores = {row["seed"]: {name: value for name, value in row.items() if is_score(name, value)} for row in rows}
     if cell.model == ORACLE:
         # Nothing is trained, so the scores themselves say which oracle it is.
@@ -100,7 +101,9 @@ def finished(cell: Cell) -> list[Result]:
         results = trained(cell)
     return [
         result._replace(
-            progress=curves(cell, cell.progress / f"{result.seed}.csv") if cell.progress.exists() else {},
+            progress=curves(cell, cell.progress / f"{result.seed}.csv", files.get(result.seed, {}))
+            if cell.progress.exists()
+            else {},
             metrics=result.metrics | scores.get(result.seed, {}),
             samples=cell.samples / f"{result.seed}.npz",
         )
@@ -115,7 +118,7 @@ def is_score(name: str, value: Any) -> bool:
 
 def curves(cell: Cell, path: Path, digests: Mapping[str, str] = {}) -> dict[str, list[tuple[int, float]]]:
     """The columns of a curve file by player; no point where a player did not move in the window."""
-    return by_name(read_lines(path, remedy(cell), digests.get(f"curves/{path.name}")))
+    return by_name(read_lines(path, remedy(cell), digests.get(f"{path.parent.name}/{path.name}")))
 
 
 def remedy(cell: Cell) -> str:

@@ -60,16 +60,15 @@ def begin_anew_elsewhere(unit: Unit) -> None:
     from pipeline.data import chosen_device
 
     checkpoint = unit.file(".checkpoint")
-    if checkpoint.exists() and (kind := begun_on(checkpoint)) != chosen_device().type:
+    if checkpoint.exists() and (kind := begun_on(unit)) != chosen_device().type:
         print(f"{checkpoint} is {f'of a {kind}' if kind else 'damaged'}: the seed begins anew", flush=True)
         drop_begun(unit)
 
 
 def drop_begun(unit: Unit) -> None:
     """Remove what only an unfinished unit needs."""
-    for rest in (unit.file(".checkpoint"), unit.file(".csv")):
-        rest.unlink(missing_ok=True)
-    shutil.rmtree(unit.file(".snapshots"), ignore_errors=True)
+    for rest in (unit.file(".checkpoint"), unit.file(".csv"), unit.file(".snapshots")):
+        shutil.rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
 
 
 def finish(unit: Unit, record: Record) -> Record:

@@ -16,6 +16,7 @@ from pipeline.tools.add import stages_file
 from pipeline.work.units import Unit, outputs, published, record_file
 
 LOCK = Path(".dvc/tmp/lock")
+LISTED = Path(".dvc/tmp/rwlock")  # who reads and writes what, as DVC knows it; guarded by a lock beside it
 BUSY = "is busy, it is being blocked by"  # DVC's word for files that another one reads or writes
 AGAIN = 10.0  # seconds between two tries
 WAITING = "another DVC is at work here; waiting until it has ended or is through with these files"
@@ -49,6 +50,7 @@ def restore(benchmarks: list[Benchmark]) -> None:
 def dvc(*arguments: str) -> int:
     """Run DVC, once no other one is at work on the same files: it waits for the repository by itself if told to, but
     not for files."""
+    forget_half_a_list()
     if locked_by_another(LOCK):
         print(WAITING, file=sys.stderr, flush=True)
     while True:
@@ -59,6 +61,16 @@ def dvc(*arguments: str) -> int:
             return done.returncode
         print(WAITING, file=sys.stderr, flush=True)
         time.sleep(AGAIN)
+
+
+def forget_half_a_list() -> None:
+    """Remove DVC's list of who reads and writes what if a kill has left half of one, on which every DVC fails for ever.
+    It lists processes that are gone: no other is at work on it while its guard is free."""
+    if LISTED.exists() and not locked_by_another(LISTED.with_name("rwlock.lock")):
+        try:
+            json.loads(LISTED.read_text())
+        except ValueError:
+            LISTED.unlink(missing_ok=True)
 
 
 def locked_by_another(lock: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.files import file_digest, remedy
 from pipeline.work.units import Unit
+from reports.files import A_FOLDER, FAULTS, FAULTS_OF_ZIP
 
 if TYPE_CHECKING:
     from pipeline.data import Data
@@ -44,7 +45,10 @@ def damage(file: Path) -> str:
     try:
         look(file)
     except Exception as error:  # whatever a reader meets in such a file
-        reason = " ".join(f"{type(error).__name__}: {error.__cause__ or error}".split())[:300]
+        first = error
+        while first.__cause__:  # what others made of it names the file and a remedy, too
+            first = first.__cause__
+        reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]
         return f"{file} is damaged ({reason}); delete it and run `{remedy(file)}`"
     return ""
 
@@ -98,14 +102,19 @@ def check_trained(unit: Unit) -> None:
             raise ValueError(f"{file} is damaged: it is not what training made; delete it and run `{remedy(file)}`")
 
 
-def begun_on(checkpoint: Path) -> str | None:
-    """The kind of device that a checkpoint is of; None if it is damaged."""
+def begun_on(unit: Unit) -> str | None:
+    """The kind of device that an unfinished seed was begun on; None if its checkpoint, or a snapshot, is damaged."""
+    from numpy import load
+
     from pipeline.tensors import load_tensors
 
     kept = {"step": int, "seconds": float, "model": dict, "optimizers": dict, "random": dict, "rows": list}
     try:
-        content = load_tensors(checkpoint)
+        content = load_tensors(unit.file(".checkpoint"))
         whole = all(isinstance(content[name], kind) for name, kind in kept.items()) and "cpu" in content["random"]
-    except (ValueError, LookupError, TypeError):
+        for snapshot in unit.file(".snapshots").glob("*.npz"):
+            with load(snapshot, allow_pickle=False) as file:
+                file["x"]
+    except (*FAULTS, *FAULTS_OF_ZIP, *A_FOLDER):
         return None
     return ("cuda" if "cuda" in content["random"] else "cpu") if whole else None
