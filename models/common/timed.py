@@ -15,7 +15,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from models.common import check
 from models.common.protocol import Spec
@@ -140,6 +140,6 @@ def passes(classes: int, guidance: float) -> int:
     return 2 if classes and guidance not in (0, 1) else 1
 
 
-def standard_normal(n: int, shape: tuple[int, ...], like: Tensor, rng: Generator) -> Tensor:
-    """(n, *shape) draws from rng on its device"""
-    return torch.randn(n, *shape, generator=rng, dtype=like.dtype, device=rng.device)
+def along(number: Tensor, x: Tensor) -> Tensor:
+    """One number a datum, to be multiplied with x: (B,) -> (B, 1, ...)"""
+    return number.view(-1, *[1] * (x.dim() - 1))
