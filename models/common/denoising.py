@@ -27,6 +27,7 @@ class Denoising(nn.Module):
 
     given = "nothing"
     asked: int  # how often the net may be evaluated for a sample
+    times = 1  # that the net is told
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Denoising(nn.Module):
             self.given = "label"
         self.shape, self.levels, self.classes = spec.shape, spec.levels, spec.classes * conditional
         self.left_out, self.guidance, self.lr = left_out, guidance, lr
-        self.net = Averaged(velocity_net(spec, width=width, depth=depth, classes=self.classes), ema)
+        self.net = Averaged(velocity_net(spec, width=width, depth=depth, classes=self.classes, times=self.times), ema)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"model": optimizers.adam(self.net.net.parameters(), self.lr)}
