@@ -9,6 +9,7 @@ dequantised uniformly in training. With more evaluations than one the way is cut
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -61,26 +62,30 @@ class Model(Denoising):
 
     def mean_velocity_move(self, batch: Batch) -> Losses:
         x = dequantised(batch.x, self.levels)
-        noise, (t, r) = torch.randn_like(x), self.drawn_times(x)
+        apart, noise = math.ceil(self.apart * len(x)), torch.randn_like(x)
+        t, r = self.drawn_times(x, apart)
         z, v = torch.lerp(x, noise, along(t, x)), noise - x
         with torch.autocast(x.device.type, enabled=False):
-            found, target = self.identity(z, v, t, r)
+            found, target = self.velocity(z, t, r), v.clone()
+            target[:apart] -= along(t - r, x)[:apart] * self.change(z[:apart], v[:apart], t[:apart], r[:apart])
         error = (found - target).square().flatten(1).sum(1)  # (B,)
         return {"model": (error / (error.detach() + FLOOR) ** self.p).mean()}
 
-    def drawn_times(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """t >= r, (B,) each, equal but for a share `apart`"""
+    def drawn_times(self, x: Tensor, apart: int) -> tuple[Tensor, Tensor]:
+        """t >= r, (B,) each, equal but for the first `apart`"""
         normal = torch.randn(2, len(x), dtype=x.dtype, device=x.device)
-        times = (self.logit_mean + self.logit_sd * normal).sigmoid()
-        t, r = times.amax(0), times.amin(0)
-        together = torch.arange(len(x), device=x.device) >= self.apart * len(x)
-        return t, torch.where(together, t, r)
+        t, r = (self.logit_mean + self.logit_sd * normal).sigmoid().sort(0, descending=True).values
+        return t, torch.cat([r[:apart], t[apart:]])
 
-    def identity(self, z: Tensor, v: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-        """u(z, r, t), and what it has to be: v - (t - r) du/dt, the whole derivative along the path (equation 10)."""
-        ones = torch.ones_like(t)
-        found, change = torch.func.jvp(self.velocity, (z, t, r), (v, ones, torch.zeros_like(r)))
-        return found, (v - along(t - r, z) * change).detach()
+    @torch.enable_grad()
+    def change(self, z: Tensor, v: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        """du/dt along the path, with dz/dt = v and dr/dt = 0 (equation 8): a product with the Jacobian from the right,
+        as the derivative of products from the left, since forward mode knows no tensors without content."""
+        z, t = z.detach().requires_grad_(), t.detach().requires_grad_()
+        found = self.velocity(z, t, r)
+        left = torch.zeros_like(found, requires_grad=True)
+        products = torch.autograd.grad(found, (z, t), left, create_graph=True)
+        return torch.autograd.grad(products, left, (v, torch.ones_like(t)))[0]
 
     def velocity(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
         """u(z, r, t), the mean velocity from r to t: (B, *shape), (B,), (B,) -> (B, *shape)"""
