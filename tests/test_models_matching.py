@@ -201,8 +201,8 @@ def test_pairs_are_made_once_by_the_flow_itself() -> None:
 
 
 def test_straightened_paths_need_one_step() -> None:
-    """x_t - t m is a x_0 with a = 1 - t + t s on the way from x_0 to m + s x_0, where the field of independent pairs is off
-    by (s - 1 - a (t s^2 - (1 - t)) / q) x_0; that of these pairs is not, and a single step is exact."""
+    """From x_0 to m + s x_0, x_t - t m is a x_0 with a = 1 - t + t s. The field of independent pairs is off there, by
+    (s - 1 - a (t s^2 - (1 - t)) / q) x_0; that of these pairs is not, and a single step of it is exact."""
     torch.manual_seed(0)
     model = known("rectified_flow", pairs=10_000, pair_evaluations=128)
     batch, t = Batch(torch.zeros(200_000, 2)), torch.linspace(0, 1, 10_001)
