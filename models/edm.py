@@ -36,7 +36,7 @@ class Model(Denoising):
         sigma_max: float = 80.0,
         rho: float = 7.0,
         evaluations: int = 35,
-        likelihood_steps: int = 32,
+        likelihood_steps: int = 16,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
