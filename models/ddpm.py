@@ -13,7 +13,6 @@ are divided by the root mean square of the first minibatch, and guesses at them 
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -58,7 +57,7 @@ class Model(Denoising):
         self.points = len(spec.shape) == 1
         gaussian = likelihoods.DiscretisedGaussian(spec.levels) if spec.levels else likelihoods.Gaussian()
         self.decoder = gaussian.requires_grad_(False)  # of step 0 given step 1, with the variance of step 1
-        nn.init.constant_(gaussian.log_scale, 0.5 * math.log(self.noise.beta[1]))
+        gaussian.log_scale.data.copy_(0.5 * self.noise.beta[1].log())
         self.scale, self.reach = nn.Buffer(torch.ones(())), nn.Buffer(torch.ones(()))
         estimated = f"{steps} steps" if self.terms == steps - 1 else f"{self.terms} of {steps} steps, stratified"
         self.estimator = f"variational, {estimated}" + ", without labels" * bool(self.classes)

@@ -25,11 +25,11 @@ WAVES = 8
 
 
 class Waves(nn.Module):
-    """Sines and cosines of numbers about as large as 1, of 1/2 to 64 radians a unit: (B, D) -> (B, 2 * WAVES * D)"""
+    """Sines and cosines of numbers about as large as 1, of 1/2 to 32 radians a unit: (B, D) -> (B, 2 * WAVES * D)"""
 
     def __init__(self) -> None:
         super().__init__()
-        self.frequency = nn.Buffer(2.0 ** torch.arange(-1, WAVES - 1), persistent=False)
+        self.frequency = nn.Buffer(2.0 ** torch.linspace(-1, 5, WAVES), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         angle = (x[:, :, None] * self.frequency).flatten(1)
