@@ -21,7 +21,6 @@ from torch import Tensor
 
 from models.common import check
 from models.common.matching import Matching
-from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -53,6 +52,6 @@ class Model(Matching):
         return [self.matching_move]
 
     def matching_move(self, batch: Batch) -> Losses:
-        data = dequantised(batch.x, self.levels)
+        data = self.data(batch)
         noise = assigned(torch.randn_like(data), data, self.rounds)
         return self.matching_loss(noise, data, self.label(batch))

@@ -18,7 +18,6 @@ from torch import nn
 
 from models.common import check
 from models.common.matching import Matching
-from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Move, Spec
 
 
@@ -39,7 +38,7 @@ class Model(Matching):
         return [self.pairing_move if step == self.first else self.straightening_move]
 
     def matching_move(self, batch: Batch) -> Losses:
-        data = dequantised(batch.x, self.levels)
+        data = self.data(batch)
         return self.matching_loss(torch.randn_like(data), data)
 
     def pairing_move(self, batch: Batch) -> Losses:

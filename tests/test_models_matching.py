@@ -65,14 +65,14 @@ def test_the_mean_of_the_target_is_the_closed_field() -> None:
     x = M + S * torch.randn(100_000, 2)
     model, loss = known("flow_matching"), []
     for _ in range(2):
-        loss.append(model.matching_move(Batch(x))["model"].item())
+        loss.append(model.matching_move(Batch(x, step=torch.tensor(0)))["model"].item())
     assert sum(loss) / 2 == pytest.approx(S * math.pi / 2, abs=0.01)
     shares = torch.zeros(3, requires_grad=True)
     directions = (lambda x, t: torch.ones_like(x), lambda x, t: x, lambda x, t: t * x**2)
     model.net.answer = lambda x, t: (
         gaussian_field(x, t) + sum(share * way(x, t) for share, way in zip(shares, directions, strict=True))
     )
-    (slope,) = torch.autograd.grad(model.matching_move(Batch(x))["model"], shares)
+    (slope,) = torch.autograd.grad(model.matching_move(Batch(x, step=torch.tensor(0)))["model"], shares)
     assert slope.abs().max() < 0.03
 
 
@@ -110,23 +110,32 @@ def test_the_net_is_asked_as_often_as_is_said(solver: str) -> None:
             model.sample(4, None, rng(), evaluations=evaluations)
 
 
+@pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("shape", [(2,), (1, 2, 2)])
-def test_the_density_is_the_gaussians(shape: tuple[int, ...]) -> None:
-    model = known("flow_matching", shape=shape, likelihood_steps=100)
+def test_the_density_is_the_gaussians(shape: tuple[int, ...], spread: float) -> None:
+    model = known("flow_matching", shape=shape, likelihood_steps=400)
+    model.spread.fill_(spread)
     x = M + S * torch.randn(9, *shape, generator=rng())
     exact = torch.distributions.Normal(M, S).log_prob(x).flatten(1).sum(1)
     assert torch.allclose(model.log_prob(x), exact, atol=2e-3)
-    assert not model.bound and model.estimator == "ODE, Heun of 100 steps"
+    assert not model.bound and model.estimator == "ODE, Heun of 400 steps"
 
 
 def test_pixels_have_the_density_where_they_are_dequantised_times_their_volume() -> None:
-    model = known("flow_matching", shape=(1, 2, 2), levels=5, likelihood_steps=100)
+    model = known("flow_matching", shape=(1, 2, 2), levels=5, likelihood_steps=400)
     x = from_levels(torch.randint(5, (9, 1, 2, 2), generator=rng()), 5, like=torch.zeros(()))
     inside = dequantised(x, 5, rng())
     assert (inside - x).abs().max() <= 1 / 4
     exact = torch.distributions.Normal(M, S).log_prob(inside).flatten(1).sum(1) + 4 * math.log(1 / 2)
-    assert torch.allclose(model.log_prob(x), exact, atol=2e-2)
+    assert torch.allclose(model.log_prob(x), exact, rtol=1e-3)
     assert model.bound and model.estimator.startswith("dequantised")
+
+
+def test_the_spread_is_that_of_the_first_minibatch() -> None:
+    model = known("flow_matching")
+    for step, scale in ((0, 3.0), (1, 5.0)):
+        model.matching_move(Batch(torch.full((4, 2), scale), step=torch.tensor(step)))
+    assert model.spread == 3
 
 
 def cost(one: Tensor, other: Tensor) -> float:
