@@ -5,7 +5,7 @@ Lipman, Chen, Ben-Hamu, Nickel, Le, "Flow Matching for Generative Modeling", 202
 Flow-Based Generative Models with Minibatch Optimal Transport", 2023, arXiv:2302.00482, algorithm 3. Classifier-free
 guidance: arXiv:2207.12598.
 
-Departure: sigma_min = 0; Heun's method in place of an adaptive solver; small nets (`models.common.timed`) without
+Departure: sigma_min = 0; the midpoint method in place of an adaptive solver; small nets (`models.common.timed`) without
 attention and dropout; the divergence is exact, and discrete data are dequantised uniformly, in training, too. The
 assignment of noise to data is not the best of a minibatch but one that `rounds` of swaps come to, of points about 3 %
 dearer with half as many rounds as data. It is a permutation all the way, so that noise stays Gaussian.

@@ -118,7 +118,7 @@ def test_the_density_is_the_gaussians(shape: tuple[int, ...], spread: float) -> 
     x = M + S * torch.randn(9, *shape, generator=rng())
     exact = torch.distributions.Normal(M, S).log_prob(x).flatten(1).sum(1)
     assert torch.allclose(model.log_prob(x), exact, atol=2e-3)
-    assert not model.bound and model.estimator == "ODE, Heun of 400 steps"
+    assert not model.bound and model.estimator == "ODE, divergence at 401 times"
 
 
 def test_pixels_have_the_density_where_they_are_dequantised_times_their_volume() -> None:

@@ -123,6 +123,8 @@ def test_expansion_of_a_known_flow() -> None:
     """The divergence of the field above is -2t: -1 from 0 to 1, for which the trapezoidal rule is exact."""
     x = torch.randn(4, 2)
     end, expansion = ode.expand(rotation_and_decay, x, torch.linspace(0, 1, 101))
+    few, _ = ode.expand(rotation_and_decay, x, torch.linspace(0, 1, 11), between=10)
+    assert torch.allclose(few, end)
     assert torch.allclose(end, solved(x, 1.0), atol=1e-4)
     assert torch.allclose(expansion, -torch.ones(4))
 
