@@ -4,11 +4,13 @@ Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", 2020, arXiv:2006.1
 algorithms 1 and 2, variances of the posterior. The cosine schedule and sampling on fewer steps: Nichol, Dhariwal,
 "Improved Denoising Diffusion Probabilistic Models", 2021, arXiv:2102.09672, equations 17 and 19. Prediction of v:
 Salimans, Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", 2022, arXiv:2202.00512. `ddim`: Song,
-Meng, Ermon, "Denoising Diffusion Implicit Models", 2020, arXiv:2010.02502, equations 12 and 16 with eta = 0. Holes:
-Lugmayr et al., "RePaint", 2022, arXiv:2201.09865, algorithm 1. Classifier-free guidance: arXiv:2207.12598.
+Meng, Ermon, "Denoising Diffusion Implicit Models", 2020, arXiv:2010.02502, equations 12 and 16 with eta = 0, and
+section D.2. Holes: Lugmayr et al., "RePaint", 2022, arXiv:2201.09865, algorithm 1. Guidance: arXiv:2207.12598.
 
 Departure: small nets (`models.common.timed`), which are told the logarithm of the noise over the signal for t. Points
 are divided by the root mean square of the first minibatch, and guesses at them clamped to the largest number yet seen.
+`offset` is the paper's s: as there, the first step's noise should be a little less than a grey level wide. RePaint
+goes back one step at a time.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Model(Denoising):
         *,
         prediction: Literal["eps", "v"] = "eps",
         sampler: Literal["ancestral", "ddim"] = "ancestral",
+        spacing: Literal["even", "quadratic"] = "even",
         steps: int = 1000,
         offset: float = 0.008,
         evaluations: int = 64,
@@ -48,11 +51,12 @@ class Model(Denoising):
         super().__init__(spec, **base)
         check.one_of(("eps", "v"), prediction=prediction)
         check.one_of(("ancestral", "ddim"), sampler=sampler)
+        check.one_of(("even", "quadratic"), spacing=spacing)
         check.at_least(2, steps=steps)
         check.positive(offset=offset)
         check.at_least(1, evaluations=evaluations, terms=terms, rounds=rounds)
         self.prediction, self.eta = prediction, float(sampler == "ancestral")
-        self.asked, self.rounds = evaluations, rounds
+        self.asked, self.rounds, self.power = evaluations, rounds, 1 + (spacing == "quadratic")
         self.noise, self.steps, self.terms = Cosine(steps, offset), steps, min(terms, steps - 1)
         self.points = len(spec.shape) == 1
         gaussian = likelihoods.DiscretisedGaussian(spec.levels) if spec.levels else likelihoods.Gaussian()
@@ -89,11 +93,7 @@ class Model(Denoising):
         return torch.clamp(guessed, -self.reach, self.reach)
 
     def asks(self, times: int) -> int:
-        return min(times, self.steps)
-
-    def timetable(self, times: int) -> list[int]:
-        """The steps at which the net is asked, from the last to the first: all, or so many that are evenly spread."""
-        return torch.linspace(self.steps, 1, self.asks(times), dtype=torch.float64).round().int().tolist()
+        return len(self.noise.timetable(times, self.power))
 
     def sample(
         self,
@@ -105,7 +105,7 @@ class Model(Denoising):
         guidance: float | None = None,
     ) -> Tensor:
         (times, w), label, x = self.budget(evaluations, guidance), self.told(n, given), self.normal(n, rng)
-        for t, s in pairwise([*self.timetable(times), 0]):
+        for t, s in pairwise([*self.noise.timetable(times, self.power), 0]):
             x = self.step(x, t, s, rng, label, w)
         return x * self.scale
 
@@ -138,7 +138,7 @@ class Model(Denoising):
         """x (B, C, H, W), mask (B, 1, H, W) -> (B, C, H, W), every step taken `rounds` times, noised again between."""
         check_mask(x, mask)
         filled = self.normal(len(x), rng)
-        for t, s in pairwise([*self.timetable(self.asked), 0]):
+        for t, s in pairwise([*self.noise.timetable(self.asked, self.power), 0]):
             for again in reversed(range(self.rounds if s else 1)):
                 at_s = torch.full((len(x),), s, device=x.device)
                 filled = torch.where(mask, self.diffused(x, at_s, rng), self.step(filled, t, s, rng))

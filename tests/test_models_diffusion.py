@@ -110,16 +110,16 @@ def test_what_edms_net_is_to_learn_has_variance_one_at_every_level() -> None:
     assert torch.equal(model.sigma_data, kept)
 
 
-@pytest.mark.parametrize(("m", "v", "steps"), [(0.0, 0.7, 2), (0.2, 0.5, 256)])
+@pytest.mark.parametrize(("m", "v", "steps"), [(0.0, 0.7, 1), (0.4, 0.2, 64)])
 def test_edms_likelihood_of_a_gaussian(m: float, v: float, steps: int) -> None:
     """The equation keeps (x - m) / sqrt(v^2 + sigma^2), from sigma_min to N(0, sigma_max^2); where v is sigma_data,
     and m is 0, any grid is exact."""
-    model = of_gaussian(0.7, m, v, likelihood_steps=steps, sigma_min=0.05, sigma_max=10.0)
+    model = of_gaussian(0.7, m, v, likelihood_steps=steps)
     x = m + v * torch.randn(20, 2)
     growth = math.sqrt((v**2 + model.sigma_max**2) / (v**2 + model.sigma_min**2))
     end = torch.distributions.Normal(0.0, model.sigma_max).log_prob(m + growth * (x - m))
     assert torch.allclose(model.log_prob(x), (end + math.log(growth)).sum(1), rtol=0, atol=1e-4)
-    assert not model.bound and f"Heun of {steps} steps" in model.estimator
+    assert not model.bound and f"Runge-Kutta of {steps} steps" in model.estimator
 
 
 def test_edms_samples_of_a_gaussian() -> None:
@@ -179,6 +179,15 @@ class Known(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         return self.answer
+
+
+def test_steps_are_spread_as_asked() -> None:
+    noise = build("ddpm", steps=100).noise
+    assert noise.timetable(4, 1) == [100, 67, 34, 1] and noise.timetable(4, 2) == [100, 45, 12, 1]
+    assert noise.timetable(1, 2) == [100] and noise.timetable(500, 1) == list(range(100, 0, -1))
+    assert (
+        build("ddpm", steps=100, spacing="quadratic", evaluations=100).evaluations == len(noise.timetable(100, 2)) < 100
+    )
 
 
 def gaussian_bound(model: nn.Module, x: float, variance: float) -> tuple[float, float]:

@@ -29,6 +29,13 @@ class Cosine(nn.Module):
         for name, value in {"beta": beta, "signal": log_signal.exp(), "noise": -torch.expm1(log_signal)}.items():
             self.register_buffer(name, value.to(torch.get_default_dtype()), persistent=False)
 
+    def timetable(self, count: int, power: float) -> list[int]:
+        """So many steps from the last to the first, fewer if there are not so many, denser there by the power: 1 is
+        even, 2 as in Song et al., section D.2."""
+        last = len(self.beta) - 1
+        share = torch.linspace(1, 0, min(count, last), dtype=torch.float64, device="cpu") ** power
+        return sorted(set((1 + share * (last - 1)).round().int().tolist()), reverse=True)
+
     def told(self, t: Tensor) -> Tensor:
         """What a net is told of step t, a quarter of the logarithm of noise over signal, as amplitudes: (B,) -> (B,)"""
         return (self.noise[t] / self.signal[t]).log() / 8
