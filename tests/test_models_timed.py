@@ -30,6 +30,8 @@ def test_a_net_depends_on_datum_time_and_label(spec: Spec) -> None:
     assert torch.allclose(net(x[:1], t[:1], label[:1]), base[:1], atol=1e-12), "data of a batch do not see each other"
     with pytest.raises(ValueError, match="label = None"):
         net(x, t)
+    with pytest.raises(ValueError, match=r"of shape \(2, 1, 8, 8\)"):
+        velocity_net(Spec((2, 1, 8, 8)), width=32, depth=3)
 
 
 @pytest.mark.parametrize(
