@@ -57,8 +57,7 @@ class Model(Denoising):
 
     def denoising_move(self, batch: Batch) -> Losses:
         x = dequantised(batch.x, self.levels)
-        scale = x.square().mean().sqrt()
-        self.sigma_data.copy_(torch.where(check.told(batch.step, "step") == 0, scale, self.sigma_data))
+        self.from_first(batch, x, self.sigma_data)
         noise = torch.randn(len(x), dtype=x.dtype, device=x.device)
         sigma = (self.p_mean + self.p_std * noise).exp()  # (B,)
         found = self.denoise(x + along(sigma, x) * torch.randn_like(x), sigma, self.label(batch))

@@ -146,9 +146,9 @@ def test_the_posterior_by_bayes_rule(t: int, s: int) -> None:
     kept = of_t / of_s  # x_t given x_s is N(sqrt(kept) x_s, 1 - kept), and x_s given the datum N(sqrt(of_s) datum, ...)
     precision = 1 / (1 - of_s) + kept / (1 - kept)
     expected = (of_s.sqrt() * datum / (1 - of_s) + kept.sqrt() * x / (1 - kept)) / precision
-    mean, deviation = noise.back(x, datum, t, s, 1.0)
+    mean, deviation = noise.back(x, datum, t, s, 1.0, torch.zeros(()))
     assert torch.allclose(mean, expected) and torch.allclose(deviation, precision.rsqrt())
-    assert noise.back(x, datum, t, s, 0.0)[1] == 0
+    assert noise.back(x, datum, t, s, 0.0, torch.ones(()))[1] == 0
 
 
 def test_the_schedule_is_the_cosine() -> None:
@@ -159,7 +159,8 @@ def test_the_schedule_is_the_cosine() -> None:
     assert torch.allclose(noise.signal + noise.noise, torch.ones(101))
     snr = noise.signal / noise.noise
     t = torch.arange(2, 101)
-    assert torch.allclose(noise.weight(t), 0.5 * (snr[t - 1] - snr[t]))  # Kingma et al., 2021, arXiv:2107.00630, eq. 14
+    found = noise.kl(t, torch.ones(99), 2, torch.zeros(99))
+    assert torch.allclose(found, 0.5 * (snr[t - 1] - snr[t]))  # Kingma et al., 2021, arXiv:2107.00630, eq. 14
 
 
 @pytest.mark.parametrize("prediction", ["eps", "v"])
@@ -216,12 +217,46 @@ def gaussian_bound(model: nn.Module, x: float, variance: float) -> tuple[float, 
 def test_the_bound_of_a_gaussian(prediction: str, terms: int) -> None:
     """The mean of many estimates is the closed form, whether of all terms or of some, and below the log-density."""
     model = ideal(prediction, Spec((1,)), torch.tensor([[0.3]]), steps=20, terms=terms)
-    assert ("stratified" in model.estimator) == (terms == 5) and model.bound
+    assert model.estimator == f"variational, {min(terms, 19) + 1} of 20 terms" and model.bound
     for x in (0.0, 0.8):
         bound, exact = gaussian_bound(model, x, 0.3)
         found = model.log_prob(torch.full((20_000, 1), x))
         assert found.mean().item() == pytest.approx(bound, abs=5 * found.std().item() / math.sqrt(20_000))
         assert bound < exact < bound + 1
+
+
+def test_a_widened_posterior_by_hand() -> None:
+    """KL(N(0, v) | N(d, w)) of two dimensions, and the variances of what is drawn."""
+    noise, t, s = build("ddpm", steps=100).noise, 40, 39
+    datum, guess, x, spread = (
+        torch.tensor([[0.3, -0.2]]),
+        torch.tensor([[0.1, 0.4]]),
+        torch.randn(1, 2),
+        torch.tensor(0.2),
+    )
+    (mean, v), (other, w) = (
+        noise.back(x, *each) for each in ((datum, t, s, 1.0, 0 * spread), (guess, t, s, 1.0, spread))
+    )
+    exact = torch.distributions.kl_divergence(torch.distributions.Normal(mean, v), torch.distributions.Normal(other, w))
+    found = noise.kl(torch.tensor([t]), (datum - guess).square().sum(1), 2, spread)
+    assert torch.allclose(found, exact.sum(1)) and w > v
+    assert torch.allclose(w**2, v**2 + 0.2 * ((mean - other) / (datum - guess)).square())
+
+
+def test_errors_of_guesses_are_kept_and_make_a_chain_exact() -> None:
+    """Data N(0, 0.3) and the ideal net: guesses are off by v (1 - a) / (a v + 1 - a), and a chain of posteriors as wide
+    as that asks for draws N(0, 0.3) itself, nearly: its guess is the mean, and its variance does not depend on x."""
+    model = ideal("eps", Spec((1,)), torch.tensor([[0.3]]), steps=20, variance="optimal", evaluations=20).train()
+    for step in range(300):
+        model.denoising_move(Batch(math.sqrt(0.3) * torch.randn(500, 1), step=torch.tensor(step + 1)))
+    signal = model.noise.signal[1:]
+    exact = 0.3 * (1 - signal) / (0.3 * signal + 1 - signal)
+    assert torch.allclose(model.off(torch.arange(1, 21)), exact, rtol=0.1)
+    model.eval()
+    n = 20_000
+    assert model.sample(n, None, Generator().manual_seed(0)).var().item() == pytest.approx(0.3, rel=0.05)
+    nats = model.log_prob(torch.full((n, 1), 0.5)).mean().item()
+    assert nats == pytest.approx(-0.5 * math.log(2 * math.pi * 0.3) - 0.5 * 0.25 / 0.3, abs=0.03)
 
 
 def test_a_bound_of_scaled_points_is_of_the_points() -> None:
