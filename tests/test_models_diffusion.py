@@ -132,7 +132,7 @@ def test_edms_samples_of_a_gaussian() -> None:
 def test_noise_falls_as_in_equation_5() -> None:
     model = build("edm", sigma_min=0.01, sigma_max=10.0, rho=3.0)
     by_hand = [(10 ** (1 / 3) + i / 4 * (0.01 ** (1 / 3) - 10 ** (1 / 3))) ** 3 for i in range(5)]
-    assert torch.allclose(model.grid(5), torch.tensor(by_hand))
+    assert torch.allclose(model.grid(5, model.sigma_max, model.sigma_min), torch.tensor(by_hand))
 
 
 # ---- DDPM
