@@ -68,6 +68,10 @@ class Denoising(nn.Module):
     def sweeps(self) -> dict[str, tuple[float, ...]]:
         return {"evaluations": SWEEP} | ({"guidance": GUIDANCE} if self.classes else {})
 
+    def from_first(self, batch: Batch, x: Tensor, scale: Tensor) -> None:
+        """The scale is the root mean square of x if the batch is the first."""
+        scale.copy_(torch.where(check.told(batch.step, "step") == 0, x.square().mean().sqrt(), scale))
+
     def label(self, batch: Batch) -> Tensor | None:
         """What the net is told in training, (B,) where the number `classes` is no label."""
         return forget(check.told(batch.label), self.left_out, self.classes) if self.classes else None

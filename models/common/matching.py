@@ -44,8 +44,6 @@ def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
 
 STEPS: dict[str, tuple[Step, int]] = {"euler": (euler, 1), "midpoint": (midpoint, 2), "heun": (heun, 2)}
 
-BETWEEN = 4  # steps of the way for one of the integral of the divergence: without it, they cost little
-
 
 def clipped(optimizer: Optimizer, norm: float) -> Optimizer:
     """The same one, all gradients together no longer than `norm`."""
@@ -69,7 +67,7 @@ class Matching(Denoising):
         solver: Literal["euler", "midpoint", "heun"] = "midpoint",
         evaluations: int = 64,
         power: float = 1.0,
-        likelihood_steps: int = 16,
+        likelihood_steps: int = 8,
         clip: float = 1.0,
         **base: Any,
     ) -> None:
@@ -81,7 +79,7 @@ class Matching(Denoising):
         self.likelihood_steps = likelihood_steps
         self.spread = nn.Buffer(torch.ones(()))  # of the data, the root mean square of the first minibatch
         self.bound = spec.levels > 0
-        flow = f"ODE, divergence at {likelihood_steps + 1} times"
+        flow = f"ODE, Runge-Kutta of {likelihood_steps} steps"
         self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -90,8 +88,7 @@ class Matching(Denoising):
     def data(self, batch: Batch) -> Tensor:
         """What paths lead to: (B, *shape)"""
         x = dequantised(batch.x, self.levels)
-        first = check.told(batch.step, "step") == 0
-        self.spread.copy_(torch.where(first, x.square().mean().sqrt(), self.spread))
+        self.from_first(batch, x, self.spread)
         return x
 
     def matching_loss(self, start: Tensor, end: Tensor, label: Tensor | None = None) -> Losses:
@@ -136,7 +133,7 @@ class Matching(Denoising):
             x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
             nats = x[0].numel() * math.log(2 / (self.levels - 1))
         angles = math.pi / 2 * self.grid(self.likelihood_steps, power=2.0).flip(0)  # finer near the data
-        noise, expansion = ode.expand(self.turning, x / self.spread, angles, between=BETWEEN)
+        noise, expansion = ode.expand(self.turning, x / self.spread, angles)
         return nats + expansion + standard_normal(noise.flatten(1)) - x[0].numel() * self.spread.log()
 
     def turning(self, u: Tensor, angle: Tensor) -> Tensor:

@@ -3,7 +3,8 @@ along.
 
 Heun's method, second order: Karras, Aittala, Aila, Laine, "Elucidating the Design Space of Diffusion-Based Generative
 Models", 2022, arXiv:2206.00364, algorithm 1. The density: Chen, Rubanova, Bettencourt, Duvenaud, "Neural Ordinary
-Differential Equations", 2018, arXiv:1806.07366, theorem 1.
+Differential Equations", 2018, arXiv:1806.07366, theorem 1. Runge-Kutta there, since Heun's method needs four times the
+divergences for as exact a density of eight sharp modes.
 """
 
 from __future__ import annotations
@@ -40,19 +41,22 @@ def steps_of(evaluations: int) -> tuple[int, bool]:
     return (evaluations + 1) // 2, evaluations % 2 == 1
 
 
-def expand(field: Field, x: Tensor, times: Tensor, *, between: int = 1) -> tuple[Tensor, Tensor]:
-    """Follow it, with `between` steps from each time to the next, and how much it expands space on the way: the
-    integral of its divergence, by the trapezoidal rule on the times alone, since that is dear.
+def expand(field: Field, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """Follow it by the classical method of Runge and Kutta, and how much it expands space on the way: the integral of
+    its divergence, by Simpson's rule. Fourth order, and two divergences a step, which are what takes long.
 
-    (B, *shape) -> (B, *shape), (B,). The log-density at the start is that at the end, plus this.
+    (B, *shape) -> (B, *shape), (B,). The log-density at the start is that at the end, plus the expansion.
     """
-    shares = torch.linspace(0, 1, between + 1, dtype=times.dtype, device=times.device)
-    divergence = with_divergence(field, x, times[0])[1]
+    slope, divergence = with_divergence(field, x, times[0])
     expansion = torch.zeros_like(divergence)
     for t, u in pairwise(times):
-        x = solve(field, x, torch.lerp(t, u, shares))
-        before, divergence = divergence, with_divergence(field, x, u)[1]
-        expansion = expansion + (u - t) / 2 * (before + divergence)
+        step, middle, before, at_start = u - t, (t + u) / 2, x, (slope, divergence)
+        second = field(x + step / 2 * slope, middle)
+        third = field(x + step / 2 * second, middle)
+        x = x + step / 6 * (slope + 2 * second + 2 * third + field(x + step * third, u))
+        slope, divergence = with_divergence(field, x, u)
+        between = (before + x) / 2 + step / 8 * (at_start[0] - slope)  # of the cubic through both ends
+        expansion = expansion + step / 6 * (at_start[1] + 4 * with_divergence(field, between, middle)[1] + divergence)
     return x, expansion
 
 

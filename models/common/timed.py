@@ -113,6 +113,8 @@ class UNet(nn.Module):
 def velocity_net(spec: Spec, *, width: int, depth: int, classes: int = 0, times: int = 1) -> nn.Module:
     """The net that fits data of `spec`; its outputs are unbounded, for inputs about as large as 1."""
     check.at_least(1, width=width, depth=depth)
+    if len(spec.shape) not in (1, 3):
+        raise ValueError(f"nets over time are of points or images, the data are of shape {spec.shape}")
     fitting = PointNet if len(spec.shape) == 1 else UNet
     return fitting(spec, width=width, depth=depth, classes=classes, times=times)
 
