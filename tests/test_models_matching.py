@@ -105,9 +105,8 @@ def test_the_net_is_asked_as_often_as_is_said(solver: str) -> None:
         assert torch.equal(first, again)
         asked = 6 if evaluations is None else max(1, evaluations // SOLVERS[solver] * SOLVERS[solver])
         assert model.net.asked == 2 * asked == 2 * model.asks(evaluations or 6)
-    for evaluations in (0, -3):
-        with pytest.raises(ValueError, match=f"evaluations = {evaluations}: must be 1 or more"):
-            model.sample(4, None, rng(), evaluations=evaluations)
+    with pytest.raises(ValueError, match="evaluations = 0: must be 1 or more"):
+        model.sample(4, None, rng(), evaluations=0)
 
 
 @pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
@@ -129,13 +128,6 @@ def test_pixels_have_the_density_where_they_are_dequantised_times_their_volume()
     exact = torch.distributions.Normal(M, S).log_prob(inside).flatten(1).sum(1) + 4 * math.log(1 / 2)
     assert torch.allclose(model.log_prob(x), exact, rtol=1e-3)
     assert model.bound and model.estimator.startswith("dequantised")
-
-
-def test_the_spread_is_that_of_the_first_minibatch() -> None:
-    model = known("flow_matching")
-    for step, scale in ((0, 3.0), (1, 5.0)):
-        model.matching_move(Batch(torch.full((4, 2), scale), step=torch.tensor(step)))
-    assert model.spread == 3
 
 
 def cost(one: Tensor, other: Tensor) -> float:
