@@ -34,8 +34,8 @@ class Averaged(nn.Module):
         """After every step of the optimizer."""
         if self.mean is not None:
             self.updates.add_(1)
-            last, mean = list(self.net.parameters()), list(self.mean.parameters())
+            last, mean = ([parameter.detach() for parameter in net.parameters()] for net in (self.net, self.mean))
             share = 1 - ((1 + self.updates) / (10 + self.updates)).clamp(max=self.decay)
-            way = list(torch._foreach_sub(last, mean))
+            way = torch._foreach_sub(last, mean)
             torch._foreach_mul_(way, share.to(mean[0].dtype))
             torch._foreach_add_(mean, way)

@@ -3,7 +3,8 @@ along.
 
 Heun's method, second order: Karras, Aittala, Aila, Laine, "Elucidating the Design Space of Diffusion-Based Generative
 Models", 2022, arXiv:2206.00364, algorithm 1. The density: Chen, Rubanova, Bettencourt, Duvenaud, "Neural Ordinary
-Differential Equations", 2018, arXiv:1806.07366, theorem 1.
+Differential Equations", 2018, arXiv:1806.07366, theorem 1. Runge-Kutta there, since Heun's method needs four times the
+divergences for as exact a density of eight sharp modes.
 """
 
 from __future__ import annotations
@@ -41,18 +42,21 @@ def steps_of(evaluations: int) -> tuple[int, bool]:
 
 
 def expand(field: Field, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """Follow it, and how much it expands space on the way: the integral of its divergence, by the trapezoidal rule.
+    """Follow it by the classical method of Runge and Kutta, and how much it expands space on the way: the integral of
+    its divergence, by Simpson's rule. Fourth order, and two divergences a step, which are what takes long.
 
-    (B, *shape) -> (B, *shape), (B,). The log-density at the start is that at the end, plus this.
+    (B, *shape) -> (B, *shape), (B,). The log-density at the start is that at the end, plus the expansion.
     """
     slope, divergence = with_divergence(field, x, times[0])
     expansion = torch.zeros_like(divergence)
     for t, u in pairwise(times):
-        half = (u - t) / 2
-        x = x + half * (slope + field(x + 2 * half * slope, u))
-        before = divergence
+        step, middle, before, at_start = u - t, (t + u) / 2, x, (slope, divergence)
+        second = field(x + step / 2 * slope, middle)
+        third = field(x + step / 2 * second, middle)
+        x = x + step / 6 * (slope + 2 * second + 2 * third + field(x + step * third, u))
         slope, divergence = with_divergence(field, x, u)
-        expansion = expansion + half * (before + divergence)
+        between = (before + x) / 2 + step / 8 * (at_start[0] - slope)  # of the cubic through both ends
+        expansion = expansion + step / 6 * (at_start[1] + 4 * with_divergence(field, between, middle)[1] + divergence)
     return x, expansion
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
 
 
 def to_levels(x: Tensor, levels: int) -> Tensor:
@@ -21,3 +22,12 @@ def check_levels(x: Tensor, levels: int) -> None:
         raise ValueError(
             f"a pixel is {x[off][0].item():g}, none of the {levels} levels from -1 to 1: quantise with to_levels"
         )
+
+
+def dequantised(x: Tensor, levels: int, rng: Generator | None = None) -> Tensor:
+    """Each number of discrete data anywhere between halfway to its neighbours, alike likely, from rng or the global
+    generator; continuous data, of 0 levels, as they are (Theis, van den Oord, Bethge, 2016, arXiv:1511.01844)."""
+    if not levels:
+        return x
+    chance = torch.rand(x.shape, generator=rng, dtype=x.dtype, device=x.device)
+    return x + (2 * chance - 1) / (levels - 1)

@@ -1,11 +1,12 @@
 """Nets of a datum and a time, for models that turn noise into data step by step.
 
-A net answers (B, *shape), (B,) -> (B, *shape), and with classes also hears labels (B,), where the number `classes`
-stands for no label. At equal width they have about as many parameters as the decoder in `models.common.nets`. Points
-get an MLP with residual layers that sees waves of its inputs (Tancik et al., "Fourier Features Let Networks Learn High
-Frequency Functions in Low Dimensional Domains", 2020, arXiv:2006.10739), since an MLP of coordinates is too smooth for
-sharp modes. Images get the U-Net of Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", 2020,
-arXiv:2006.11239, appendix B, without attention: two residual blocks a size, `depth - 1` at the smallest.
+A net answers (B, *shape), (B,) -> (B, *shape), or is told several times, (B, times); and with classes also hears labels
+(B,), where the number `classes` stands for no label. At equal width they have about as many parameters as the decoder
+in `models.common.nets`. Points get an MLP with residual layers that sees waves of its inputs (Tancik et al., "Fourier
+Features Let Networks Learn High Frequency Functions in Low Dimensional Domains", 2020, arXiv:2006.10739), since an MLP
+of coordinates is too smooth for sharp modes. Images get the U-Net of Ho, Jain, Abbeel, "Denoising Diffusion
+Probabilistic Models", 2020, arXiv:2006.11239, appendix B, without attention: two residual blocks a size, `depth - 1` at
+the smallest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from models.common import check
 from models.common.protocol import Spec
@@ -24,11 +25,11 @@ WAVES = 8
 
 
 class Waves(nn.Module):
-    """Sines and cosines of numbers about as large as 1, of 1/2 to 64 radians a unit: (B, D) -> (B, 2 * WAVES * D)"""
+    """Sines and cosines of numbers about as large as 1, of 1/2 to 32 radians a unit: (B, D) -> (B, 2 * WAVES * D)"""
 
     def __init__(self) -> None:
         super().__init__()
-        self.frequency = nn.Buffer(2.0 ** torch.arange(-1, WAVES - 1), persistent=False)
+        self.frequency = nn.Buffer(2.0 ** torch.linspace(-1, 5, WAVES), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         angle = (x[:, :, None] * self.frequency).flatten(1)
@@ -38,17 +39,17 @@ class Waves(nn.Module):
 class PointNet(nn.Module):
     """`depth` hidden layers, each but the first added to what it is given."""
 
-    def __init__(self, spec: Spec, *, width: int, depth: int, classes: int = 0) -> None:
+    def __init__(self, spec: Spec, *, width: int, depth: int, classes: int = 0, times: int = 1) -> None:
         super().__init__()
         (dims,) = spec.shape
         self.waves = Waves()
-        self.first = nn.Linear(dims + 2 * WAVES * (dims + 1), width)
+        self.first = nn.Linear(dims + 2 * WAVES * (dims + times), width)
         self.label = nn.Embedding(classes + 1, width) if classes else None
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
         self.last = nn.Linear(width, dims)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        h = self.first(torch.cat([x, self.waves(torch.cat([x, t[:, None]], 1))], 1))
+        h = self.first(torch.cat([x, self.waves(torch.cat([x, t.view(len(x), -1)], 1))], 1))
         if self.label is not None:
             h = h + self.label(check.told(label))
         h = F.silu(h)
@@ -76,7 +77,7 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """Halves an image until a side is 4 or odd, doubling its channels up to `width // 2`, and goes back up."""
 
-    def __init__(self, spec: Spec, *, width: int, depth: int, classes: int = 0) -> None:
+    def __init__(self, spec: Spec, *, width: int, depth: int, classes: int = 0, times: int = 1) -> None:
         super().__init__()
         colours, height, breadth = spec.shape
         channels = [max(1, width // 8)]
@@ -84,7 +85,7 @@ class UNet(nn.Module):
             channels.append(min(2 * channels[-1], max(1, width // 2)))
             height, breadth = height // 2, breadth // 2
         told, steps = 2 * channels[0], list(pairwise(channels))
-        self.waves, self.time = Waves(), nn.Linear(2 * WAVES, told)
+        self.waves, self.time = Waves(), nn.Linear(2 * WAVES * times, told)
         self.label = nn.Embedding(classes + 1, told) if classes else None
         self.first = nn.Conv2d(colours, channels[0], 3, padding=1)
         self.before = nn.ModuleList(Block(wide, wide, told) for wide, _ in steps)
@@ -95,7 +96,7 @@ class UNet(nn.Module):
         self.norm, self.last = nn.GroupNorm(1, channels[0]), nn.Conv2d(channels[0], colours, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        told = self.time(self.waves(t[:, None]))
+        told = self.time(self.waves(t.view(len(x), -1)))
         if self.label is not None:
             told = told + self.label(check.told(label))
         told, h, kept = F.silu(told), self.first(x), []
@@ -109,11 +110,13 @@ class UNet(nn.Module):
         return cast(Tensor, self.last(F.silu(self.norm(h)))).to(x.dtype)
 
 
-def velocity_net(spec: Spec, *, width: int, depth: int, classes: int = 0) -> nn.Module:
+def velocity_net(spec: Spec, *, width: int, depth: int, classes: int = 0, times: int = 1) -> nn.Module:
     """The net that fits data of `spec`; its outputs are unbounded, for inputs about as large as 1."""
     check.at_least(1, width=width, depth=depth)
+    if len(spec.shape) not in (1, 3):
+        raise ValueError(f"nets over time are of points or images, the data are of shape {spec.shape}")
     fitting = PointNet if len(spec.shape) == 1 else UNet
-    return fitting(spec, width=width, depth=depth, classes=classes)
+    return fitting(spec, width=width, depth=depth, classes=classes, times=times)
 
 
 def forget(label: Tensor, chance: float, classes: int) -> Tensor:
@@ -140,6 +143,6 @@ def passes(classes: int, guidance: float) -> int:
     return 2 if classes and guidance not in (0, 1) else 1
 
 
-def standard_normal(n: int, shape: tuple[int, ...], like: Tensor, rng: Generator) -> Tensor:
-    """(n, *shape) draws from rng on its device"""
-    return torch.randn(n, *shape, generator=rng, dtype=like.dtype, device=rng.device)
+def along(number: Tensor, x: Tensor) -> Tensor:
+    """One number a datum, to be multiplied with x: (B,) -> (B, 1, ...)"""
+    return number.view(-1, *[1] * (x.dim() - 1))

@@ -1,0 +1,115 @@
+"""What models that learn to turn noise into data share: a net over time, its average, and labels that may be left out.
+
+A model file inherits from `Denoising`, and states its noise, its loss and its sampler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from models.common import check, optimizers
+from models.common.averages import Averaged
+from models.common.nets import with_classes
+from models.common.protocol import Batch, Losses, Move, Spec
+from models.common.timed import forget, guided, passes, velocity_net
+
+SWEEP = (1, 2, 4, 8, 16, 32, 64, 128)
+GUIDANCE = (0.0, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
+
+
+class Denoising(nn.Module):
+    """With `conditional`, `left_out` is the chance that a label is left out in training, and `guidance` how much of it
+    counts in sampling (`timed.guided`). Likelihoods are then those of the net without labels."""
+
+    given = "nothing"
+    asked: int  # how often the net may be evaluated for a sample
+    times = 1  # that the net is told
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        conditional: bool = False,
+        left_out: float = 0.1,
+        guidance: float = 1.0,
+        ema: float = 0.999,
+        lr: float = 1e-3,
+        width: int = 128,
+        depth: int = 3,
+    ) -> None:
+        super().__init__()
+        check.decay(left_out=left_out)
+        check.at_least(0, guidance=guidance)
+        check.positive(lr=lr)
+        if conditional:
+            with_classes(spec)  # refuses unlabelled data
+            self.given = "label"
+        self.shape, self.levels, self.classes = spec.shape, spec.levels, spec.classes * conditional
+        self.left_out, self.guidance, self.lr = left_out, guidance, lr
+        self.net = Averaged(velocity_net(spec, width=width, depth=depth, classes=self.classes, times=self.times), ema)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {"model": optimizers.adam(self.net.net.parameters(), self.lr)}
+
+    def moves(self, step: int) -> Sequence[Move]:
+        return [self.denoising_move]
+
+    def denoising_move(self, batch: Batch) -> Losses:
+        raise NotImplementedError
+
+    def constrain(self) -> None:
+        self.net.update()
+
+    @property
+    def sweeps(self) -> dict[str, tuple[float, ...]]:
+        return {"evaluations": SWEEP} | ({"guidance": GUIDANCE} if self.classes else {})
+
+    def from_first(self, batch: Batch, x: Tensor, scale: Tensor) -> None:
+        """The scale is the root mean square of x if the batch is the first."""
+        scale.copy_(torch.where(check.told(batch.step, "step") == 0, x.square().mean().sqrt(), scale))
+
+    def label(self, batch: Batch) -> Tensor | None:
+        """What the net is told in training, (B,) where the number `classes` is no label."""
+        return forget(check.told(batch.label), self.left_out, self.classes) if self.classes else None
+
+    def told(self, n: int, given: Tensor | None) -> Tensor | None:
+        """What it is told in sampling. Raises ValueError where labels are missing."""
+        if not self.classes:
+            return None
+        if given is None or len(given) != n:
+            raise ValueError(f"{n} samples need {n} labels, given are {given if given is None else len(given)}")
+        return given
+
+    def ask(self, x: Tensor, t: Tensor, label: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+        return guided(self.net, x, t, label, guidance, self.classes)  # (B, *shape), (B,), (B,) -> (B, *shape)
+
+    def budget(self, evaluations: int | None = None, guidance: float | None = None) -> tuple[int, float]:
+        """How often a sampler may ask, so that the net is evaluated no more than `evaluations` times, or once each; and
+        the guidance. None: the model's own."""
+        asked = self.asked if evaluations is None else evaluations
+        check.at_least(1, evaluations=asked)
+        w = self.guidance if guidance is None else guidance
+        return max(1, asked // passes(self.classes, w)), w
+
+    @property
+    def evaluations(self) -> int:
+        """Of the net for one sample."""
+        times, w = self.budget()
+        return self.asks(times) * passes(self.classes, w)
+
+    def asks(self, times: int) -> int:
+        """How often the sampler asks where it may ask so often."""
+        return times
+
+    def normal(self, n: int, rng: Generator) -> Tensor:
+        """(n, *shape) standard normal draws"""
+        like = next(self.parameters())
+        return torch.randn(n, *self.shape, generator=rng, dtype=like.dtype, device=rng.device)
+
+    def bounded(self, x: Tensor) -> Tensor:
+        """Samples in the range of the data."""
+        return x.clamp(-1, 1) if len(self.shape) == 3 else x

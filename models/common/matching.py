@@ -1,0 +1,145 @@
+"""What flow matching and rectified flow share: straight paths from noise to data, a net that learns the velocity along
+them, and the differential equation that follows it, with the density that it carries along.
+
+Lipman, Chen, Ben-Hamu, Nickel, Le, "Flow Matching for Generative Modeling", 2022, arXiv:2210.02747, equations 20 to 23;
+Tong, Fatras, Malkin, Huguet, Zhang, Rector-Brooks, Wolf, Bengio, "Improving and Generalizing Flow-Based Generative
+Models with Minibatch Optimal Transport", 2023, arXiv:2302.00482, equations 14 to 16 with sigma = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from models.common import check, ode
+from models.common.codes import standard_normal
+from models.common.denoising import Denoising
+from models.common.ode import Field
+from models.common.pixels import check_levels, dequantised
+from models.common.protocol import Batch, Losses, Spec
+from models.common.timed import along
+
+Step = Callable[[Field, Tensor, Tensor, Tensor], Tensor]  # field, x (B, *shape), t (), u () -> x of time u
+
+
+def euler(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
+    return x + (u - t) * field(x, t)
+
+
+def midpoint(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
+    half = (t + u) / 2
+    return x + (u - t) * field(euler(field, x, t, half), half)
+
+
+def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
+    slope = field(x, t)
+    return x + (u - t) / 2 * (slope + field(x + (u - t) * slope, u))
+
+
+STEPS: dict[str, tuple[Step, int]] = {"euler": (euler, 1), "midpoint": (midpoint, 2), "heun": (heun, 2)}
+
+
+def clipped(optimizer: Optimizer, norm: float) -> Optimizer:
+    """The same one, all gradients together no longer than `norm`."""
+    owned = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+    def clip(*_: Any) -> None:
+        torch.nn.utils.clip_grad_norm_(owned, norm)
+
+    optimizer.register_step_pre_hook(clip)
+    return optimizer
+
+
+class Matching(Denoising):
+    """x_t = (1 - t) x_0 + t x_1 from noise x_0 to a datum x_1, whose velocity is x_1 - x_0. After i of N steps
+    that follow it, (1 - i/N) to `power` is left of the way."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        solver: Literal["euler", "midpoint", "heun"] = "midpoint",
+        evaluations: int = 64,
+        power: float = 1.0,
+        likelihood_steps: int = 8,
+        clip: float = 1.0,
+        **base: Any,
+    ) -> None:
+        super().__init__(spec, **base)
+        check.one_of(STEPS, solver=solver)
+        check.at_least(1, evaluations=evaluations, power=power, likelihood_steps=likelihood_steps)
+        check.positive(clip=clip)
+        (self.step, self.cost), self.asked, self.power, self.clip = STEPS[solver], evaluations, power, clip
+        self.likelihood_steps = likelihood_steps
+        self.spread = nn.Buffer(torch.ones(()))  # of the data, the root mean square of the first minibatch
+        self.bound = spec.levels > 0
+        flow = f"ODE, Runge-Kutta of {likelihood_steps} steps"
+        self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {name: clipped(optimizer, self.clip) for name, optimizer in super().optimizers().items()}
+
+    def data(self, batch: Batch) -> Tensor:
+        """What paths lead to: (B, *shape)"""
+        x = dequantised(batch.x, self.levels)
+        self.from_first(batch, x, self.spread)
+        return x
+
+    def matching_loss(self, start: Tensor, end: Tensor, label: Tensor | None = None) -> Losses:
+        """E |v(x_t, t) - (x_1 - x_0)|^2, t uniform: (B, *shape), (B, *shape), (B,)"""
+        t = torch.rand(len(end), dtype=end.dtype, device=end.device)
+        found = self.ask(torch.lerp(start, end, along(t, end)), t, label)
+        return {"model": (found - (end - start)).square().mean()}
+
+    def grid(self, steps: int, power: float) -> Tensor:
+        """(steps + 1,) times from 0 to 1"""
+        like = next(self.parameters())
+        left = torch.linspace(1, 0, steps + 1, dtype=like.dtype, device=like.device)
+        return 1 - left**power
+
+    def asks(self, times: int) -> int:
+        return max(1, times // self.cost * self.cost)
+
+    def follow(self, x: Tensor, label: Tensor | None = None, *, asked: int, guidance: float = 1.0) -> Tensor:
+        """The end of the way from noise x; where it may ask once only, by a step of Euler's."""
+        step, cost = (self.step, self.cost) if asked >= self.cost else (euler, 1)
+        for t, u in pairwise(self.grid(asked // cost, self.power)):
+            x = step(lambda x, t: self.ask(x, t.expand(len(x)), label, guidance), x, t, u)
+        return x
+
+    def sample(
+        self,
+        n: int,
+        given: Tensor | None,
+        rng: Generator,
+        *,
+        evaluations: int | None = None,
+        guidance: float | None = None,
+    ) -> Tensor:
+        (asked, w), label = self.budget(evaluations, guidance), self.told(n, given)
+        return self.bounded(self.follow(self.normal(n, rng), label, asked=asked, guidance=w))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels"""
+        nats = 0.0
+        if self.levels:
+            check_levels(x, self.levels)
+            x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
+            nats = x[0].numel() * math.log(2 / (self.levels - 1))
+        angles = math.pi / 2 * self.grid(self.likelihood_steps, power=2.0).flip(0)  # finer near the data
+        noise, expansion = ode.expand(self.turning, x / self.spread, angles)
+        return nats + expansion + standard_normal(noise.flatten(1)) - x[0].numel() * self.spread.log()
+
+    def turning(self, u: Tensor, angle: Tensor) -> Tensor:
+        """du/d(angle), u being x over its spread and the angle's tangent that of the datum's part over the noise's: the
+        same way, which takes fewer steps, since u stands still where the data are one Gaussian of that spread."""
+        t = angle.sin() / (angle.sin() + self.spread * angle.cos())
+        scale = torch.hypot(self.spread * t, 1 - t)
+        velocity = self.ask(scale * u, t.expand(len(u)))
+        return (scale * velocity - (self.spread.square() * t - (1 - t)) * u) / self.spread

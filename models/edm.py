@@ -1,0 +1,121 @@
+"""EDM: a denoiser for all levels of noise, and the differential equation that leads from noise to data.
+
+Karras, Aittala, Aila, Laine, "Elucidating the Design Space of Diffusion-Based Generative Models", 2022,
+arXiv:2206.00364: equations 3, 5, 7 and 8, table 1 (right column), algorithm 1. The likelihood: Song, Sohl-Dickstein,
+Kingma, Kumar, Ermon, Poole, "Score-Based Generative Modeling through Stochastic Differential Equations", 2020,
+arXiv:2011.13456, section 4.3, with the exact divergence in place of an estimate. Classifier-free guidance:
+arXiv:2207.12598.
+
+Departure: small nets (`models.common.timed`), without augmentation and dropout; sigma_data is the root mean square of
+the first minibatch, not 0.5; discrete data are dequantised uniformly, in training, too. The density is that of the
+equation at sigma_min, not at 0; it, and so the bound of discrete data, is right as far as the steps solve the
+equation: too few of them flatter the model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.common import check, ode
+from models.common.denoising import Denoising
+from models.common.pixels import check_levels, dequantised
+from models.common.protocol import Batch, Losses, Spec
+from models.common.timed import along
+
+
+class Model(Denoising):
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        log_noise: tuple[float, float] = (-1.2, 1.2),
+        sigma_min: float = 0.002,
+        sigma_max: float = 80.0,
+        rho: float = 7.0,
+        evaluations: int = 35,
+        likelihood_steps: int = 8,
+        **base: Any,
+    ) -> None:
+        super().__init__(spec, **base)
+        check.positive(sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
+        if sigma_max <= sigma_min:
+            raise ValueError(f"sigma_max = {sigma_max}: must be above sigma_min = {sigma_min}")
+        check.at_least(1, evaluations=evaluations)
+        check.at_least(1, likelihood_steps=likelihood_steps)
+        self.p_mean, self.p_std = log_noise
+        check.positive(p_std=self.p_std)
+        self.sigma_min, self.sigma_max, self.rho = sigma_min, sigma_max, rho
+        self.asked, self.likelihood_steps = evaluations, likelihood_steps
+        self.sigma_data = nn.Buffer(torch.tensor(0.5))
+        self.bound = spec.levels > 0
+        flow = f"ODE from sigma {sigma_min:g}, Runge-Kutta of {likelihood_steps} steps"
+        self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
+
+    def denoising_move(self, batch: Batch) -> Losses:
+        x = dequantised(batch.x, self.levels)
+        self.from_first(batch, x, self.sigma_data)
+        noise = torch.randn(len(x), dtype=x.dtype, device=x.device)
+        sigma = (self.p_mean + self.p_std * noise).exp()  # (B,)
+        found = self.denoise(x + along(sigma, x) * torch.randn_like(x), sigma, self.label(batch))
+        weight = (sigma.square() + self.sigma_data.square()) / (sigma * self.sigma_data).square()
+        return {"model": (along(weight, x) * (found - x).square()).mean()}
+
+    def denoise(self, x: Tensor, sigma: Tensor, label: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+        """D(x; sigma), the mean of the data that become x: (B, *shape), (B,) -> (B, *shape)"""
+        total = sigma.square() + self.sigma_data.square()
+        skip, out = self.sigma_data.square() / total, sigma * self.sigma_data * total.rsqrt()
+        answer = self.ask(along(total.rsqrt(), x) * x, sigma.log() / 4, label, guidance)
+        return along(skip, x) * x + along(out, x) * answer
+
+    def grid(self, steps: int, first: float | Tensor, last: float | Tensor) -> Tensor:
+        """(steps,) numbers from the first to the last as equation 5 spreads levels of noise"""
+        share = torch.linspace(0, 1, steps, dtype=self.sigma_data.dtype, device=self.sigma_data.device)
+        ends = [end ** (1 / self.rho) for end in (first, last)]
+        return (ends[0] + share * (ends[1] - ends[0])) ** self.rho
+
+    def asks(self, times: int) -> int:
+        return times - 1 + times % 2  # Heun's steps take two, the last, to 0, is Euler's
+
+    def sample(
+        self,
+        n: int,
+        given: Tensor | None,
+        rng: Generator,
+        *,
+        evaluations: int | None = None,
+        guidance: float | None = None,
+    ) -> Tensor:
+        (times, w), label = self.budget(evaluations, guidance), self.told(n, given)
+        sigma = self.grid((times + 1) // 2, self.sigma_max, self.sigma_min)
+        sigma = torch.cat([sigma, sigma.new_zeros(1)])
+
+        def field(x: Tensor, sigma: Tensor) -> Tensor:
+            return (x - self.denoise(x, sigma.expand(n), label, w)) / sigma
+
+        return self.bounded(ode.solve(field, self.sigma_max * self.normal(n, rng), sigma, euler_at_end=True))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels
+
+        In u = x / sqrt(sigma^2 + sigma_data^2) and the angle whose tangent is sigma / sigma_data, the equation is that
+        u falls as the net says: nothing is left to solve where the data are one Gaussian.
+        """
+        nats = 0.0
+        if self.levels:
+            check_levels(x, self.levels)
+            x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
+            nats = x[0].numel() * math.log(2 / (self.levels - 1))
+        sigma = torch.stack([self.sigma_data.new_tensor(end) for end in (self.sigma_min, self.sigma_max)])
+        first, last = (sigma.square() + self.sigma_data.square()).sqrt()
+
+        def field(u: Tensor, angle: Tensor) -> Tensor:
+            return -self.ask(u, (self.sigma_data * angle.tan()).log().div(4).expand(len(u)))
+
+        angles = self.grid(self.likelihood_steps + 1, *(sigma / self.sigma_data).atan())
+        u, expansion = ode.expand(field, x / first, angles)
+        z, spread = u.flatten(1) * last / sigma[1], first * sigma[1] / last
+        return nats + expansion - (0.5 * z.square() + 0.5 * math.log(2 * math.pi) + spread.log()).sum(1)
