@@ -7,11 +7,11 @@ Salimans, Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", 
 Meng, Ermon, "Denoising Diffusion Implicit Models", 2020, arXiv:2010.02502, equations 12 and 16 with eta = 0, and
 section D.2. Holes: Lugmayr et al., "RePaint", 2022, arXiv:2201.09865, algorithm 1. Guidance: arXiv:2207.12598.
 
-Departure: small nets (`models.common.timed`), told the logarithm of noise over signal. Points are divided by the root
-mean square of the first minibatch, guesses at them clamped to the largest number yet seen. `offset` is the paper's s:
-as there, the first noise should be a little less than a grey level wide. RePaint goes back one step at a time.
-`optimal` variances are those of Bao, Li, Zhu, Zhang, "Analytic-DPM", 2022, arXiv:2201.06503, theorem 1, from errors in
-training; the last step of points then draws noise, too.
+Departure: small nets (`models.common.timed`), told the logarithm of noise over signal. Points are divided by the first
+minibatch's root mean square, guesses at them clamped to the largest number yet seen. `offset`, the paper's s, should
+give a first noise a little less than a grey level wide. RePaint goes back one step at a time. `optimal` variances are
+those of Bao et al., "Analytic-DPM", 2022, arXiv:2201.06503, theorem 1, from errors in training; points then end in
+noise, too. Of the bound `terms` are summed, each of a step drawn from as many strata, or all.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from models.common.repair import check_mask
 
 
 class Model(Denoising):
-    """`terms` of the bound's `steps` are estimated, each for a step drawn from as many strata; all, if as many."""
-
     bound = True
 
     def __init__(
@@ -65,7 +63,8 @@ class Model(Denoising):
         self.decoder = gaussian.requires_grad_(False)  # of step 0 given step 1
         self.points, self.optimal, self.off = len(spec.shape) == 1, variance == "optimal", Errors(steps)
         self.scale, self.reach = nn.Buffer(torch.ones(())), nn.Buffer(torch.ones(()))
-        self.estimator = f"variational, {self.terms + 1} of {steps} terms" + ", without labels" * bool(self.classes)
+        self.estimator = f"variational, {self.terms + 1} of {steps} terms" + ", ancestral" * (sampler == "ddim")
+        self.estimator += ", without labels" * bool(self.classes)
 
     def denoising_move(self, batch: Batch) -> Losses:
         x = self.in_units(batch) if self.points else batch.x
