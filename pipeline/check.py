@@ -29,6 +29,8 @@ SPECS = {  # of their kind the plainest
     "pictures": Spec((1, 28, 28), classes=10, levels=256),
     "stacked": Spec((3, 8, 8), levels=17),
     "binary": Spec((1, 28, 28), classes=10, levels=2),
+    "clips": Spec((12, 1, 16, 16), classes=10, levels=17, seen=4),
+    "clips_free": Spec((12, 1, 16, 16), classes=10, levels=17),
 }
 
 

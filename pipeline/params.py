@@ -18,7 +18,7 @@ from pipeline.validation import shown, validated
 from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
-KindName = Literal["toys", "images", "pictures", "stacked", "binary", "published"]
+KindName = Literal["toys", "images", "pictures", "stacked", "binary", "published", "clips", "clips_free"]
 KINDS: tuple[KindName, ...] = get_args(KindName)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
 ARTIFACTS = ("code", "settings", "checked", "work", "mlflow", "downloads")  # what lies beside benchmarks' folders
@@ -142,6 +142,8 @@ class Switchboard(Section):
     stacked: Kind
     binary: Kind
     published: Kind
+    clips: Kind
+    clips_free: Kind
 
     @property
     def kinds(self) -> dict[str, Kind]:

@@ -98,12 +98,12 @@ def serve_from(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
     splits = datasets.load(name, root, {})
     shape = splits.train.x.shape[1:]
-    for x, label in splits.parts:
+    for x, label, *_ in splits.parts:
         assert x.shape[1:] == shape
         assert x.is_contiguous()
         if splits.levels:
             assert x.dtype == torch.uint8
-            assert x.dim() == 4
+            assert x.dim() in (4, 5)
             assert x.max().item() < splits.levels
         else:
             assert x.dtype == torch.float32

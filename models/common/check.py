@@ -41,6 +41,21 @@ def images(spec: Spec, *, model: str) -> None:
         raise ValueError(f"{model} needs images with grey levels, the data are {data} of shape {spec.shape}")
 
 
+def clips(spec: Spec, *, model: str, seen: int = 0) -> None:
+    """Clips with grey levels, of which ``seen`` first frames are given, or more."""
+    if len(spec.shape) != 4 or spec.levels < 2:
+        raise ValueError(f"{model} needs clips with grey levels, the data are of {spec.levels} and shape {spec.shape}")
+    if spec.seen < seen:
+        raise ValueError(
+            f"{model} needs the first {seen} frames of a clip, and of shape {spec.shape} {spec.seen} are given: choose "
+            f"seen = {seen} or more"
+        )
+    if spec.shape[0] <= spec.seen:
+        raise ValueError(
+            f"{model} has no frame to predict: of clips of shape {spec.shape} {spec.seen} are given; choose fewer"
+        )
+
+
 def told(value: Tensor | None, what: str = "label") -> Tensor:
     """What not every batch has, and this model needs."""
     if value is None:

@@ -1,0 +1,44 @@
+"""Stochastic Moving MNIST: two digits of 32 pixels that bounce in a frame of 64x64, 5 frames given and 10 to predict.
+
+E. Denton, R. Fergus, "Stochastic Video Generation with a Learned Prior", 2018, arXiv:1802.07687: MNIST's digits
+enlarged to 32 pixels, velocities of up to 4 pixels a frame either way, a new one at every wall, light that adds up to
+white. Test clips are of MNIST's test digits.
+
+Departure: a fixed set of clips, where theirs are drawn anew for every batch; 15 frames in all parts, where theirs are
+tested on 30; a digit bounces once its ink touches a wall (`common/bouncing.py`). So figures do not compare with theirs.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from pydantic import NonNegativeInt, PositiveInt
+
+from benchmarks.datasets import mnist
+from benchmarks.datasets.common.bouncing import bouncing
+from benchmarks.datasets.common.seeds import Seed
+from benchmarks.datasets.common.splits import Split, Splits
+
+SIDE, DIGIT, SPEED, COUNT = 64, 32, 4, 2
+
+
+def load(
+    *,
+    root: Path,
+    frames: PositiveInt = 15,
+    seen: NonNegativeInt = 5,
+    train: PositiveInt = 5_000,
+    validation: PositiveInt = 500,
+    test: PositiveInt = 2_000,
+    seed: Seed = 0,
+) -> Splits:
+    source, sizes = mnist.load(root=root), (train, validation, test)
+    parts = (enlarged(part) for part in source.parts)
+    source = source._replace(**dict(zip(("train", "validation", "test"), parts, strict=True)))
+    return bouncing(source, sizes, side=SIDE, count=COUNT, frames=frames, speed=SPEED, seen=seen, seed=seed)
+
+
+def enlarged(part: Split) -> Split:
+    """Images (N, 1, 28, 28) to (N, 1, 32, 32), bilinearly."""
+    chunks = (F.interpolate(x.float(), (DIGIT, DIGIT), mode="bilinear") for x in part.x.split(5_000))
+    return Split(torch.cat([chunk.round().to(torch.uint8) for chunk in chunks]), part.labels)
