@@ -27,9 +27,9 @@ def load(
     root: Path,
     frames: PositiveInt = 15,
     seen: NonNegativeInt = 5,
-    train: PositiveInt = 5_000,
-    validation: PositiveInt = 500,
-    test: PositiveInt = 2_000,
+    train: PositiveInt = 1_000,
+    validation: PositiveInt = 1_000,
+    test: PositiveInt = 1_000,
     seed: Seed = 0,
 ) -> Splits:
     source, sizes = mnist.load(root=root), (train, validation, test)

@@ -17,7 +17,7 @@ from models.common.protocol import (
     ScoresPixels,
 )
 from pipeline.data import Data
-from pipeline.evaluation import uses
+from pipeline.evaluation import clips, uses
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.evaluation.view import TESTED, Evidence
 from pipeline.files import atomic_write
@@ -48,7 +48,7 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
         evidence |= {"log_prob": log_prob(model, test, resident), "train_log_prob": log_prob(model, learnt, resident)}
         broken |= any(impossible(evidence[name]) for name in ("log_prob", "train_log_prob"))
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
-        if isinstance(model, ScoresPixels):
+        if isinstance(model, ScoresPixels) and test.dim() == 4:
             label = resident.test.label if model.given == "label" else None
             evidence["pixels"] = of_pixels(model, test, label, evidence["log_prob"])
     if isinstance(model, Encodes) and "reconstructed" in wanted:
@@ -60,6 +60,9 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     terms = of_terms(model, test, wanted)
     broken |= any(bool(value.isnan().any()) for value in terms.values() if isinstance(value, Tensor))
     evidence |= terms
+    if "draws" in wanted:
+        evidence |= clips.predicted(model, resident, half, rng)
+        broken |= "draws" in evidence and not bool(evidence["draws"].isfinite().all())
     if "filled" in wanted and not broken:
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
@@ -117,7 +120,8 @@ def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
         known = {name: resident.truth.log_density(x) for name, x in parts.items()}
         return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
     labels = resident.test.labels[half] if resident.spec.classes else None
-    return {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels}
+    found = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels}
+    return found | clips.predicted(None, resident, half, rng)
 
 
 def save_samples(folder: Path, seed: int, resident: Data, evidence: Evidence) -> None:

@@ -10,6 +10,7 @@ Departure: theirs bounces once it is beyond a wall and not at it, starts perhaps
 velocity that leads into a wall.
 """
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -51,32 +52,44 @@ def film(things: Tensor, places: Tensor, size: int, levels: int) -> Tensor:
     """Clips of things (n, K, h, w) uint8 at places (n, K, T, 2); where they overlap, their light adds up to the highest
     level.  # -> (n, T, 1, size, size) uint8"""
     n, count, height, width = things.shape
-    frames = places.shape[2]
-    rows = places[..., :1] + torch.arange(height, device=places.device)  # (n, K, T, h)
-    columns = places[..., 1:] + torch.arange(width, device=places.device)  # (n, K, T, w)
-    wide = size + width  # what is empty in a thing may hang over
-    index = rows[..., None] * wide + columns[..., None, :]  # (n, K, T, h, w)
-    light = torch.zeros(n, frames, (size + height) * wide, dtype=torch.int32, device=places.device)
-    for each in range(count):
-        shown = things[:, each, None].int().expand(-1, frames, -1, -1)  # (n, T, h, w)
-        light.scatter_add_(2, index[:, each].flatten(2), shown.flatten(2))
-    light = light.unflatten(2, (size + height, wide))[:, :, None, :size, :size]
-    return light.clamp_max(levels - 1).to(torch.uint8)
+    light = np.zeros((n, places.shape[2], size + height, size + width), np.int16)  # what is empty may hang over
+    shown = things.short().numpy()
+    turns = np.ndindex(n, count, places.shape[2])
+    for (clip, thing, frame), (y, x) in zip(turns, places.flatten(0, 2).tolist(), strict=True):
+        light[clip, frame, y : y + height, x : x + width] += shown[clip, thing]
+    return torch.from_numpy(light[:, :, None, :size, :size].clip(max=levels - 1).astype(np.uint8))
 
 
 def cropped(things: Tensor) -> tuple[Tensor, Tensor]:
     """Things (n, h, w) moved to the upper left corner of their frame, and how many rows and columns their ink has: (n,
     h, w), (n, 2)"""
-    extent = []
+    first, extent = located(things)
     for axis in (1, 2):  # rows up, then columns to the left
-        ink = (things > 0).any(3 - axis).int()  # (n, h), or (n, w)
-        size = ink.shape[1]
-        first = ink.argmax(1, keepdim=True)
-        extent.append(size - ink.flip(1).argmax(1) - first.squeeze(1))
-        turned = (torch.arange(size, device=things.device) + first) % size  # what comes around is empty
-        index = turned.unsqueeze(3 - axis).expand_as(things)
-        things = things.gather(axis, index)
-    return things, torch.stack(extent, 1)
+        size = things.shape[axis]
+        turned = (torch.arange(size, device=things.device) + first[:, axis - 1 : axis]) % size  # empty ones come around
+        things = things.gather(axis, turned.unsqueeze(3 - axis).expand_as(things))
+    return things, extent
+
+
+def located(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """The first row and the first column with ink of frames (..., H, W), and how many of each have some: (..., 2)
+    each."""
+    sides = [(frames > 0).any(axis).int() for axis in (-1, -2)]  # (..., H), (..., W)
+    first = torch.stack([side.argmax(-1) for side in sides], -1)
+    last = torch.stack([side.shape[-1] - 1 - side.flip(-1).argmax(-1) for side in sides], -1)
+    return first, last - first + 1
+
+
+def continued(given: Tensor, frames: int, speed: int, levels: int, rng: Generator) -> Tensor:
+    """What the law makes of the first frames of clips of one thing each: a draw.  # (n, seen, 1, H, W) uint8 ->
+    (n, frames, 1, H, W)"""
+    n, seen = given.shape[:2]
+    place, extent = located(given.squeeze(2))  # (n, seen, 2)
+    reach = given.shape[-1] - extent[:, -1]
+    velocity = place[:, -1] - place[:, -2] if seen > 1 else start(n, reach, speed, rng)[1]
+    places = course(place[:, -1], velocity, reach, frames - seen + 1, speed, rng)[:, 1:]
+    things = cropped(given[:, -1, 0])[0]
+    return torch.cat([given, film(things[:, None], places[:, None], given.shape[-1], levels)], 1)
 
 
 def bouncing(
