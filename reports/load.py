@@ -15,11 +15,13 @@ import pandas as pd
 
 from reports.files import read_lines, read_seeds, readable
 from reports.samples import (
+    Clips,
     Density,
     Fills,
     Pixels,
     Samples,
     Walks,
+    read_clips,
     read_fills,
     read_pixels,
     read_samples,
@@ -68,6 +70,7 @@ class Report:
     fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
+    clips: dict[str, Clips] = field(default_factory=dict)  # likewise, of models that continue clips, the oracle's too
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
@@ -132,6 +135,7 @@ def load(
         fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
+        clips=of_first_seed(read_clips, inside(samples, "clips"), seeds, remedy),
         palette=tuple(models),
     )
 

@@ -59,6 +59,8 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
             f"{cell.model} is shown test images outside of the reference and completes their hidden part; its samples "
             "hold real pixels, so its scores do not compare."
         )
+    if any(row.get("given") == "clip" for row in rows):
+        lines.append(f"{cell.model} is given the first frames of test clips, of none that is in the reference.")
     return lines + yardsticks(benchmark, cell.scores.parents[1] / "judge.json")
 
 
@@ -74,7 +76,8 @@ def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     if benchmark.judge is None or not record.exists():
         return lines
     judge = json.loads(record.read_text())
-    lines.append(f"Judge: a classifier trained on the training images, {judge['accuracy']:.2%} right on test images.")
+    what = "clips, whose label and last direction it names" if benchmark.kind.startswith("clips") else "images"
+    lines.append(f"Judge: a classifier trained on the training {what}, {judge['accuracy']:.2%} right on test data.")
     if "channel_accuracy" in judge:
         lines.append(
             "Stacks of every part are drawn from the same digits: the judge has seen each digit of a test stack."
