@@ -18,7 +18,8 @@ COLUMNS = (
     Column(
         "trajectory", "Trajectory error", "lower", 2,
         note="Pixels between where a digit is predicted and where it truly is, in the frames that follow from those "
-        "given, which end with its first bounce; where it is predicted is where its picture explains a frame best.",
+        "given, which end with its first bounce; where it is predicted is where its picture explains a frame best. "
+        "n/a where all digits bounce at once.",
     ),
     Column(
         "lawful", "Lawful steps", "higher", 1, percent=True,
