@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from pydantic import NonNegativeInt, PositiveInt
+from torch import Tensor
 
 from benchmarks.datasets import mnist
 from benchmarks.datasets.common.bouncing import bouncing
@@ -32,13 +33,16 @@ def load(
     test: PositiveInt = 1_000,
     seed: Seed = 0,
 ) -> Splits:
-    source, sizes = mnist.load(root=root), (train, validation, test)
-    parts = (enlarged(part) for part in source.parts)
-    source = source._replace(**dict(zip(("train", "validation", "test"), parts, strict=True)))
+    source, sizes = enlarged(mnist.load(root=root)), (train, validation, test)
     return bouncing(source, sizes, side=SIDE, count=COUNT, frames=frames, speed=SPEED, seen=seen, seed=seed)
 
 
-def enlarged(part: Split) -> Split:
+def enlarged(source: Splits) -> Splits:
     """Images (N, 1, 28, 28) to (N, 1, 32, 32), bilinearly."""
-    chunks = (F.interpolate(x.float(), (DIGIT, DIGIT), mode="bilinear") for x in part.x.split(5_000))
-    return Split(torch.cat([chunk.round().to(torch.uint8) for chunk in chunks]), part.labels)
+    train, validation, test = (Split(resized(part.x), part.labels) for part in source.parts)
+    return source._replace(train=train, validation=validation, test=test)
+
+
+def resized(x: Tensor) -> Tensor:
+    chunks = (F.interpolate(part.float(), (DIGIT, DIGIT), mode="bilinear") for part in x.split(5_000))
+    return torch.cat([chunk.round().to(torch.uint8) for chunk in chunks])

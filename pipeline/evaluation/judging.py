@@ -33,7 +33,8 @@ def train(name: str, settings: Mapping[str, Any], images_file: Path, judge_file:
     right = accuracy(judge, *shown(images, images.test))
     chosen, alone = (of_labels(judge, images, split) for split in (images.validation, images.test))
     sizes = {f"{part}_images": len(getattr(images, part).x) for part in PARTS}
-    said = f"{name}: the judge names {right:.2%} of {sizes['test_images']:,} test images rightly"
+    what = "clips" if len(images.spec.shape) == 4 else "images"
+    said = f"{name}: the judge names {right:.2%} of {sizes['test_images']:,} test {what} rightly"
     record: dict[str, Any] = {"accuracy": round(right, 4), "validation_accuracy": round(chosen, 4), **sizes}
     if images.stacked:
         said += f", {alone:.2%} of their channels"

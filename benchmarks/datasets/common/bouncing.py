@@ -107,13 +107,13 @@ def bouncing(
         raise ValueError(
             f"seen = {seen}: no frame of a clip of {frames} would be left to predict; choose {frames - 1} or less"
         )
-    parts = [
+    train, validation, test = (
         drawn(part, size, side, count, frames, speed, source, chance(f"clips/{name}", seed))
         for name, part, size in zip(PARTS, source.parts, sizes, strict=True)
-    ]
+    )
     classes = source.classes if count == 1 else source.classes * (source.classes + 1) // 2
-    known = {"classes": classes, "levels": source.levels, "seen": seen, "speed": speed if count == 1 else 0}
-    return Splits(*parts, **known)
+    law = speed if count == 1 else 0
+    return Splits(train, validation, test, classes=classes, levels=source.levels, seen=seen, speed=law)
 
 
 def drawn(part: Split, n: int, side: int, count: int, frames: int, speed: int, source: Splits, rng: Generator) -> Split:
