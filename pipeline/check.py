@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, create_model
 
 import models
 from benchmarks import datasets, metrics
+from benchmarks.datasets.common.captions import VOCABULARY
 from models.common.protocol import Model, Spec
 from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
@@ -28,6 +29,7 @@ SPECS = {  # of their kind the plainest
     "images": Spec((1, 8, 8), classes=10, levels=17),
     "pictures": Spec((1, 28, 28), classes=10, levels=256),
     "stacked": Spec((3, 8, 8), levels=17),
+    "captions": Spec((1, 8, 8), classes=10, levels=17, words=len(VOCABULARY)),
     "binary": Spec((1, 28, 28), classes=10, levels=2),
     "clips": Spec((12, 1, 16, 16), classes=10, levels=17, seen=4),
     "clips_free": Spec((12, 1, 16, 16), classes=10, levels=17),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.datasets.common.splits import PARTS, Split, Splits, Truth
 from models.common.protocol import Spec
+from pipeline.files import remedy
 from pipeline.tensors import load_tensors, save_tensors
 
 
@@ -114,8 +115,3 @@ def read_output(path: Path, device: torch.device | str) -> Any:
         raise FileNotFoundError(f"{path} is missing; run `{remedy(path)}`") from None
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} is damaged or unreadable; delete it and run `{remedy(path)}`") from error
-
-
-def remedy(path: Path) -> str:
-    """The command that makes a file in artifacts/<benchmark>/<stage>/ anew."""
-    return f"dvc repro benchmarks/{path.parent.parent.name}/dvc.yaml"

@@ -10,7 +10,6 @@ from pipeline.cell import ORACLE, Cell, scores_dir
 from pipeline.evaluation.scores import write
 from pipeline.files import file_digest
 from pipeline.stage import run_stage
-from pipeline.terminal import forgiving
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
 from reports.files import read_judge, read_seeds
@@ -21,7 +20,6 @@ def main() -> None:
     parser.add_argument("benchmark")
     parser.add_argument("model", help=f"a model of the benchmark, or {ORACLE}")
     arguments = parser.parse_args()
-    forgiving()
     benchmark = params.load().benchmark(arguments.benchmark)
     params.known(arguments.model, [*benchmark.models, ORACLE], f"{benchmark.kind}.models", "model")
     evaluate(Cell(benchmark.name, arguments.model), benchmark)

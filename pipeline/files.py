@@ -33,3 +33,11 @@ def file_digest(file: Path) -> str:
     """SHA-256 of what the file holds."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def remedy(file: Path) -> str:
+    """The command that makes a file in artifacts/<benchmark>/ or artifacts/work/<benchmark>/ anew."""
+    if "artifacts" not in file.parts:
+        return "dvc repro"
+    benchmark = file.parts[file.parts.index("artifacts") + (2 if "work" in file.parts else 1)]
+    return f"dvc repro benchmarks/{benchmark}/dvc.yaml"

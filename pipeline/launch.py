@@ -14,7 +14,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.stage import run_stage
-from pipeline.terminal import forgiving
 from pipeline.tracking.following import following
 from pipeline.work.devices import whole_number
 from pipeline.work.display import Display
@@ -25,7 +24,6 @@ from pipeline.work.workers import run_units
 
 def main() -> None:
     arguments = parse()
-    forgiving()
     if arguments.work:
         work(arguments)
     elif arguments.adopt:

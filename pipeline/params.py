@@ -18,7 +18,7 @@ from pipeline.validation import shown, validated
 from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
-KindName = Literal["toys", "images", "pictures", "stacked", "binary", "published", "clips", "clips_free"]
+KindName = Literal["toys", "images", "pictures", "stacked", "captions", "binary", "published", "clips", "clips_free"]
 KINDS: tuple[KindName, ...] = get_args(KindName)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
 ARTIFACTS = ("code", "settings", "checked", "work", "mlflow", "downloads")  # what lies beside benchmarks' folders
@@ -140,6 +140,7 @@ class Switchboard(Section):
     images: Kind
     pictures: Kind
     stacked: Kind
+    captions: Kind
     binary: Kind
     published: Kind
     clips: Kind

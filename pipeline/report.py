@@ -17,7 +17,6 @@ from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.terminal import forgiving
 from reports import load, page, samples, suite, tables
 from reports.files import read_judge
 
@@ -32,7 +31,6 @@ def main() -> None:
     what.add_argument("--index", action="store_true", help="render the index of all pages there are")
     what.add_argument("--summary", action="store_true", help="print the tables of the suite")
     arguments = parser.parse_args()
-    forgiving()
     if arguments.index:
         write_index()
     elif arguments.summary:
@@ -67,19 +65,12 @@ def gather(benchmark: params.Benchmark) -> load.Report:
     density, modes = (None, "") if benchmark.judge else truth(benchmark.name)
     return replace(
         report,
-        protocol=(*report.protocol, *warning(benchmark)),
         ranked=tuple(benchmark.ranked),
         floors=floors.resolved(benchmark),
         density=density,
         palette=tuple(params.load().contestants()),
         facts=facts(benchmark, report, modes),
     )
-
-
-def warning(benchmark: params.Benchmark) -> list[str]:
-    """What is said against the judge, whose metrics it leaves out then."""
-    found = judge_record(benchmark).get("warning")
-    return [f"Warning: {found}"] if found else []
 
 
 def judge_record(benchmark: params.Benchmark) -> dict[str, Any]:

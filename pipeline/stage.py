@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from pipeline.terminal import forgiving
+
 INTERRUPTED = "interrupted; the same command carries on where this one stopped"
 
 
@@ -35,6 +37,7 @@ def run_stage(main: Callable[[], None]) -> NoReturn:
     Any other exception is a defect of ours and keeps its traceback; so does every one with ``BENCHMARK_DEBUG=1``.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    forgiving()
     if signal.getsignal(signal.SIGINT) is interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -13,7 +13,6 @@ from pipeline import params
 from pipeline.cell import Cell
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.terminal import forgiving
 from pipeline.tracking.following import following
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
@@ -24,7 +23,6 @@ def main() -> None:
     parser.add_argument("benchmark")
     parser.add_argument("model")
     arguments = parser.parse_args()
-    forgiving()
     benchmark = params.load().benchmark(arguments.benchmark)
     params.known(arguments.model, list(benchmark.models), f"{benchmark.kind}.models", "model")
     train(Cell(benchmark.name, arguments.model))

@@ -15,15 +15,19 @@ import pandas as pd
 
 from reports.files import read_lines, read_seeds, readable
 from reports.samples import (
+    Captioned,
     Clips,
     Density,
     Fills,
     Pixels,
+    Retrieved,
     Samples,
     Walks,
+    read_captions,
     read_clips,
     read_fills,
     read_pixels,
+    read_retrieved,
     read_samples,
     read_snapshots,
     read_walks,
@@ -48,8 +52,20 @@ class Column(NamedTuple):
 
 SPENT = "Seconds of computing per trained seed: of the processor, or of the GPU where one trained it."
 SECONDS = Column("seconds", "s/seed", None, 1, note=SPENT)
+COST = (  # what stands in every record of an evaluated seed
+    Column("parameters", "Parameters", None, 0, main=False, note="Numbers that training moves, of all nets together."),
+    Column(
+        "evaluations", "Evaluations", None, 0, note="How often a net is evaluated for one sample: 1 of GANs and VAEs."
+    ),
+    Column(
+        "sample_ms", "ms/sample", None, 4, 
+        note="Milliseconds of computing per sample, made many at once: of a core, or of the GPU where one made them.",
+    ),
+)  # fmt: skip
+SPARED = {column.name for column in COST}  # older results lack them
 REASON = ["model", "seed", "metric", "reason"]
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
+SWEPT = ["model", "seed", "sweep", "at", "metric", "value"]
 
 
 @dataclass(frozen=True)
@@ -71,10 +87,14 @@ class Report:
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
     clips: dict[str, Clips] = field(default_factory=dict)  # likewise, of models that continue clips, the oracle's too
+    captions: dict[str, Captioned] = field(default_factory=dict)  # likewise, of models that are given captions
+    retrieved: dict[str, Retrieved] = field(default_factory=dict)  # likewise, of models that encode, and the oracle
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
     floors: dict[str, float] = field(default_factory=dict)  # column -> what scores 0 in it
+    # model, seed, sweep (a number that samplers take), at (its value), metric, value
+    sweeps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SWEPT))
     reasons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REASON))  # why a metric has no value
     palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
@@ -95,6 +115,7 @@ class Part(NamedTuple):
     reasons: list[tuple[str, int, str, str]]
     curves: list[pd.DataFrame]
     progress: list[pd.DataFrame]
+    sweeps: list[tuple[str, int, str, float, str, float]]
 
 
 def load(
@@ -122,11 +143,12 @@ def load(
         benchmark=benchmark,
         kind=kind,
         models=tuple(models),
-        columns=(*columns.values(), SECONDS),
+        columns=(*columns.values(), *COST, SECONDS),
         protocol=joined(protocol, models),
         seeds=seeds,
         scores=pd.DataFrame(chain(*(found.values for found in parts)), columns=["model", "seed", "metric", "value"]),
         reasons=pd.DataFrame(chain(*(found.reasons for found in parts)), columns=REASON),
+        sweeps=pd.DataFrame(chain(*(found.sweeps for found in parts)), columns=SWEPT),
         curves=pd.concat([tidy("player"), *chain(*(found.curves for found in parts))], ignore_index=True),
         progress=progress[progress.model != ORACLE],
         real={str(metric): found.value.mean() for metric, found in of_oracle.groupby("metric")},
@@ -136,6 +158,8 @@ def load(
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
         clips=of_first_seed(read_clips, inside(samples, "clips"), seeds, remedy),
+        captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),
+        retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),
         palette=tuple(models),
     )
 
@@ -147,7 +171,8 @@ def part(model: str, folder: Path, remedy: str) -> Part:
         columns = [Column(**entry) for entry in content["columns"]]
         entries = content["seeds"]
         seeds = [outcome(model, entry) for entry in entries]
-        values = [row for entry in entries for row in measured(model, entry, columns)]
+        values = [row for entry in entries for row in measured(model, entry, [*columns, *COST])]
+        sweeps = [row for entry in entries for row in swept(model, entry)]
         reasons = [
             (model, entry["seed"], str(metric), str(reason))
             for entry in entries
@@ -161,7 +186,7 @@ def part(model: str, folder: Path, remedy: str) -> Part:
         runs = trained(finished, folder / "training.json", remedy)
         values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]
         curves = list(losses(model, runs, finished, folder / "curves", remedy))
-    return Part(columns, content["protocol"], seeds, values, reasons, curves, progress)
+    return Part(columns, content["protocol"], seeds, values, reasons, curves, progress, sweeps)
 
 
 def joined(protocol: Iterable[str], models: Sequence[str]) -> tuple[str, ...]:
@@ -186,9 +211,18 @@ def outcome(model: str, entry: dict[str, Any]) -> dict[str, Any]:
 def measured(model: str, entry: dict[str, Any], columns: list[Column]) -> Iterator[tuple[str, int, str, float]]:
     """The finite values of one seed; a diverged seed has none, whatever stands in the file."""
     for name in [column.name for column in columns] * (entry["status"] == "finished"):
-        value = entry[name]
+        value = entry.get(name) if name in SPARED else entry[name]
         if value is not None and math.isfinite(value):
             yield model, entry["seed"], name, float(value)
+
+
+def swept(model: str, entry: dict[str, Any]) -> Iterator[tuple[str, int, str, float, str, float]]:
+    """What a seed scored at each value of the numbers that its sampler takes."""
+    for sweep, rows in (entry.get("sweeps") or {}).items():
+        for row in rows:
+            for metric, value in row.items():
+                if metric != "at" and value is not None:
+                    yield model, entry["seed"], str(sweep), float(row["at"]), str(metric), float(value)
 
 
 def trained(finished: set[int], path: Path, remedy: str) -> dict[int, dict[str, Any]]:

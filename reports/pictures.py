@@ -1,8 +1,9 @@
 """What pictures are put together from: sheets of small images, clouds of points, rows of dots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isqrt
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ DOTS = 2500  # points drawn, as many as the literature's protocols generate
 ROW = 0.19  # inches of a row of dots
 CELL, BESIDE = 0.36, 1.1  # inches of a matrix's cell, and for the models' names
 DARK = 0.6  # shade from which a cell is too dark for black figures
+NONE: Mapping[str, float] = MappingProxyType({})
+LETTER, TITLE, EDGE = 8.5, 22, 4  # pixels of a letter of names left of images, above these, and around
+DPI = 100
 DEPTH = 60  # nats below the highest density down to which it is shaded: 11 standard deviations of a narrow mode
 
 
@@ -146,3 +150,20 @@ def enlarged(pixels: np.ndarray, width: int = WIDTH) -> np.ndarray:
     """Small pictures made bigger without blurring their pixels."""
     factor = max(1, width // pixels.shape[1])
     return pixels.repeat(factor, 0).repeat(factor, 1)
+
+
+def named_rows(pixels: np.ndarray, names: Sequence[tuple[str, str]], titles: Mapping[str, float] = NONE) -> Figure:
+    """A sheet (H, W, 3) pixel for pixel, a name and its colour left of each row, and titles above, each at a share of
+    the width."""
+    height, width = pixels.shape[:2]
+    margin = round(LETTER * max(len(name) for name, _ in names)) + 2 * EDGE
+    wide, high = margin + width + EDGE, (TITLE if titles else EDGE) + height + EDGE
+    figure = Figure(figsize=(wide / DPI, high / DPI), dpi=DPI)
+    figure.figimage(pixels, margin, EDGE)
+    for place, (name, colour) in enumerate(names):
+        up = (EDGE + height * (1 - (place + 0.5) / len(names))) / high
+        weight = "normal" if colour == style.FAINT else "bold"
+        figure.text((margin - 6) / wide, up, name, color=colour, weight=weight, ha="right", va="center")
+    for title, share in titles.items():
+        figure.text((margin + width * share) / wide, (EDGE + height + 6) / high, title, color=style.INK, weight="bold")
+    return figure

@@ -59,6 +59,27 @@ class Pixels(NamedTuple):
     levels: int
 
 
+class Retrieved(NamedTuple):
+    """What held-out images find among the training images: by a model's codes, of the oracle also by pixels."""
+
+    query: np.ndarray  # (q, C, H, W) uint8 levels
+    label: np.ndarray  # (q,)
+    codes: np.ndarray  # (q, k, C, H, W), the nearest first
+    codes_right: np.ndarray  # (q, k) bool: whether the label is the query's
+    pixels: np.ndarray | None  # the same by pixels
+    pixels_right: np.ndarray | None
+    levels: int
+
+
+class Captioned(NamedTuple):
+    """Samples and the captions that they were made for."""
+
+    x: np.ndarray  # (n, C, H, W) uint8 levels
+    caption: np.ndarray  # (n,) words
+    new: np.ndarray  # (n,) bool: whether no training image has such a caption
+    levels: int
+
+
 class Clips(NamedTuple):
     """Clips whose first frames were given, how one training seed of a model continues them, and how well by frame."""
 
@@ -127,6 +148,33 @@ def read_pixels(path: Path, remedy: str) -> Pixels | None:
         if x.ndim != 4 or x.shape != nats.shape or len(x) != 2:
             raise ValueError(f"shapes {x.shape} and {nats.shape} are not two images and what their pixels cost")
         return Pixels(x, nats, int(file["levels"]))
+
+
+def read_retrieved(path: Path, remedy: str) -> Retrieved | None:
+    """What queries found in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Retrieved(**{name: file.get(name) for name in Retrieved._fields})._replace(levels=int(file["levels"]))
+        queries, each = found.codes_right.shape
+        kinds = [(found.codes, found.codes_right)]
+        if found.pixels is not None and found.pixels_right is not None:
+            kinds.append((found.pixels, found.pixels_right))
+        for x, right in kinds:
+            if x.shape != (queries, each, *found.query.shape[1:]) or right.shape != x.shape[:2]:
+                raise ValueError(f"shape {x.shape} is not what {queries} queries find")
+        return found
+
+
+def read_captions(path: Path, remedy: str) -> Captioned | None:
+    """What was made for captions in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Captioned(**{name: file[name] for name in Captioned._fields})._replace(levels=int(file["levels"]))
+        if found.x.ndim != 4 or {found.caption.shape, found.new.shape} != {found.x.shape[:1]}:
+            raise ValueError(f"shapes {found.x.shape} and {found.caption.shape} are not images with a caption each")
+        return found
 
 
 def read_clips(path: Path, remedy: str) -> Clips | None:

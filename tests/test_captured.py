@@ -40,8 +40,9 @@ def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
     """Continuous ones, since those of levels become float32."""
     rng = torch.Generator().manual_seed(0)
     x = torch.rand(70, channels, 8, 8, generator=rng, dtype=dtype) * 2 - 1
-    split = Split(x, torch.randint(3, (70,), generator=rng))
-    return Data(split, split, split, classes=3)
+    label, caption = torch.randint(3, (70,), generator=rng), torch.randint(1, 4, (70, 2), generator=rng)
+    split = Split(x, label, caption=caption)
+    return Data(split, split, split, classes=3, vocabulary=("", "a", "b", "c"))
 
 
 def new_run(name: str, data: Data, folder: Path, init: int = 0, **changes: object) -> engine.Run:

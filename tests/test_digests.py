@@ -211,7 +211,7 @@ def test_evidence_makes_evaluations_stale_and_no_training(project: Path) -> None
 
 @pytest.mark.parametrize(
     "file",
-    ["launch.py", "train.py", "evaluate.py", "work/workers.py", "work/units.py", "tracking/importer.py"],
+    ["launch.py", "train.py", "evaluate.py", "stage.py", "work/workers.py", "work/units.py", "tracking/importer.py"],
 )
 def test_how_work_is_handed_out_makes_no_result_stale(project: Path, file: str) -> None:
     assert not {entry for entry in stale(project, f"pipeline/{file}") if entry not in ("report", "check")}

@@ -18,8 +18,19 @@ KINDS = ("points", "images", "clips")
 PER_REAL = (
     "real", "real_features", "real_labels", "real_probabilities", "real_inception", "real_imagenet",
 )  # fmt: skip
-PER_TEST = ("test", "test_labels", "log_prob", "reconstructed", "hidden_log_prob", "rate", "distortion", "codes")
-PER_TRAIN = ("train", "train_features", "train_log_prob")
+PER_TEST = (
+    "test",
+    "test_labels",
+    "log_prob",
+    "reconstructed",
+    "hidden_log_prob",
+    "rate",
+    "distortion",
+    "codes",
+    "test_codes",
+    "test_pixels",
+)
+PER_TRAIN = ("train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
     "fake_inception_probabilities", "fake_imagenet", "target", "target_labels",
@@ -55,7 +66,9 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         "train_log_prob": -torch.rand(n, generator=rng),
         "hidden_log_prob": -torch.rand(n, generator=rng), "codes": torch.randn(n, 3, generator=rng),
         "rate": torch.rand(n, generator=rng), "distortion": torch.rand(n, generator=rng),
-        "estimate": 0.1, "estimated": "W1",
+        "estimate": 0.1, "estimated": "W1", "train_labels": label,
+        **{f"{part}_{by}": sure[:, :3] * 9 + torch.randn(n, 3, generator=rng)
+           for part in ("train", "test") for by in ("codes", "pixels")},
         "real_imagenet": many, "fake_imagenet": many.clone(),
         "real_inception": seen, "fake_inception": seen.clone(), "fake_inception_probabilities": sure.clone(),
     }  # fmt: skip
@@ -79,6 +92,8 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         found["fake_inception_probabilities"] = found["fake_probabilities"].clone()
         found["log_prob"] = found["log_prob"] - 1
         found["hidden_log_prob"] = found["hidden_log_prob"] - 1
+        for codes in ("test_codes", "test_pixels"):
+            found[codes] = torch.randn(n, 3, generator=rng)
         found["reconstructed"] = real[:1].expand_as(real).clone()
         if kind == "images":
             found["filled"] = -found["filled"]

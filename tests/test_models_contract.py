@@ -1,6 +1,7 @@
 """What every model must hold, over models.names(): a new file in models/ is tested by being there."""
 
 import ast
+import contextlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from models.common.protocol import (
 SPECS = {
     "points": Spec((2,)),
     "labelled points": Spec((2,), classes=8),
-    "grey images": Spec((1, 8, 8), classes=10, levels=17),
+    "grey images": Spec((1, 8, 8), classes=10, levels=17, words=9),
     "binary images": Spec((1, 8, 8), levels=2),
     "colour images": Spec((3, 8, 8), classes=10, levels=4),
 }
@@ -57,7 +58,8 @@ def some_batches(spec: Spec, count: int, dtype: torch.dtype = torch.float32) -> 
         if spec.levels:
             x = from_levels(torch.randint(spec.levels, (B, *spec.shape), generator=rng), spec.levels, like=x)
         label = torch.randint(spec.classes, (B,), generator=rng) if spec.classes else None
-        batches.append(Batch(x.to(dtype), label))
+        caption = torch.randint(1, spec.words, (B, 4), generator=rng) if spec.words else None
+        batches.append(Batch(x.to(dtype), label, caption=caption))
     return batches
 
 
@@ -93,8 +95,19 @@ def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B) -> Tensor:
         given = torch.arange(n) % spec.classes
     if model.given == "image":
         given = some_batches(spec, 1, next(model.parameters()).dtype)[0].x
+    if model.given == "caption":
+        given = 1 + torch.arange(4 * n).view(n, 4) % (spec.words - 1)
     with torch.no_grad():
         return model.eval().sample(n, given, Generator().manual_seed(seed))
+
+
+def fitting(name: str) -> Spec:
+    """The first data that the model fits, images before points."""
+    for spec in sorted(SPECS.values(), key=lambda spec: -len(spec.shape)):
+        with contextlib.suppress(ValueError):
+            models.load(name)(spec)
+            return spec
+    raise AssertionError(f"{name} fits no data")
 
 
 @pytest.fixture(params=SPECS)
@@ -113,13 +126,7 @@ def model(name: str, spec: Spec) -> Iterator[nn.Module]:
 
 
 def test_fits_some_data(name: str) -> None:
-    fits = 0
-    for spec in SPECS.values():
-        try:
-            fits += isinstance(models.load(name)(spec), nn.Module)  # with the defaults, too
-        except ValueError:
-            continue
-    assert fits
+    assert isinstance(models.load(name)(fitting(name)), nn.Module)  # with the defaults, too
 
 
 def test_every_parameter_belongs_to_one_player(model: nn.Module) -> None:
@@ -163,10 +170,13 @@ def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> No
 
 
 def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) -> None:
-    assert model.given in ("nothing", "label", "image")
+    assert model.given in ("nothing", "label", "image", "partner", "clip", "caption")
     if model.given != "nothing":
         with pytest.raises(ValueError, match=model.given):
             model.sample(B, None, Generator())
+    if model.given == "caption":
+        told = (torch.full((B, 3), word) for word in (1, 2))
+        assert not torch.equal(*(model.eval().sample(B, words, Generator().manual_seed(0)) for words in told))
     if model.given == "label":
         one, two = (model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1))
         assert not torch.equal(one, two)
@@ -286,13 +296,12 @@ def test_hyperparameters_are_typed_keywords_with_defaults(name: str) -> None:
     for parameter in models.hyperparameters(models.load(name)).values():
         assert parameter.default is not parameter.empty and not isinstance(parameter.annotation, str)
     with pytest.raises(TypeError, match="nonsense"):
-        models.load(name)(Spec((1, 8, 8), classes=10, levels=17), nonsense=1)
+        models.load(name)(fitting(name), nonsense=1)
 
 
 @pytest.mark.parametrize("bad", [0, float("nan")])
 def test_bad_values_are_named(name: str, bad: float) -> None:
-    spec = Spec((1, 8, 8), classes=10, levels=17)
-    constructor = models.load(name)
+    spec, constructor = fitting(name), models.load(name)
     for key, parameter in models.hyperparameters(constructor).items():
         if parameter.annotation in (int, float):
             with pytest.raises(ValueError, match=rf"{key} = -1: must") as refusal:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from test_reports import IMAGES, POINTS, empty, fabricate, read
 
-from reports import page, statistics
+from reports import page, pictures, statistics
 from reports.load import Column, Report
 from reports.sections import inpainting, latents
 
@@ -89,12 +89,12 @@ def test_the_picture_has_a_draw_only_where_draws_differ(images: Report, tmp_path
     with Image.open(tmp_path / "inpainting.png") as picture:
         pixels = np.asarray(picture.convert("L"))
     factor = inpainting.SHEET // (13 * 9 - 1)
-    left, top = round(inpainting.LETTER * len("held-out")) + 2 * inpainting.EDGE, inpainting.TITLE
+    left, top = round(pictures.LETTER * len("held-out")) + 2 * pictures.EDGE, pictures.TITLE
     assert pixels.shape == (
-        top + (7 * 9 - 1) * factor + inpainting.EDGE,
-        left + (13 * 9 - 1) * factor + inpainting.EDGE,
+        top + (7 * 9 - 1) * factor + pictures.EDGE,
+        left + (13 * 9 - 1) * factor + pictures.EDGE,
     )
-    small = pixels[top : -inpainting.EDGE : factor, left : -inpainting.EDGE : factor]
+    small = pixels[top : -pictures.EDGE : factor, left : -pictures.EDGE : factor]
     expected = np.rint(images.fills["filler"].whole[1, 0] * 255.0 / 16)
     assert np.abs(small[:8, 9:17] - expected).max() <= 1, "held-out images, the second one of the first kind"
     assert (small[9:17, :8] == 0).all() and (small[9:17, 6 * 9 : 7 * 9 - 1] == 255).all(), "white between the kinds"

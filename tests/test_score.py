@@ -200,7 +200,7 @@ def test_what_has_no_value_says_why(tmp_path: Path) -> None:
     paths = {"real": real, "fake": fake}
     result = score.score(paths, "pixels", QUICK)
     why = result.reasons["precision"]
-    assert why.endswith(" holds too few samples, 3: give 6 or more")
+    assert why == "fake holds too few samples, 3: give 6 or more"
     assert {column.name for column, _ in result.values} == {"fd"}
     few = "there are too few samples: it is so with fewer than 6 samples per dimension"
     assert result.reasons == {

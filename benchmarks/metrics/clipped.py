@@ -17,8 +17,9 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
+from benchmarks.metrics.common.draw import equally_many
 from benchmarks.metrics.common.neighbours import BLOCK, around, nearest
-from benchmarks.metrics.manifold import SAID, SAMPLES, equally_many
+from benchmarks.metrics.manifold import LEAST, SAID, SAMPLES
 
 COLUMNS = (
     Column(
@@ -36,6 +37,7 @@ COLUMNS = (
 def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
     if real_features is None or fake_features is None:
         return {column.name: None for column in COLUMNS}
+    check_pair(real=real_features, fake=fake_features, least=LEAST)
     real, fake = equally_many(real_features, fake_features, most=SAMPLES)
     density, coverage = clipped(real=real, fake=fake)
     return {"clipped_density": density, "clipped_coverage": coverage}

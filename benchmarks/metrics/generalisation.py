@@ -12,10 +12,10 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_sets
-from benchmarks.metrics.manifold import equally_many, manifold
+from benchmarks.metrics.common.draw import equally_many
+from benchmarks.metrics.manifold import LEAST, manifold
 
 SAMPLES = 4000
-LEAST = 6  # a sample and the five neighbours that coverage asks for
 
 COLUMNS = (
     Column(

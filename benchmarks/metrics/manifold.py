@@ -19,10 +19,11 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
-from benchmarks.metrics.common.draw import draw
+from benchmarks.metrics.common.draw import equally_many
 from benchmarks.metrics.common.neighbours import BLOCK, See, around, nearest
 
 SAMPLES = 10_000  # of each set, in a table
+LEAST = 6  # a sample and the five neighbours that coverage asks for
 SAID = "features: the judge's of images, the coordinates of points; equally many of both sets, at most 10,000"
 
 COLUMNS = (
@@ -63,14 +64,9 @@ class Sight(NamedTuple):
 def score(*, real_features: Tensor | None, fake_features: Tensor | None) -> dict[str, float | None]:
     if real_features is None or fake_features is None:
         return {column.name: None for column in COLUMNS}
+    check_pair(real=real_features, fake=fake_features, least=LEAST)
     real, fake = equally_many(real_features, fake_features, most=SAMPLES)
     return manifold(real=real, fake=fake)._asdict()
-
-
-def equally_many(*sets: Tensor, most: int) -> tuple[Tensor, ...]:
-    """As many samples of each set as the smallest one has, ``most`` at most, by lot."""
-    n = min(most, *map(len, sets))
-    return tuple(x if len(x) == n else x[draw(x, n)] for x in sets)
 
 
 def manifold(

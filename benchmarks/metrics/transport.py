@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_pair
-from benchmarks.metrics.common.draw import draw
+from benchmarks.metrics.common.draw import equally_many
 
 CELLS = 3000  # of each set: with as many in both, a plan takes a CPU second and 0.7 GB
 PIVOTS = 10**7  # of the simplex, which needs fewer
@@ -58,11 +58,11 @@ def score(*, real: Tensor | None, fake: Tensor | None, sigma: float | None) -> d
         return {column.name: None for column in COLUMNS}
     check_pair(real=real, fake=fake, least=1)
     if sigma is None:
-        few = equally_many(real, fake, MATCHED)
+        few = equally_many(real, fake, most=MATCHED)
         w1, w2 = (wasserstein(real=few[0], fake=few[1], order=order) for order in (1, 2))
     else:
         w1, w2 = by_cells(real=real, fake=fake, side=sigma)
-    return {"w1": w1, "w2": w2, "sliced_w2": sliced(*equally_many(real, fake, SLICED))}
+    return {"w1": w1, "w2": w2, "sliced_w2": sliced(*equally_many(real, fake, most=SLICED))}
 
 
 def by_cells(*, real: Tensor, fake: Tensor, side: float) -> tuple[float, float]:
@@ -84,12 +84,6 @@ def histogram(x: Tensor, side: float) -> tuple[Tensor, Tensor]:
     cell = (x / side + 0.5).floor().unique(dim=0, return_inverse=True)[1]  # (n,)
     counts = cell.bincount().double()
     return torch.zeros_like(cells).index_add_(0, cell, x) / counts[:, None], counts / len(x)
-
-
-def equally_many(real: Tensor, fake: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """As many samples of each as the smaller set has, ``most`` at most."""
-    n = min(len(real), len(fake), most)
-    return real[draw(real, n)], fake[draw(fake, n)]
 
 
 def wasserstein(*, real: Tensor, fake: Tensor, order: int) -> float:

@@ -3,9 +3,12 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from benchmarks.datasets.common.captions import meanings
+from models.common import check
 from models.common.protocol import (
     Completes,
     Encodes,
@@ -40,6 +43,8 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     # Images are scored as they would be stored: on the data's own grey levels.
     evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
     evidence["given_labels"] = given if model.given == "label" else None
+    if model.given == "caption" and given is not None:
+        evidence |= captioned(given)
     evidence |= {"sample_ms": milliseconds, "evaluations": model.evaluations if isinstance(model, Samples) else 1}
     evidence["parameters"] = sum(each.numel() for each in model.parameters())
     test = resident.as_input(resident.test.x[:TESTED])
@@ -120,14 +125,26 @@ def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
         known = {name: resident.truth.log_density(x) for name, x in parts.items()}
         return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
     labels = resident.test.labels[half] if resident.spec.classes else None
-    found = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels}
-    return found | clips.predicted(None, resident, half, rng)
+    told = {} if resident.test.caption is None else captioned(resident.test.caption[half])
+    known = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
+    return known | clips.predicted(None, resident, half, rng)
+
+
+def captioned(caption: Tensor) -> Evidence:
+    """What captions (n, L) ask for, the digit in a label's place."""
+    asked = meanings(caption)
+    return {"caption": caption, "asked": asked, "given_labels": asked[:, 0]}
 
 
 def save_samples(folder: Path, seed: int, resident: Data, evidence: Evidence) -> None:
     """Write what was generated as an .npz that other tools read: points as they are, images as grey levels."""
     x, label = resident.to_levels(evidence["fake"]), evidence.get("given_labels")
     atomic_write(folder / f"{seed}.npz", packed(x=x, levels=resident.levels, label=label))
+    if (caption := evidence.get("caption")) is not None:
+        words = [" ".join(resident.vocabulary[word] for word in row if word) for row in caption.tolist()]
+        known = (caption[:, None] == check.told(resident.train.caption, "caption").unique(dim=0)).all(2).any(1)
+        content = packed(x=x, caption=np.array(words), new=~known, levels=resident.levels)
+        atomic_write(folder / "captions" / f"{seed}.npz", content)
     if pixels := evidence.get("pixels"):
         content = packed(x=resident.to_levels(pixels["x"]), nats=pixels["nats"], levels=resident.levels)
         atomic_write(folder / "pixels" / f"{seed}.npz", content)

@@ -66,18 +66,21 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
 
 def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     """What samples are measured by: reference, oracle and judge."""
-    data = "points" if benchmark.judge is None else "images"
+    clips = benchmark.kind.startswith("clips")
+    data = "points" if benchmark.judge is None else "clips" if clips else "images"
     oracle = "fresh samples of the true density; its likelihood is the true one"
     lines = [
         f"Reference: as many test {data}, others for each seed and the same for every model.",
-        f"Oracle: as many {oracle if benchmark.judge is None else 'other test images, which the judge has not seen'}.",
+        f"Oracle: as many {oracle if benchmark.judge is None else f'other test {data}, which the judge has not seen'}.",
         f"Likelihoods: of all test {data}, 10,000 at most.",
     ]
     if benchmark.judge is None or not record.exists():
         return lines
     judge = json.loads(record.read_text())
-    what = "clips, whose label and last direction it names" if benchmark.kind.startswith("clips") else "images"
-    lines.append(f"Judge: a classifier trained on the training {what}, {judge['accuracy']:.2%} right on test data.")
+    what = ", of label and last direction together" * clips
+    lines.append(
+        f"Judge: a classifier trained on the training {data}{what}, {judge['accuracy']:.2%} right on test {data}."
+    )
     if "channel_accuracy" in judge:
         lines.append(
             "Stacks of every part are drawn from the same digits: the judge has seen each digit of a test stack."

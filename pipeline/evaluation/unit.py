@@ -15,7 +15,7 @@ from benchmarks import metrics
 from models.common.protocol import Model
 from pipeline import data
 from pipeline.data import Data
-from pipeline.evaluation import clips, evidence, uses
+from pipeline.evaluation import clips, evidence, retrieval, uses
 from pipeline.evaluation.progress import progress, taken
 from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.sweeps import swept
@@ -83,6 +83,8 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         if "shuffled_features" in wanted:
             found |= view.of("shuffled", clips.shuffled(resident, half.oracle), wanted)
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
+        found |= retrieval.coded(model, resident, view, wanted)
+        retrieval.save(samples, unit.seed, resident, found)
         values, reasons = metrics.evaluated(chosen, found)
         row |= {**values, "reasons": reasons}
         row |= {key: found.get(key) for key in ("estimator", "given", "task", "evaluations", "parameters")}

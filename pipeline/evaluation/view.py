@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmarks import imagenet, inception
+from benchmarks.datasets.common.captions import meanings
 from benchmarks.extractors import describe
 from pipeline.data import Data
 from pipeline.evaluation.judging import classes, trusted
@@ -33,6 +34,8 @@ class View:
         known: Evidence = {"train": train[:SEEN], "test": resident.as_input(resident.test.x[:TESTED])}
         if resident.spec.classes:
             known["test_labels"] = resident.test.labels[:TESTED]
+        if resident.train.caption is not None:
+            known["taught"] = meanings(resident.train.caption)
         return known | self.compared(wanted) | self.of("train", train, wanted)
 
     def compared(self, wanted: set[str]) -> Evidence:

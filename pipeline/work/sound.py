@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.files import file_digest
+from pipeline.files import file_digest, remedy
 from pipeline.work.units import Unit
 
 if TYPE_CHECKING:
@@ -47,12 +47,6 @@ def damage(file: Path) -> str:
         reason = " ".join(f"{type(error).__name__}: {error.__cause__ or error}".split())[:300]
         return f"{file} is damaged ({reason}); delete it and run `{remedy(file)}`"
     return ""
-
-
-def remedy(file: Path) -> str:
-    """The command that makes a file in artifacts/<benchmark>/ or artifacts/work/<benchmark>/ anew."""
-    benchmark = file.parts[file.parts.index("artifacts") + (2 if "work" in file.parts else 1)]
-    return f"dvc repro benchmarks/{benchmark}/dvc.yaml"
 
 
 def _data(file: Path) -> Data:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from reports import style
 from reports.load import ORACLE, Report
-from reports.pictures import enlarged, tile
+from reports.pictures import enlarged, named_rows, tile
 from reports.samples import Clips, Samples
 from reports.sections import Fragment, Picture
 
@@ -17,10 +17,8 @@ POSITION = 21
 FILMS = 2  # clips in the picture of strips
 MOVING = 6  # clips in a moving picture, where nothing is given
 SHEET, FILM = 720, 420  # pixels that strips, and moving pictures, are enlarged to, by a whole factor
-LETTER, EDGE = 8.5, 6  # pixels of a letter of the names left of the strips, and around them
-DPI = 100
 TEMPO, REST = 180, 700  # milliseconds that a frame stands, and the last one
-GIVEN = 90  # grey of the bar under frames that are given
+BAR, GIVEN = 6, 90  # pixels of the bar below moving pictures, and its grey while frames are given
 CURVES = {"psnr": "PSNR, dB", "ssim": "structural similarity"}
 STRIPS = (
     "Test clips, and how each model's first training seed that did not diverge continues them: one draw, and a second "
@@ -70,7 +68,7 @@ def frame(x: np.ndarray, levels: int, time: int, known: Clips | None) -> np.ndar
     pixels = enlarged(tile(Samples(x.reshape(-1, *x.shape[2:]), None, 0, levels), places), FILM)
     if known is None:
         return pixels
-    bar = np.full((EDGE, *pixels.shape[1:]), 255 if time >= known.seen else GIVEN, np.uint8)
+    bar = np.full((BAR, *pixels.shape[1:]), 255 if time >= known.seen else GIVEN, np.uint8)
     return np.concatenate([pixels, bar])
 
 
@@ -84,16 +82,7 @@ def strips(report: Report) -> Figure:
     places = np.arange(len(x) * frames).reshape(len(x), frames)
     places = np.insert(places, first.seen, -1, axis=1)  # white between what is given and what is not
     pixels = enlarged(tile(Samples(x.reshape(-1, *x.shape[2:]), None, 0, first.levels), places), SHEET)
-    height, width = pixels.shape[:2]
-    margin = round(LETTER * max(len(name) for name, _, _ in rows)) + 2 * EDGE
-    wide, high = margin + width + EDGE, height + 2 * EDGE
-    figure = Figure(figsize=(wide / DPI, high / DPI), dpi=DPI)
-    figure.figimage(pixels, margin, EDGE)
-    for place, (name, hue, _) in enumerate(rows):
-        up = (EDGE + height * (1 - (place + 0.5) / len(rows))) / high
-        weight = "normal" if hue == style.FAINT else "bold"
-        figure.text((margin - EDGE) / wide, up, name, color=hue, weight=weight, ha="right", va="center")
-    return figure
+    return named_rows(pixels, [(name, hue) for name, hue, _ in rows])
 
 
 def rows_of(report: Report, clip: int) -> list[tuple[str, str, np.ndarray]]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reports import statistics, style, tables
 from reports.load import Column, Report
-from reports.pictures import enlarged, tile
+from reports.pictures import enlarged, named_rows, tile
 from reports.samples import Samples
 from reports.sections import Fragment, Picture
 from reports.tables import Legend, Table
@@ -21,8 +21,6 @@ BASELINES = {  # models that know nothing of images beyond this
     "parzen": "baseline: nearest training image",
 }
 SHEET = 1000  # pixels that the picture's images are enlarged to, by a whole factor
-LETTER, TITLE, EDGE = 8.5, 22, 4  # pixels of a letter of the names left of the images, above them, and around
-DPI = 100
 PROTOCOL = (
     "From the observed pixels and a mask that tells which they are, several draws an image. Models made for it fill "
     "holes in their own way; others that encode and decode have the hidden pixels replaced by their reconstruction, "
@@ -108,16 +106,5 @@ def draw(report: Report) -> Figure:
     places[~np.stack([row.there for row in rows])] = -1
     x = np.concatenate([row.images.reshape(-1, *first.whole.shape[1:]) for row in rows])
     pixels = enlarged(tile(Samples(x, None, 0, first.levels), places.reshape(len(rows), -1)[:, :-1]), SHEET)
-    height, width = pixels.shape[:2]
-    margin = round(LETTER * max(len(row.name) for row in rows)) + 2 * EDGE
-    wide, high = margin + width + EDGE, TITLE + height + EDGE
-    figure = Figure(figsize=(wide / DPI, high / DPI), dpi=DPI)
-    figure.figimage(pixels, margin, EDGE)
-    for place, row in enumerate(rows):
-        up = (EDGE + height * (1 - (place + 0.5) / len(rows))) / high
-        weight = "normal" if row.colour == style.FAINT else "bold"
-        figure.text((margin - 6) / wide, up, row.name, color=row.colour, weight=weight, ha="right", va="center")
-    for kind, name in enumerate(first.damage):
-        left = margin + width * kind * (each + 1) / (kinds * (each + 1) - 1)
-        figure.text(left / wide, (EDGE + height + 6) / high, name, color=style.INK, weight="bold")
-    return figure
+    titles = {name: kind * (each + 1) / (kinds * (each + 1) - 1) for kind, name in enumerate(first.damage)}
+    return named_rows(pixels, [(row.name, row.colour) for row in rows], titles)
