@@ -5,8 +5,8 @@ for Precipitation Nowcasting", 2015, arXiv:1506.04214: cells are equation 3, wit
 forecasting net figure 3, frames are cut into patches, and all states of the forecasting net give a frame through a 1x1
 convolution. The forecasting net sees no frame, its own or true: a prediction is a function of what is seen.
 
-Departure: the levels' likelihood in place of cross-entropy of pixels in [0, 1], Adam in place of RMSProp, small nets. So
-every pixel is told for itself, and where several things may come a prediction is their mean: the likelihood is exact.
+Departure: the levels' likelihood in place of cross-entropy of pixels in [0, 1], Adam in place of RMSProp, small nets.
+The likelihood is exact; where several things may come, a prediction is their mean.
 """
 
 from __future__ import annotations

@@ -31,6 +31,6 @@ class Model(nn.Module):
         return []
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
-        seen = check.told(given, "first frames")  # (n, seen, C, H, W)
+        seen = check.told(given, "first frames of a clip")  # (n, seen, C, H, W)
         rest = self.frames - seen.shape[1]
         return torch.cat([seen, seen[:, -1:].expand(-1, rest, -1, -1, -1)], 1)

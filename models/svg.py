@@ -1,14 +1,14 @@
 """Stochastic video generation: each frame from the one before and from a code of what cannot be known of it.
 
-E. Denton, R. Fergus, "Stochastic Video Generation with a Learned Prior", 2018, arXiv:1802.07687: the loss is equation 3,
-SVG-FP has `prior` fixed, N(0, I), SVG-LP a learned one, an LSTM over the frames before. As in its authors' code
+E. Denton, R. Fergus, "Stochastic Video Generation with a Learned Prior", 2018, arXiv:1802.07687, section 3: SVG-FP has
+`prior` fixed, N(0, I), SVG-LP a learned one, an LSTM over the frames before. As in its authors' code
 (github.com/edenton/svg) the net of a frame sees the true frame before in training and its own prediction after, skips
 come from the last frame that is seen, and while frames are given their codes are drawn from q.
 
 Departure: the likelihood of the data's levels with a learned scale and `beta` 1, a bound in nats, in place of squared
 error and 1e-4; small nets, and no linear layer before an LSTM's own. q sees the first frame, too, as in the paper's
-equations, and the codes of given frames are drawn from q with the fixed prior, too. A prediction is the mean of p(x | z).
-Where nothing is given (`seen` 0) a learned code stands for the frame before the first, and there are no skips.
+equations, and the codes of given frames are drawn from q with the fixed prior, too. A prediction is the mean of
+p(x | z). Where `seen` is 0 a learned code stands for the frame before the first, and there are no skips.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from models.common import check, likelihoods
 from models.common.clips import AT_ONCE, FrameDecoder, FrameEncoder, Lstm, frame
 from models.common.codes import Code
 from models.common.likelihoods import Likelihood
-from models.common.noise import noise
 from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
 

@@ -41,6 +41,12 @@ def images(spec: Spec, *, model: str) -> None:
         raise ValueError(f"{model} needs images with grey levels, the data are {data} of shape {spec.shape}")
 
 
+def still(spec: Spec) -> None:
+    """Points or images."""
+    if len(spec.shape) not in (1, 3):
+        raise ValueError(f"the data are clips of shape {spec.shape}: this model is for points or images")
+
+
 def clips(spec: Spec, *, model: str, seen: int = 0) -> None:
     """Clips with grey levels, of which ``seen`` first frames are given, or more."""
     if len(spec.shape) != 4 or spec.levels < 2:

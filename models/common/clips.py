@@ -1,9 +1,9 @@
 """What models of clips share: nets for single frames that may hand features past their code, and LSTMs over a clip.
 
 The frames' nets are those of DCGAN (Radford, Metz, Chintala, 2015, arXiv:1511.06434) with the skips of E. Denton, R.
-Fergus, "Stochastic Video Generation with a Learned Prior", 2018, arXiv:1802.07687, section 3.3: the decoder sees, beside
-a code, what each halving left of an earlier frame, and need not know what the thing looks like to say where it is. The
-LSTM (Hochreiter, Schmidhuber, 1997, doi:10.1162/neco.1997.9.8.1735) computes in `models.common.recurrence`.
+Fergus, "Stochastic Video Generation with a Learned Prior", 2018, arXiv:1802.07687, section 3.3: beside a code the
+decoder sees what each halving left of an earlier frame, and need not be told what the thing looks like. The LSTM (S.
+Hochreiter, J. Schmidhuber, 1997, doi:10.1162/neco.1997.9.8.1735) computes in `models.common.recurrence`.
 """
 
 from __future__ import annotations
