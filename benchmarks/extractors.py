@@ -6,8 +6,14 @@ its last layer serve in place of Inception's, as on MNIST in M. Binkowski, D. J.
 4 x 4 or less, then 64 features; learning rate after L. N. Smith and N. Topin, "Super-Convergence", 2018,
 arXiv:1708.07120. No label smoothing: it pulls a class's features onto one point (R. Mueller, S. Kornblith, G. Hinton,
 "When Does Label Smoothing Help?", 2019, arXiv:1906.02629), and precision and recall live on the spread within a class.
+
+A judge of clips reads all frames as channels and learns what moves, and where to in the last step, which is one of
+those predicted. Of 1,000 bouncing digits whose frames are shuffled after the 4 given, the Frechet distance to others is
+then 3.9 times that of whole clips, and 5.8 times where all are; of a judge that learns what moves alone 1.5 and 2.6
+times, of one that learns the first step 1.1 and 4.1 times.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEATURES = 64
+HEADINGS = 4  # quarters that what is in a clip may move towards
 SHIFT = 1  # pixels an image may be moved by while training
 BATCH = 64  # images described at once: their activations stay in a CPU's cache, which halves the time
 
@@ -25,12 +32,12 @@ class Judge(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
-        if len(shape) != 3:
-            raise ValueError(f"a judge needs images (C, H, W), not the shape {tuple(shape)}")
+        if len(shape) not in (3, 4):
+            raise ValueError(f"a judge needs images (C, H, W) or clips (T, C, H, W), not the shape {tuple(shape)}")
         if classes < 2:
             raise ValueError(f"a judge needs 2 classes or more, not {classes}: the data must be labelled")
         self.shape, self.classes = tuple(shape), classes
-        channels, height, width = shape
+        channels, height, width = math.prod(shape[:-2]), *shape[-2:]  # frames are channels, so that it sees their order
         layers: list[nn.Module] = [_stage(channels, 32)]
         wide = 32
         while min(height, width) > 4:
@@ -40,7 +47,7 @@ class Judge(nn.Module):
         self.head = nn.Linear(FEATURES, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        return F.silu(self.trunk(x))  # (B, C, H, W) -> (B, 64); smooth, so that no feature dies to a constant
+        return F.silu(self.trunk(planes(x)))  # (B, C, H, W) -> (B, 64); smooth, so that no feature dies to a constant
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))  # (B, C, H, W) -> (B, classes)
@@ -75,6 +82,22 @@ class ChannelJudge(nn.Module):
 AnyJudge = Judge | ChannelJudge
 
 
+def planes(x: Tensor) -> Tensor:
+    """Clips as images, of each frame's channels; images as they are."""
+    return x.flatten(1, -3)  # (B, T, C, H, W) -> (B, T C, H, W)
+
+
+def heading(x: Tensor) -> Tensor:
+    """Where the light of clips (N, T, C, H, W) goes in their last step: up and left, up and right, down and left, down
+    and right; what rests counts as going up, or left. (N,) in 0..3"""
+    light = (x[:, -2:].double() - x.min()).sum(2)  # (N, 2, H, W)
+    total = light.sum((2, 3)).clamp_min(1e-9)
+    sides = (light.sum(3), light.sum(2))  # (N, 2, H), (N, 2, W)
+    centres = [(side * torch.arange(side.shape[2]).to(side)).sum(2) / total for side in sides]
+    down, right = (centre[:, 1] - centre[:, 0] > 1e-3 for centre in centres)  # each (N,)
+    return 2 * down.long() + right.long()
+
+
 def by_channel(x: Tensor) -> Tensor:
     """Every channel as an image of its own."""
     return x.flatten(0, 1).unsqueeze(1)  # (N, C, H, W) -> (N * C, 1, H, W)
@@ -102,7 +125,7 @@ def fit(judge: AnyJudge, x: Tensor, label: Tensor, *, epochs: int, batch: int, l
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
     judge.train()
     for index, move in _draws(len(x), epochs, batch, seed, x.device):
-        loss = F.cross_entropy(judge(_shift(x[index], move)), label[index])
+        loss = F.cross_entropy(judge(_shift(planes(x[index]), move)), label[index])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -32,7 +32,7 @@ class Model(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        check.images(spec, model="independent")
+        (check.clips if len(spec.shape) == 4 else check.images)(spec, model="independent")
         self.shape, self.levels = spec.shape, spec.levels
         pixels = math.prod(spec.shape)
         self.share = nn.Buffer(torch.full((pixels, spec.levels), 1 / spec.levels))  # of each level, P pixels

@@ -42,8 +42,8 @@ class Model(GaussianVAE):
 
     def seen(self, spec: Spec) -> Spec:
         """An image, and as a last channel the mask."""
-        if len(spec.shape) == 1:
-            raise ValueError(f"only images can have holes, the data are points of shape {spec.shape}: choose model vae")
+        if len(spec.shape) != 3:
+            raise ValueError(f"only images can have holes, the data are of shape {spec.shape}: choose model vae")
         return spec._replace(shape=(spec.shape[0] + 1, *spec.shape[1:]))
 
     def posterior(self, x: Tensor, mask: Tensor | None = None) -> Code:

@@ -138,6 +138,7 @@ class Model(nn.Module):
 
 def nets(spec: Spec, size: int, slots: int, *, width: int, depth: int) -> tuple[nn.Module, nn.Module, tuple[int, int]]:
     """(B, *shape) -> (B, size, h, w), the way back, and the grid (h, w)"""
+    check.still(spec)
     if len(spec.shape) == 1:
         here, there = mlp(spec.shape[0], size * slots, width, depth), mlp(size * slots, spec.shape[0], width, depth)
         return Net(here, nn.Unflatten(1, (size, 1, slots))), Net(nn.Flatten(), there), (1, slots)

@@ -35,6 +35,8 @@ SPECS = {  # of their kind the plainest
     "unpaired_points": Spec((2,), partner=(2,)),
     "image_pairs": Spec((1, 8, 8), classes=10, levels=17, partner=(1, 8, 8)),
     "unpaired_images": Spec((1, 16, 16), classes=10, levels=256, partner=(1, 16, 16)),
+    "clips": Spec((12, 1, 16, 16), classes=10, levels=17, seen=4),
+    "clips_free": Spec((12, 1, 16, 16), classes=10, levels=17),
 }
 
 

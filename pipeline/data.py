@@ -58,6 +58,7 @@ class Data:
     truth: Truth | None = None
     paired: bool = False
     seen: int = 0
+    speed: int = 0
     vocabulary: tuple[str, ...] = ()
 
     @property

@@ -19,7 +19,7 @@ from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
 KindName = Literal[
-    "toys", "images", "pictures", "stacked", "captions", "binary", "published",
+    "toys", "images", "pictures", "stacked", "captions", "binary", "published", "clips", "clips_free",
     "point_pairs", "unpaired_points", "image_pairs", "unpaired_images",
 ]  # fmt: skip
 KINDS: tuple[KindName, ...] = get_args(KindName)
@@ -150,6 +150,8 @@ class Switchboard(Section):
     unpaired_points: Kind
     image_pairs: Kind
     unpaired_images: Kind
+    clips: Kind
+    clips_free: Kind
 
     @property
     def kinds(self) -> dict[str, Kind]:

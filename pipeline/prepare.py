@@ -27,7 +27,8 @@ def main() -> None:
 
 def summary(splits: datasets.Splits) -> str:
     size = " x ".join(map(str, splits.train.x.shape[1:]))
-    what = f"images of {size} in {splits.levels} levels" if splits.levels else f"points of {size} dimensions"
+    kind = "clips" if splits.train.x.dim() == 5 else "images"
+    what = f"{kind} of {size} in {splits.levels} levels" if splits.levels else f"points of {size} dimensions"
     shares = (
         f"{len(splits.train.x):,} for training, {len(splits.validation.x):,} for validation, {len(splits.test.x):,} to"
     )

@@ -16,6 +16,7 @@ import pandas as pd
 from reports.files import read_lines, read_seeds, readable
 from reports.samples import (
     Captioned,
+    Clips,
     Density,
     Fills,
     Pixels,
@@ -24,6 +25,7 @@ from reports.samples import (
     Translations,
     Walks,
     read_captions,
+    read_clips,
     read_fills,
     read_pixels,
     read_retrieved,
@@ -86,6 +88,7 @@ class Report:
     fills: dict[str, Fills] = field(default_factory=dict)  # of that same seed, of models that fill holes
     walks: dict[str, Walks] = field(default_factory=dict)  # likewise, of models that have codes
     pixels: dict[str, Pixels] = field(default_factory=dict)  # likewise, of models that score pixel by pixel
+    clips: dict[str, Clips] = field(default_factory=dict)  # likewise, of models that continue clips, the oracle's too
     captions: dict[str, Captioned] = field(default_factory=dict)  # likewise, of models that are given captions
     retrieved: dict[str, Retrieved] = field(default_factory=dict)  # likewise, of models that encode, and the oracle
     translations: dict[str, Translations] = field(default_factory=dict)  # likewise, of models that translate
@@ -158,6 +161,7 @@ def load(
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
         translations=of_first_seed(read_translations, inside(samples, "translations"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
+        clips=of_first_seed(read_clips, inside(samples, "clips"), seeds, remedy),
         captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),
         retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),
         palette=tuple(models),

@@ -31,7 +31,7 @@ DEPTH = 60  # nats below the highest density down to which it is shaded: 11 stan
 def preview(samples: Path, out: Path) -> None:
     """A picture of one .npz of samples: a cloud of points, or a sheet of images."""
     found = read_samples(samples)
-    if found.x.ndim == 4:
+    if found.x.ndim > 2:
         Image.fromarray(enlarged(contact_sheet(found))).save(out, optimize=True)
         return
     with style.sheet():
@@ -103,9 +103,21 @@ def matrix(shades: pd.DataFrame, told: pd.DataFrame) -> Figure:
 
 
 def contact_sheet(samples: Samples, rows: int | None = None) -> np.ndarray:
-    """The first images in rows, as 8-bit pixels; with labels, each row one label.  # (n, C, H, W) -> (H', W', 3)"""
+    """The first images in rows, as 8-bit pixels; with labels, each row one label; of clips each row one.
+    # (n, C, H, W), (n, T, C, H, W) -> (H', W', 3)"""
+    if samples.x.ndim == 5:
+        return strips(samples, rows or SIDE)
     across = min(SIDE, max(1, isqrt(RAW // samples.x[0].size)))
     return tile(samples, pick(samples, rows or across, across))
+
+
+def strips(samples: Samples, rows: int, frames: int | None = None) -> np.ndarray:
+    """The first clips, a row each, of all their frames or of a few, evenly apart.  # (n, T, C, H, W) -> (H', W', 3)"""
+    length = samples.x.shape[1]
+    shown = np.linspace(0, length - 1, frames or length).round().astype(int)
+    clips = samples.x[:rows, shown]
+    places = np.arange(clips.shape[0] * clips.shape[1]).reshape(clips.shape[:2])
+    return tile(Samples(clips.reshape(-1, *clips.shape[2:]), None, samples.seed, samples.levels), places)
 
 
 def pick(samples: Samples, rows: int, across: int) -> np.ndarray:

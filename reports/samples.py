@@ -1,4 +1,5 @@
-"""The arrays that a seed leaves for pictures: samples, filled holes, decoded codes, what pixels cost.
+"""The arrays that a seed leaves for pictures: samples, filled holes, decoded codes, what pixels cost, continued
+clips.
 
 A file that is missing or damaged is an error of one line that names it and the command that makes it anew.
 """
@@ -14,7 +15,7 @@ from reports.files import readable
 class Samples(NamedTuple):
     """What one training seed generated; for the oracle, real data."""
 
-    x: np.ndarray  # (n, D) float32 points, or (n, C, H, W) uint8 levels
+    x: np.ndarray  # (n, D) float32 points, (n, C, H, W) uint8 levels of images, or (n, T, C, H, W) of clips
     label: np.ndarray | None  # (n,) the label asked for
     seed: int
     levels: int  # grey levels of images; 0 for points
@@ -91,12 +92,25 @@ class Translations(NamedTuple):
     levels: int
 
 
+class Clips(NamedTuple):
+    """Clips whose first frames were given, how one training seed of a model continues them, and how well by frame."""
+
+    true: np.ndarray  # (k, T, C, H, W) uint8 levels
+    draws: np.ndarray  # (draws, k, T, C, H, W)
+    psnr_mean: np.ndarray  # (T - seen,) of the mean of several draws, dB
+    psnr_best: np.ndarray  # (T - seen,) of the best draw of each clip
+    ssim_mean: np.ndarray
+    ssim_best: np.ndarray
+    seen: int
+    levels: int
+
+
 def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
     """The samples in ``path``, a file named for its seed."""
     with readable(path, remedy), np.load(path, allow_pickle=False) as file:
         x, levels = file["x"], int(file["levels"])
-        if x.ndim not in (2, 4) or (x.ndim == 4) != (levels > 0):
-            raise ValueError(f"shape {x.shape} with {levels} levels is neither points nor images")
+        if x.ndim not in (2, 4, 5) or (x.ndim > 2) != (levels > 0):
+            raise ValueError(f"shape {x.shape} with {levels} levels is neither points nor images nor clips")
         return Samples(x, file.get("label"), int(path.stem), levels)
 
 
@@ -106,8 +120,10 @@ def read_snapshots(path: Path, remedy: str) -> dict[int, Samples]:
         return {}
     with readable(path, remedy), np.load(path, allow_pickle=False) as file:
         steps, x, levels = file["step"].tolist(), file["x"], int(file["levels"])
-        if len(steps) != len(x) or (steps and (x.ndim not in (3, 5) or (x.ndim == 5) != (levels > 0))):
-            raise ValueError(f"shape {x.shape} with {levels} levels is not {len(steps)} sets of points or images")
+        if len(steps) != len(x) or (steps and (x.ndim not in (3, 5, 6) or (x.ndim > 3) != (levels > 0))):
+            raise ValueError(
+                f"shape {x.shape} with {levels} levels is not {len(steps)} sets of points, images or clips"
+            )
         return {step: Samples(taken, None, int(path.stem), levels) for step, taken in zip(steps, x, strict=True)}
 
 
@@ -183,4 +199,18 @@ def read_captions(path: Path, remedy: str) -> Captioned | None:
         found = Captioned(**{name: file[name] for name in Captioned._fields})._replace(levels=int(file["levels"]))
         if found.x.ndim != 4 or {found.caption.shape, found.new.shape} != {found.x.shape[:1]}:
             raise ValueError(f"shapes {found.x.shape} and {found.caption.shape} are not images with a caption each")
+        return found
+
+
+def read_clips(path: Path, remedy: str) -> Clips | None:
+    """The continued clips in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        found = Clips(**{name: file[name] for name in Clips._fields})
+        found = found._replace(seen=int(found.seen), levels=int(found.levels))
+        if found.true.ndim != 5 or found.draws.shape[1:] != found.true.shape:
+            raise ValueError(f"shapes {found.true.shape} and {found.draws.shape} are not clips and their continuations")
+        if any(len(curve) != found.true.shape[1] - found.seen for curve in found[2:6]):
+            raise ValueError(f"there are not {found.true.shape[1] - found.seen} predicted frames on its curves")
         return found

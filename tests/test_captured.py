@@ -45,6 +45,19 @@ def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
     return Data(split, split, split, classes=3, vocabulary=("", "a", "b", "c"))
 
 
+class Doubled(Data):
+    """Levels as float64."""
+
+    def as_input(self, x: Tensor) -> Tensor:
+        return super().as_input(x).double()
+
+
+def clips(dtype: torch.dtype = torch.float64) -> Data:
+    """Of levels, which models of clips are for."""
+    x = torch.randint(17, (70, 5, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return Doubled(*[Split(x)] * 3, levels=17, seen=2)
+
+
 def new_run(name: str, data: Data, folder: Path, init: int = 0, **changes: object) -> engine.Run:
     torch.manual_seed(init)
     settings = {"steps": 11, "batch": 16, "ema": 0.9, "precision": "fp32", "channels_last": False} | changes
@@ -55,7 +68,7 @@ def new_run(name: str, data: Data, folder: Path, init: int = 0, **changes: objec
         model = constructor(data.spec, **small)
     except ValueError as refusal:
         pytest.skip(str(refusal))
-    model.to(data.train.x.dtype)
+    model.to(data.as_input(data.train.x[:1]).dtype)
     return engine.Run(model, data, Training(**settings), 0, CPU, folder / "0", noise=noise)
 
 
@@ -89,7 +102,7 @@ def replayed(resident: None, monkeypatch: pytest.MonkeyPatch) -> list[Work]:
 
 
 @pytest.mark.parametrize("name", models.names())
-@pytest.mark.parametrize("data", [points, images])
+@pytest.mark.parametrize("data", [points, images, clips])
 def test_both_ways_to_take_steps_give_the_same_losses(
     data: Callable, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +120,11 @@ def test_both_ways_to_take_steps_give_the_same_losses(
 
 @pytest.mark.parametrize("name", models.names())
 def test_a_recording_changes_nothing(name: str, resident: None, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    data = images() if name in ("masked_vae", "vq_vae") else points()
+    kinds = {
+        **dict.fromkeys(("masked_vae", "vq_vae"), images),
+        **dict.fromkeys(("svg", "frame_vae", "conv_lstm"), clips),
+    }
+    data = kinds.get(name, points)()
     plain = result(new_run(name, data, tmp_path / "plain", lr_decay="linear"))
     recordings = request.getfixturevalue("replayed")
     run = new_run(name, data, tmp_path / "replayed", lr_decay="linear")

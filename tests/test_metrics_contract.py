@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from benchmarks import metrics
+from benchmarks.datasets.common import bouncing
 
 METRICS = metrics.names()
-KINDS = ("points", "images")
+KINDS = ("points", "images", "clips")
 PER_REAL = (
     "real", "real_features", "real_labels", "real_probabilities", "real_inception", "real_imagenet", "partner",
 )  # fmt: skip
@@ -32,11 +33,12 @@ PER_TEST = (
 PER_TRAIN = ("train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
-    "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "back", "returned",
-    "returned_after_noise",
+    "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "target_labels", "back",
+    "returned", "returned_after_noise",
 )  # fmt: skip
 ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a critic may estimate
 CLASSES, SIDE, LEVELS = 4, 16, 5
+SEEN, FRAMES, SPEED = 4, 10, 2  # of clips
 BY_LOT = {  # columns that divide even few samples, into halves or pairs, and so depend on their order
     "fjd_infinite", "fd_infinite", "fid_infinite", "kjd_subsets", "kjd_sd", "kid_subsets", "kid_sd", "ndb", "bins_js",
     "c_t", "pair_ssim", "c2st_knn", "c2st_linear",
@@ -49,7 +51,7 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
     n, sigma = 400, 0.1
     centres = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]])
     label = torch.arange(n) % CLASSES
-    draw = points_of if kind == "points" else images_of
+    draw = {"points": points_of, "images": images_of, "clips": clips_of}[kind]
     real, train = (draw(label, centres, sigma, rng) for _ in range(2))
     seen, seen_train = (torch.randn(n, 16, generator=rng) for _ in range(2))
     many = torch.randn(5000, 4, generator=rng)
@@ -75,6 +77,9 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
     found |= {"returned": train + 0.01 * (train < 0), "returned_after_noise": train + 0.02 * (train < 0)}
     if kind == "points":
         found |= {"centres": centres, "sigma": sigma, "weights": torch.full((len(centres),), 1 / len(centres))}
+    elif kind == "clips":
+        found |= {"target": real, "target_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
+        found |= {"draws": real[:20].expand(2, -1, -1, -1, -1, -1), "shuffled_features": seen_train, "levels": LEVELS}
     else:
         found |= {name: torch.rand(2, 20, 3, SIDE, SIDE, generator=rng) for name in ("draws", "truths")}
         found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
@@ -97,6 +102,8 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         found["returned_after_noise"] = found["returned"].clone()
         if kind == "images":
             found["filled"] = -found["filled"]
+        if kind == "clips":
+            found["draws"] = found["draws"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
     return found
 
 
@@ -111,6 +118,17 @@ def images_of(label: Tensor, centres: Tensor, sigma: float, rng: Generator) -> T
         row, column = (place * SIDE // 2 for place in divmod(quarter, 2))
         levels[label == quarter, :, row : row + SIDE // 2, column : column + SIDE // 2] += LEVELS - 2
     return levels * 2 / (LEVELS - 1) - 1
+
+
+def clips_of(label: Tensor, centres: Tensor, sigma: float, rng: Generator) -> Tensor:
+    """A bar that moves by the law, of another length and brightness for each label."""
+    n = len(label)
+    things = torch.zeros(n, 1, 6, 6, dtype=torch.uint8)
+    for each in range(CLASSES):
+        things[label == each, :, : each + 3, :2] = LEVELS - 1 - each // 2
+    reach = SIDE - torch.stack([label + 3, torch.full_like(label, 2)], 1)
+    places = bouncing.course(*bouncing.start(n, reach, SPEED, rng), reach, FRAMES, SPEED, rng)
+    return bouncing.film(things, places[:, None], SIDE, LEVELS) * 2 / (LEVELS - 1) - 1
 
 
 def fitting(name: str) -> list[str]:
@@ -130,7 +148,7 @@ def same(left: dict[str, float | None], right: dict[str, float | None]) -> bool:
 
 
 def test_the_suite_has_every_piece_of_evidence() -> None:
-    assert evidence("points").keys() | evidence("images").keys() == metrics.EVIDENCE.keys()
+    assert {key for kind in KINDS for key in evidence(kind)} == metrics.EVIDENCE.keys()
 
 
 def test_columns_have_names_of_their_own() -> None:

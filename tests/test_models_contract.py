@@ -34,6 +34,8 @@ SPECS = {
     "grey images": Spec((1, 8, 8), classes=10, levels=17, partner=(1, 8, 8), words=9),
     "binary images": Spec((1, 8, 8), levels=2),
     "colour images": Spec((3, 8, 8), classes=10, levels=4, partner=(1, 8, 8)),
+    "clips": Spec((5, 1, 8, 8), levels=17, seen=2),
+    "clips of which nothing is given": Spec((5, 1, 8, 8), levels=17),
 }
 B = 6
 Case = tuple[str, Spec]
@@ -100,11 +102,11 @@ def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B, dtype: torch.d
     given = None
     if model.given == "label":
         given = torch.arange(n) % spec.classes
+    if model.given in ("image", "partner", "clip"):
+        (batch,) = some_batches(spec, 1, next((weight.dtype for weight in model.parameters()), dtype))
+        given = {"image": batch.x, "partner": batch.partner, "clip": batch.x[:, : spec.seen]}[model.given]
     if model.given == "caption":
         given = 1 + torch.arange(4 * n).view(n, 4) % (spec.words - 1)
-    if model.given in ("image", "partner"):
-        (batch,) = some_batches(spec, 1, next((weight.dtype for weight in model.parameters()), dtype))
-        given = batch.x if model.given == "image" else batch.partner
     with torch.no_grad():
         return model.eval().sample(n, given, Generator().manual_seed(seed))
 
@@ -172,9 +174,9 @@ def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> No
     first, again, other = draw(model, spec), draw(model, spec), draw(model, spec, seed=1)
     assert torch.equal(torch.get_rng_state(), outside)
     assert torch.equal(first, again)
-    assert model.given == "partner" or not torch.equal(first, other), "only a translation may be certain"
+    assert model.given in ("partner", "clip") or not torch.equal(first, other), "only a prediction may be certain"
     assert first.shape == (B, *spec.shape) and first.isfinite().all()
-    if len(spec.shape) == 3:
+    if len(spec.shape) > 1:
         assert first.abs().max() <= 1
 
 
@@ -210,6 +212,26 @@ def test_a_translation_needs_another_domain_and_depends_on_it(name: str) -> None
     same = model.eval().sample(B, batch.partner, Generator().manual_seed(0))
     assert not torch.equal(same, model.sample(B, batch.partner + 1, Generator().manual_seed(0)))
     assert not isinstance(model, Supervised) or model.needs == "pairs"
+
+
+def test_a_predicted_clip_begins_with_what_is_given_and_depends_on_nothing_else(name: str) -> None:
+    spec = SPECS["clips"]
+    model = build(name, spec).eval()
+    if model.given == "nothing":
+        pytest.skip("it makes clips of nothing")
+    (batch,) = some_batches(spec, 1)
+    seen = batch.x[:, :2]
+    with torch.no_grad():
+        one, two = (model.sample(B, x, Generator().manual_seed(0)) for x in (seen, seen.flip(0)))
+    assert torch.equal(one[:, :2], seen) and torch.equal(two[:, :2], seen.flip(0))
+    assert not torch.equal(one[:, 2:], two[:, 2:])
+
+
+def test_clips_of_which_all_is_given_are_refused(name: str) -> None:
+    if build(name, SPECS["clips"]).given == "nothing":
+        pytest.skip("it makes clips of nothing")
+    with pytest.raises(ValueError, match=r"no frame to predict: of clips of shape \(5, 1, 8, 8\) 5 are given"):
+        models.load(name)(SPECS["clips"]._replace(seen=5))
 
 
 def test_state_holds_all_that_sampling_needs(name: str, model: nn.Module, spec: Spec) -> None:
@@ -259,7 +281,7 @@ def test_holes_are_filled_and_the_rest_is_left_alone(model: nn.Module, spec: Spe
     if not isinstance(model, Inpaints):
         pytest.skip("it does not fill holes")
     (batch,) = some_batches(spec, 1)
-    if len(spec.shape) == 1:
+    if len(spec.shape) != 3:
         with pytest.raises(ValueError, match="mask"):
             model.inpaint(batch.x, torch.ones(B, 1, dtype=torch.bool), Generator().manual_seed(0))
         return

@@ -39,7 +39,7 @@ def fabricate(
             row |= {"likelihood": 3.0 + seed if model == "plain" else None}
             rows.append(row)
             label = {} if model == "plain" or x.ndim == 2 else {"label": np.arange(len(x)) % 10}
-            levels = 17 if x.ndim == 4 else 0
+            levels = 17 if x.ndim > 2 else 0
             np.savez_compressed(root / model / "samples" / f"{seed}.npz", x=x, levels=levels, **label)
             curve = "step,critic,generator\n1,0.5,1\n2,0.25,\n3,-0.5,2\n"
             (root / model / "curves" / f"{seed}.csv").write_text(curve)

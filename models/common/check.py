@@ -60,6 +60,27 @@ def partners(given: Tensor | None, n: int) -> Tensor:
     return given
 
 
+def still(spec: Spec) -> None:
+    """Points or images."""
+    if len(spec.shape) not in (1, 3):
+        raise ValueError(f"the data are clips of shape {spec.shape}: this model is for points or images")
+
+
+def clips(spec: Spec, *, model: str, seen: int = 0) -> None:
+    """Clips with grey levels, of which ``seen`` first frames are given, or more."""
+    if len(spec.shape) != 4 or spec.levels < 2:
+        raise ValueError(f"{model} needs clips with grey levels, the data are of {spec.levels} and shape {spec.shape}")
+    if spec.seen < seen:
+        raise ValueError(
+            f"{model} needs the first {seen} frames of a clip, and of shape {spec.shape} {spec.seen} are given: choose "
+            f"seen = {seen} or more"
+        )
+    if spec.shape[0] <= spec.seen:
+        raise ValueError(
+            f"{model} has no frame to predict: of clips of shape {spec.shape} {spec.seen} are given; choose fewer"
+        )
+
+
 def told(value: Tensor | None, what: str = "label") -> Tensor:
     """What not every batch has, and this model needs."""
     if value is None:

@@ -29,9 +29,13 @@ class Code(NamedTuple):
         distance = (z - self.mean).square() * (-self.log_variance).exp()
         return -0.5 * (distance + self.log_variance + math.log(2 * math.pi)).sum(1)
 
-    def kl(self) -> Tensor:
-        """KL(self | N(0, I)), (B,) nats"""
-        return kl_to_standard_normal(self.mean, self.log_variance)
+    def kl(self, to: Code | None = None) -> Tensor:
+        """KL(self | to), or without one KL(self | N(0, I)), (B,) nats"""
+        if to is None:
+            return kl_to_standard_normal(self.mean, self.log_variance)
+        distance = (self.mean - to.mean).square() * (-to.log_variance).exp()
+        spread = self.log_variance - to.log_variance
+        return 0.5 * (distance + spread.exp() - 1 - spread).sum(1)
 
     def repeated(self, k: int) -> Code:
         """Every Gaussian k times in a row: (B * k, latent)"""

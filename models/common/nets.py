@@ -39,6 +39,7 @@ def encoder(
 
     `gradient_in_loss` is for a net whose gradient stands in a loss, as in a gradient penalty: the same net, faster.
     """
+    check.still(spec)
     check.at_least(1, width=width, depth=depth)
     check.one_of(get_args(Form), nets=nets)
     if nets == "dense":
@@ -54,6 +55,7 @@ def encoder(
 
 def decoder(spec: Spec, size: int, *, width: int, depth: int, nets: Form = "house", bounded: bool = True) -> Net:
     """(B, size) -> (B, *shape); images end in tanh if bounded. `nets` as for `encoder`."""
+    check.still(spec)
     check.at_least(1, width=width, depth=depth)
     check.one_of(get_args(Form), nets=nets)
     last = [nn.Tanh()] * (bounded and len(spec.shape) > 1)

@@ -21,7 +21,7 @@ from models.common.protocol import (
     Supervised,
 )
 from pipeline.data import Data
-from pipeline.evaluation import translation, uses
+from pipeline.evaluation import clips, translation, uses
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.evaluation.view import TESTED, Evidence
 from pipeline.files import atomic_write
@@ -54,7 +54,7 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
         evidence |= {"log_prob": log_prob(model, test, resident), "train_log_prob": log_prob(model, learnt, resident)}
         broken |= any(impossible(evidence[name]) for name in ("log_prob", "train_log_prob"))
         evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
-        if isinstance(model, ScoresPixels):
+        if isinstance(model, ScoresPixels) and test.dim() == 4:
             label = resident.test.label if model.given == "label" else None
             evidence["pixels"] = of_pixels(model, test, label, evidence["log_prob"])
     if isinstance(model, Encodes) and "reconstructed" in wanted:
@@ -69,6 +69,9 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     translated = translation.of_model(model, resident, half, rng, wanted)
     broken |= translation.broken(translated)
     evidence |= translated
+    if "draws" in wanted:
+        evidence |= clips.predicted(model, resident, half, rng)
+        broken |= "draws" in evidence and not bool(evidence["draws"].isfinite().all())
     if "filled" in wanted and not broken:
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
@@ -134,7 +137,8 @@ def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
             return known | {"fake": resident.truth.sample(len(half), rng).x}
     labels = resident.test.labels[half] if resident.spec.classes else None
     told = {} if resident.test.caption is None else captioned(resident.test.caption[half])
-    return known | {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
+    known |= {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
+    return known | clips.predicted(None, resident, half, rng)
 
 
 def captioned(caption: Tensor) -> Evidence:

@@ -2,7 +2,7 @@
 
 It is trained on the benchmark's real training images, and trusted if it is right on those for validation more often
 than halfway from chance to perfection. Where every channel has a label it judges channels, and an image is named
-rightly if each of its channels is.
+rightly if each of its channels is. Of clips it learns the label together with where things go in the last step.
 """
 
 import json
@@ -14,39 +14,54 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets.common.splits import PARTS, Split
-from benchmarks.extractors import AnyJudge, ChannelJudge, Judge, accuracy, by_channel, combined, fit
+from benchmarks.extractors import HEADINGS, AnyJudge, ChannelJudge, Judge, accuracy, by_channel, combined, fit, heading
 from pipeline import data
 from pipeline.data import Data, made_on
 from pipeline.files import atomic_write
 from pipeline.seeds import seed_for
 from pipeline.tensors import model_state, save_tensors
 
+CHUNK = 2000  # clips looked at at once
+
 
 def train(name: str, settings: Mapping[str, Any], images_file: Path, judge_file: Path, record_file: Path) -> str:
     """Train the judge of the benchmark ``name``, write it and how good it is, and say so."""
     device = data.chosen_device()
     images = data.load(images_file, device)
-    judge: AnyJudge = (ChannelJudge if images.stacked else Judge)(images.spec.shape, images.classes).to(device)
+    judge: AnyJudge = (ChannelJudge if images.stacked else Judge)(images.spec.shape, labels(images)).to(device)
     fit(judge, *shown(images, images.train), **settings, seed=seed_for("judge", name))
     right = accuracy(judge, *shown(images, images.test))
     chosen, alone = (of_labels(judge, images, split) for split in (images.validation, images.test))
     sizes = {f"{part}_images": len(getattr(images, part).x) for part in PARTS}
-    said = f"{name}: the judge names {right:.2%} of {sizes['test_images']:,} test images rightly"
+    what = "clips" if len(images.spec.shape) == 4 else "images"
+    said = f"{name}: the judge names {right:.2%} of {sizes['test_images']:,} test {what} rightly"
     record: dict[str, Any] = {"accuracy": round(right, 4), "validation_accuracy": round(chosen, 4), **sizes}
     if images.stacked:
         said += f", {alone:.2%} of their channels"
         record["channel_accuracy"] = round(alone, 4)
     said += f"; on validation {chosen:.2%}" + " of channels" * images.stacked
-    record["warnings"] = [] if chosen >= halfway(images.classes) else [doubt(chosen, images.classes)]
+    record["warnings"] = [] if chosen >= halfway(labels(images)) else [doubt(chosen, labels(images))]
     save_judge(judge, judge_file, chosen)
     atomic_write(record_file, json.dumps({**record, "made": [made_on(device)]}, indent=1) + "\n")
     return "\n".join([said, *(f"warning: {name}: {warning}" for warning in record["warnings"])])
 
 
+def labels(images: Data) -> int:
+    """How many labels there are for an image, a channel, or a clip."""
+    return images.classes * HEADINGS if len(images.spec.shape) == 4 else images.classes
+
+
+def classes(images: Data) -> int:
+    """How many classes a judge tells apart."""
+    return images.classes ** images.spec.shape[0] if images.stacked else labels(images)
+
+
 def shown(images: Data, split: Split) -> tuple[Tensor, Tensor]:
-    """Images as a judge sees them, and the class of each."""
-    labels = combined(split.labels, images.classes) if images.stacked else split.labels
-    return images.as_input(split.x), labels
+    """Images or clips as a judge sees them, and the class of each."""
+    label = combined(split.labels, images.classes) if images.stacked else split.labels
+    if split.x.dim() == 5:
+        label = label * HEADINGS + torch.cat([heading(part) for part in split.x.split(CHUNK)])
+    return images.as_input(split.x), label
 
 
 def of_labels(judge: AnyJudge, images: Data, split: Split) -> float:

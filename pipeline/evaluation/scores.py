@@ -70,14 +70,17 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
         lines.append(f"{cell.model} is shown pairs: half of the training data, and what they are translations of.")
     if any(row.get("given") == "partner" for row in rows):
         lines.append(f"{cell.model} is shown no pairs: where there are any, partners of the other half.")
+    if any(row.get("given") == "clip" for row in rows):
+        lines.append(f"{cell.model} is given the first frames of test clips, of none that is in the reference.")
     return lines + yardsticks(benchmark, cell.scores.parents[1] / "judge.json")
 
 
 def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     """What samples are measured by: reference, oracle and judge."""
-    data = "points" if benchmark.judge is None else "images"
+    clips = benchmark.kind.startswith("clips")
+    data = "points" if benchmark.judge is None else "clips" if clips else "images"
     fresh = "as many fresh samples of the true density; its likelihood is the true one"
-    oracle = fresh if benchmark.judge is None else "as many other test images, which the judge has not seen"
+    oracle = fresh if benchmark.judge is None else f"as many other test {data}, which the judge has not seen"
     about = f"Likelihoods: of all test {data}, 10,000 at most."
     if benchmark.kind in MAPS:  # no translator states a likelihood
         oracle, about = MAPS[benchmark.kind], f"Samples: translations of other test {data} than the reference's."
@@ -89,7 +92,10 @@ def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     if benchmark.judge is None or not record.exists():
         return lines
     judge = json.loads(record.read_text())
-    lines.append(f"Judge: a classifier trained on the training images, {judge['accuracy']:.2%} right on test images.")
+    what = ", of label and last direction together" * clips
+    lines.append(
+        f"Judge: a classifier trained on the training {data}{what}, {judge['accuracy']:.2%} right on test {data}."
+    )
     if "channel_accuracy" in judge:
         lines.append(
             "Stacks of every part are drawn from the same digits: the judge has seen each digit of a test stack."

@@ -117,13 +117,14 @@ def inpainted(model: Model, benchmark: str, resident: Data, rng: Generator) -> E
 
 
 def walks(model: Model, resident: Data) -> dict[str, Tensor]:
-    """What the pictures of a model's codes show; nothing where it has none, or none that can be drawn.
+    """What the pictures of a model's codes show; nothing where it has none, or none that can be drawn, as of
+    clips.
 
     Images: `ends` (WALKS, 2, C, H, W), `walk` (WALKS, STEPS, C, H, W) and, of codes of two numbers, `grid` (CELLS,
     CELLS, C, H, W), the first number growing to the right, the second upwards. Points in the plane with codes of two
     numbers: `lines` (2, LINES, POINTS, 2), along the first number and along the second.
     """
-    if not isinstance(model, Encodes):
+    if not isinstance(model, Encodes) or len(resident.spec.shape) == 4:
         return {}
     x = resident.as_input(resident.test.x[:CODES])
     some = model.encode(x[: 2 * WALKS])  # (2 * WALKS, latent)

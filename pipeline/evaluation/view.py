@@ -10,7 +10,7 @@ from benchmarks import imagenet, inception
 from benchmarks.datasets.common.captions import meanings
 from benchmarks.extractors import describe
 from pipeline.data import Data
-from pipeline.evaluation.judging import trusted
+from pipeline.evaluation.judging import classes, trusted
 
 SEEN = 10_000  # training data that metrics get whole; of features they get all, or copies would go unseen
 TESTED = 10_000  # test data whose likelihoods and reconstructions are asked for: all images, of points a tenth
@@ -44,7 +44,7 @@ class View:
         real = resident.as_input(resident.test.x[self.reference])
         known: Evidence = {
             "real": real,
-            "classes": resident.classes ** resident.spec.shape[0] if resident.stacked else resident.classes,
+            "classes": classes(resident),
             "features_of": "judge" if self.judge else "coordinates" if real.dim() == 2 else None,
             "levels": resident.levels,
             "dims": math.prod(resident.spec.shape),

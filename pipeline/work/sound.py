@@ -45,7 +45,7 @@ def damage(file: Path) -> str:
     try:
         look(file)
     except Exception as error:  # whatever a reader meets in such a file
-        first = error
+        first: BaseException = error
         while first.__cause__:  # what others made of it names the file and a remedy, too
             first = first.__cause__
         reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]

@@ -1,4 +1,4 @@
-"""Sheets of generated images: one picture a model, and one with a few images of each."""
+"""Sheets of generated images, or strips of clips: one picture a model, and one with a few of each."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from reports import style
 from reports.load import ORACLE, Report
-from reports.pictures import RAW, SIDE, contact_sheet, enlarged, pick, tile
+from reports.pictures import RAW, SIDE, contact_sheet, enlarged, pick, strips, tile
 from reports.samples import Samples
 from reports.sections import Fragment, Picture
 
@@ -19,7 +19,7 @@ ROWS = 3  # of images in a strip, where images are small
 
 
 def render(report: Report, out: Path) -> Fragment | None:
-    sheets = {model: found for model, found in report.samples.items() if found.x.ndim == 4}
+    sheets = {model: found for model, found in report.samples.items() if found.x.ndim > 2}
     if not sheets:
         return None
     order = sorted(sheets, key=lambda model: model != ORACLE)
@@ -32,7 +32,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     overview(report, {model: sheets[model] for model in order}, out / "grids.png")
     caption = (
         "The first samples of each model's first training seed that did not diverge, not selected; "
-        "where a model is given labels, one column a label."
+        "where a model is given labels, one column a label; of clips each row is one."
     )
     return Fragment("Samples", pictures=(Picture("grids.png", caption),), gallery=tuple(gallery), cover="grids.png")
 
@@ -41,13 +41,13 @@ def overview(report: Report, sheets: dict[str, Samples], path: Path) -> None:
     """A strip of images for each model, two strips side by side, pixel for pixel."""
     size = next(iter(sheets.values())).x[0].size
     rows = int(np.clip(RAW // (len(sheets) * SIDE * size), 1, ROWS))
-    strips = {model: enlarged(strip(samples, rows), STRIP) for model, samples in sheets.items()}
-    height = TITLE + GAP + max(pixels.shape[0] for pixels in strips.values())
-    width = GAP + max(pixels.shape[1] for pixels in strips.values())
-    down = -(-len(strips) // 2)
+    found = {model: enlarged(strip(samples, rows), STRIP) for model, samples in sheets.items()}
+    height = TITLE + GAP + max(pixels.shape[0] for pixels in found.values())
+    width = GAP + max(pixels.shape[1] for pixels in found.values())
+    down = -(-len(found) // 2)
     dpi = 100
     figure = Figure(figsize=((2 * width + GAP) / dpi, (down * height + GAP) / dpi), dpi=dpi)
-    for place, (model, pixels) in enumerate(strips.items()):
+    for place, (model, pixels) in enumerate(found.items()):
         left, top = GAP + width * (place % 2), down * height + GAP - height * (place // 2)
         figure.figimage(pixels, left, top - TITLE - pixels.shape[0])
         name = "real data" if model == ORACLE else model
@@ -58,7 +58,9 @@ def overview(report: Report, sheets: dict[str, Samples], path: Path) -> None:
 
 
 def strip(samples: Samples, rows: int) -> np.ndarray:
-    """A few images of one model: ten in a row; labels, where given, run from left to right."""
+    """A few images of one model: ten in a row; labels, where given, run from left to right. A clip is a row."""
+    if samples.x.ndim == 5:
+        return strips(samples, ROWS)
     if samples.label is None:
         return tile(samples, pick(samples, rows, SIDE))
     return tile(samples, pick(samples, SIDE, rows).T)

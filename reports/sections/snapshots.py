@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reports import style
 from reports.load import Report
-from reports.pictures import DEPTH, cloud, ground, pick, tile
+from reports.pictures import DEPTH, cloud, ground, pick, strips, tile
 from reports.samples import Samples
 from reports.sections import Fragment, Picture
 
@@ -69,13 +69,17 @@ def sheet(count: int, headings: list[str]) -> tuple[Figure, list[list[Axes]]]:
 
 
 def panel(axes: Axes, report: Report, model: str, samples: Samples | None) -> None:
-    """A few points over the true density, or a few images; nothing where the model has none."""
-    if samples is None or samples.x.ndim == 4:
+    """A few points over the true density, a few images, or a few frames of a few clips; nothing
+    where the model has none."""
+    if samples is None or samples.x.ndim > 2:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
     if samples is None:
         axes.patch.set_visible(False)
+        return
+    if samples.x.ndim == 5:
+        axes.imshow(strips(samples, IMAGES, IMAGES))
         return
     if samples.x.ndim == 4:
         axes.imshow(tile(samples, pick(samples, IMAGES, IMAGES)))

@@ -68,6 +68,7 @@ class Splits(NamedTuple):
     truth: Truth | None = None
     paired: bool = False  # whether each datum is the true translation of its partner
     seen: int = 0  # frames of a clip that are given, its first
+    speed: int = 0  # of one thing in each clip that moves by the law in `bouncing`; 0: they move otherwise
     vocabulary: tuple[str, ...] = ()  # the words of captions; the first is "", which fills up
 
     @property

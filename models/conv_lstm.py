@@ -1,0 +1,115 @@
+"""Convolutional LSTMs: one net takes in the frames that are seen, another begins with its states and tells the rest.
+
+X. Shi, Z. Chen, H. Wang, D.-Y. Yeung, W.-c. Wong, W.-c. Woo, "Convolutional LSTM Network: A Machine Learning Approach
+for Precipitation Nowcasting", 2015, arXiv:1506.04214: cells are equation 3, with peepholes, the encoding and the
+forecasting net figure 3, frames are cut into patches, and all states of the forecasting net give a frame through a 1x1
+convolution. The forecasting net sees no frame, its own or true: a prediction is a function of what is seen.
+
+Departure: the levels' likelihood in place of cross-entropy of pixels in [0, 1], Adam in place of RMSProp, small nets.
+The likelihood is exact; where several things may come, a prediction is their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from models.common import check, likelihoods
+from models.common.clips import frame
+from models.common.likelihoods import Likelihood
+from models.common.optimizers import adam
+from models.common.protocol import Batch, Losses, Move, Spec
+
+Weather = tuple[Tensor, Tensor]  # h and c, (B, width, H, W) each
+
+
+class Cell(nn.Module):
+    """Equation 3; a layer of a forecasting net has nothing below it if it is the first."""
+
+    def __init__(self, below: int, width: int, side: tuple[int, int]) -> None:
+        super().__init__()
+        self.gates = nn.Conv2d(below + width, 4 * width, 3, padding=1)
+        self.peep = nn.Parameter(torch.zeros(3, width, *side))
+
+    def forward(self, x: Tensor | None, weather: Weather) -> Weather:
+        h, c = weather
+        write, forget, signal, show = self.gates(h if x is None else torch.cat([x, h], 1)).to(c.dtype).chunk(4, 1)
+        c = (forget + self.peep[1] * c).sigmoid() * c + (write + self.peep[0] * c).sigmoid() * signal.tanh()
+        return (show + self.peep[2] * c).sigmoid() * c.tanh(), c
+
+
+class Model(nn.Module):
+    given = "clip"
+    bound = False
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        patch: int = 2,
+        width: int = 32,
+        depth: int = 1,
+        likelihood: Likelihood = "fitting",
+        lr: float = 2e-3,
+    ) -> None:
+        super().__init__()
+        check.clips(spec, model="conv_lstm", seen=1)
+        check.at_least(1, patch=patch, width=width, depth=depth)
+        check.positive(lr=lr)
+        (self.frames, channels, height, breadth), self.seen = spec.shape, spec.seen
+        if height % patch or breadth % patch:
+            raise ValueError(f"patch = {patch}: does not divide the sides of clips of shape {spec.shape}")
+        self.patch, self.lr, self.size = patch, lr, (width, height // patch, breadth // patch)
+        told, side = channels * patch**2, self.size[1:]
+        below = [width] * (depth - 1)
+        self.encoding = nn.ModuleList(Cell(each, width, side) for each in (told, *below))
+        self.forecasting = nn.ModuleList(Cell(each, width, side) for each in (0, *below))
+        self.out = nn.Conv2d(depth * width, told, 1)
+        self.likelihood = likelihoods.of(frame(spec), likelihood)
+
+    @property
+    def estimator(self) -> str:
+        return f"exact, of the frames after the first {self.seen}"
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {"model": adam(self.parameters(), self.lr)}
+
+    def moves(self, step: int) -> Sequence[Move]:
+        return [self.likelihood_move]
+
+    def likelihood_move(self, batch: Batch) -> Losses:
+        return {"model": -self.log_prob(batch.x).mean()}
+
+    def forecast(self, seen: Tensor) -> Tensor:
+        """(B, seen, C, H, W) -> (B, T - seen, C, H, W) without bounds"""
+        nothing = seen.new_zeros(len(seen), *self.size)
+        weather, told = [(nothing, nothing)] * len(self.encoding), []
+        for x in F.pixel_unshuffle(seen, self.patch).unbind(1):
+            weather = pass_on(self.encoding, x, weather)
+        for _ in range(self.frames - self.seen):
+            weather = pass_on(self.forecasting, None, weather)
+            told.append(torch.cat([h for h, _ in weather], 1))
+        patches = self.out(torch.stack(told, 1).flatten(0, 1))
+        return F.pixel_shuffle(patches, self.patch).to(seen.dtype).unflatten(0, (len(seen), -1))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        rest = x[:, self.seen :]
+        nats = self.likelihood.log_prob(rest.flatten(0, 1), self.forecast(x[:, : self.seen]).flatten(0, 1))
+        return nats.unflatten(0, rest.shape[:2]).sum(1)  # (B, T, C, H, W) -> (B,)
+
+    def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
+        seen = check.told(given, "first frames of a clip")
+        return torch.cat([seen, self.likelihood.mean(self.forecast(seen))], 1)
+
+
+def pass_on(cells: nn.ModuleList, x: Tensor | None, weather: list[Weather]) -> list[Weather]:
+    """The states of all layers after one frame, each layer told the one below."""
+    after = []
+    for cell, before in zip(cells, weather, strict=True):
+        after.append(cell(x, before))
+        x = after[-1][0]
+    return after
