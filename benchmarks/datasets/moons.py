@@ -22,9 +22,9 @@ SCALE, SHIFT, NOISE = 3.0, -1.0, 0.2  # of the moons; the noise is scaled, too
 def load(
     *, train: PositiveInt = 20_000, validation: PositiveInt = 2_000, test: PositiveInt = 10_000, seed: Seed = 0
 ) -> Splits:
-    sizes = dict(zip(PARTS, (train, validation, test), strict=True))
-    parts = (part(n, chance(name, seed), chance(f"partner/{name}", seed)) for name, n in sizes.items())
-    return Splits(*parts)
+    sizes = zip(PARTS, (train, validation, test), strict=True)
+    first, second, third = (part(n, chance(name, seed), chance(f"partner/{name}", seed)) for name, n in sizes)
+    return Splits(first, second, third)
 
 
 def part(n: int, rng: Generator, of_partners: Generator) -> Split:

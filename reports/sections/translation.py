@@ -53,11 +53,11 @@ def render(report: Report, out: Path) -> Fragment | None:
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
     found = {model: report.translations[model] for model in (*report.models, ORACLE) if model in report.translations}
-    told = {"tables": (("", table),), "legend": legend, "files": tuple(files)}
+    told = Fragment("Translations", tables=(("", table),), legend=legend, files=tuple(files))
     if next(iter(found.values())).levels:
-        return Fragment("Translations", SEED + IMAGES, gallery=gallery(found, out), **told)
+        return told._replace(text=SEED + IMAGES, gallery=gallery(found, out))
     style.save(draw(report, found), out / "translation.png")
-    return Fragment("Translations", pictures=(Picture("translation.png", SEED + POINTS),), **told)
+    return told._replace(pictures=(Picture("translation.png", SEED + POINTS),))
 
 
 def gallery(found: dict[str, Translations], out: Path) -> tuple[Picture, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import pad
 
 from benchmarks.datasets.common.splits import PARTS, Split, Splits, chance
@@ -22,8 +22,8 @@ def with_partners(splits: Splits, way_back: Callable[[Tensor], Tensor]) -> Split
 
 
 def paired(splits: Splits, change: Callable[[Split], Split]) -> Splits:
-    changed = {name: change(part) for name, part in zip(PARTS, splits.parts, strict=True)}
-    return splits._replace(**changed, paired=True)
+    train, validation, test = map(change, splits.parts)
+    return splits._replace(train=train, validation=validation, test=test, paired=True)
 
 
 def turned(x: Tensor) -> Tensor:
@@ -47,15 +47,19 @@ def edges(x: Tensor, levels: int) -> Tensor:
 
 def coloured(splits: Splits, seed: int) -> Splits:
     """Grey images in a colour each, drawn for itself; and in another one."""
-    parts = dict(zip(PARTS, splits.parts, strict=True))
-    for name, part in parts.items():
-        colours = hues(2 * len(part.x), chance(f"colour/{name}", seed)).view(2, -1, 3, 1, 1)
-        x, again = (part.x * colours).round_().to(part.x.dtype)  # (2, N, 3, H, W)
-        parts[name] = part._replace(x=x, partner=part.x, again=again)
-    return splits._replace(**parts, paired=True)
+    draws = {name: chance(f"colour/{name}", seed) for name in PARTS}
+    train, validation, test = (in_colours(part, rng) for part, rng in zip(splits.parts, draws.values(), strict=True))
+    return splits._replace(train=train, validation=validation, test=test, paired=True)
 
 
-def hues(n: int, rng: torch.Generator) -> Tensor:
+def in_colours(part: Split, rng: Generator) -> Split:
+    """The partners keep three equal channels, so that both domains have one shape."""
+    colours = hues(2 * len(part.x), rng).view(2, -1, 3, 1, 1)
+    x, again = (part.x * colours).round_().to(part.x.dtype)  # (2, N, 3, H, W)
+    return part._replace(x=x, partner=part.x.repeat(1, 3, 1, 1), again=again)
+
+
+def hues(n: int, rng: Generator) -> Tensor:
     """n colours of full saturation, evenly on the circle of hues (A. R. Smith, "Color Gamut Transform Pairs", 1978):
     (n, 3) in [0, 1], whose largest is 1 and whose least 0."""
     place = HUES * torch.rand(n, 1, generator=rng)
