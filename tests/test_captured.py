@@ -32,16 +32,17 @@ CPU = torch.device("cpu")
 
 def points(dtype: torch.dtype = torch.float32) -> Data:
     rng = torch.Generator().manual_seed(0)
-    split = Split(torch.randn(130, 2, generator=rng, dtype=dtype), torch.randint(3, (130,), generator=rng))
-    return Data(split, split, split, classes=3)
+    x, label = torch.randn(130, 2, generator=rng, dtype=dtype), torch.randint(3, (130,), generator=rng)
+    split = Split(x, label, partner=1 - x)
+    return Data(split, split, split, classes=3, paired=True)
 
 
 def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
     """Continuous ones, since those of levels become float32."""
     rng = torch.Generator().manual_seed(0)
     x = torch.rand(70, channels, 8, 8, generator=rng, dtype=dtype) * 2 - 1
-    split = Split(x, torch.randint(3, (70,), generator=rng))
-    return Data(split, split, split, classes=3)
+    split = Split(x, torch.randint(3, (70,), generator=rng), partner=-x)
+    return Data(split, split, split, classes=3, paired=True)
 
 
 def new_run(name: str, data: Data, folder: Path, init: int = 0, **changes: object) -> engine.Run:

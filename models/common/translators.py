@@ -72,10 +72,10 @@ class Dense(nn.Module):
     def __init__(self, source: int, target: int, *, width: int, depth: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout, self.dims = dropout, target
-        *hidden, self.last = mlp(source, target, width, depth)
-        self.hidden = nn.ModuleList(hidden)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        *hidden, last = mlp(source, target, width, depth)
+        self.hidden, self.last = nn.ModuleList(hidden), last
+        for parameter in last.parameters():  # no correction at first
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, rng: Generator | None = None) -> Tensor:
         h = x
@@ -89,7 +89,8 @@ class UNet(nn.Module):
 
     def __init__(self, source: Shape, out: int, *, width: int, dropout: float) -> None:
         super().__init__()
-        channels, sides = [], min(source[1:])
+        channels: list[int] = []
+        sides = min(source[1:])
         while sides % 2 == 0:
             channels.append(max(1, width // 4) * min(2 ** len(channels), 8))
             sides //= 2
