@@ -32,8 +32,9 @@ CPU = torch.device("cpu")
 
 def points(dtype: torch.dtype = torch.float32) -> Data:
     rng = torch.Generator().manual_seed(0)
-    split = Split(torch.randn(130, 2, generator=rng, dtype=dtype), torch.randint(3, (130,), generator=rng))
-    return Data(split, split, split, classes=3)
+    x, label = torch.randn(130, 2, generator=rng, dtype=dtype), torch.randint(3, (130,), generator=rng)
+    split = Split(x, label, partner=1 - x)
+    return Data(split, split, split, classes=3, paired=True)
 
 
 def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
@@ -41,8 +42,8 @@ def images(dtype: torch.dtype = torch.float32, channels: int = 1) -> Data:
     rng = torch.Generator().manual_seed(0)
     x = torch.rand(70, channels, 8, 8, generator=rng, dtype=dtype) * 2 - 1
     label, caption = torch.randint(3, (70,), generator=rng), torch.randint(1, 4, (70, 2), generator=rng)
-    split = Split(x, label, caption=caption)
-    return Data(split, split, split, classes=3, vocabulary=("", "a", "b", "c"))
+    split = Split(x, label, partner=-x, caption=caption)
+    return Data(split, split, split, classes=3, paired=True, vocabulary=("", "a", "b", "c"))
 
 
 class Doubled(Data):

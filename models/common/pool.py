@@ -36,7 +36,7 @@ class Pool(nn.Module):
         out = torch.where(rows(before >= 0, x), x[before.clamp(min=0)], self.kept[place])
         newest = last[:, -1]
         self.kept.copy_(torch.where(rows(newest >= 0, x), x[newest.clamp(min=0)], self.kept))
-        self.come += len(x)
+        self.come.add_(len(x))
         return torch.where(rows(swaps, x), out, x)
 
 

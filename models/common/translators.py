@@ -38,15 +38,14 @@ def resnet(source: Shape, target: Shape, *, width: int, depth: int) -> nn.Module
 
 
 def critic(shape: Shape, *, width: int, depth: int) -> Net:
-    """(B, *shape) -> (B, P): a score of each patch of an image, or one of a point"""
+    """(B, *shape) -> (B, P): a score of each patch of an image, 12 pixels wide, or one of a point"""
     check.at_least(1, width=width, depth=depth)
     if len(shape) == 1:
         return mlp(shape[0], 1, width, depth)
     narrow = max(1, width // 4)
-    first = nn.Conv2d(shape[0], narrow, 3, padding=1), nn.LeakyReLU(0.2)
-    second = Halve(narrow, 2 * narrow), nn.LeakyReLU(0.2)
-    third = nn.Conv2d(2 * narrow, 4 * narrow, 3, padding=1), nn.LeakyReLU(0.2)
-    return Net(*first, *second, *third, nn.Conv2d(4 * narrow, 1, 3, padding=1), nn.Flatten())
+    first = Halve(shape[0], narrow), nn.LeakyReLU(0.2)
+    second = nn.Conv2d(narrow, 2 * narrow, 3, padding=1), nn.LeakyReLU(0.2)
+    return Net(*first, *second, nn.Conv2d(2 * narrow, 1, 3, padding=1), nn.Flatten())
 
 
 def of_pairs(spec: Spec) -> Shape:
@@ -73,10 +72,10 @@ class Dense(nn.Module):
     def __init__(self, source: int, target: int, *, width: int, depth: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout, self.dims = dropout, target
-        *hidden, self.last = mlp(source, target, width, depth)
-        self.hidden = nn.ModuleList(hidden)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        *hidden, last = mlp(source, target, width, depth)
+        self.hidden, self.last = nn.ModuleList(hidden), last
+        for parameter in last.parameters():  # no correction at first
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, rng: Generator | None = None) -> Tensor:
         h = x
@@ -90,27 +89,31 @@ class UNet(nn.Module):
 
     def __init__(self, source: Shape, out: int, *, width: int, dropout: float) -> None:
         super().__init__()
-        channels, sides = [], min(source[1:])
+        channels: list[int] = []
+        sides = min(source[1:])
         while sides % 2 == 0:
             channels.append(max(1, width // 4) * min(2 ** len(channels), 8))
             sides //= 2
         if not channels:
             raise ValueError(f"images of {source[1]}x{source[2]} cannot be halved: pad or resize them to even sides")
-        self.levels = Level(source[0], channels, out, dropout)
+        self.levels = Level(source[0], channels, out, 0.0, dropout)
 
     def forward(self, x: Tensor, rng: Generator | None = None) -> Tensor:
         return self.levels(x, rng).to(x.dtype).tanh()
 
 
 class Level(nn.Module):
-    """A halving, all that is below it, and the doubling back: (B, outer, 2H, 2W) -> (B, out, 2H, 2W)"""
+    """A halving, all that is below it, and the doubling back: (B, outer, 2H, 2W) -> (B, out, 2H, 2W)
 
-    def __init__(self, outer: int, channels: list[int], out: int, dropout: float) -> None:
+    `dropout` is that of what comes from below, `of_below` that within.
+    """
+
+    def __init__(self, outer: int, channels: list[int], out: int, dropout: float, of_below: float) -> None:
         super().__init__()
         first, *rest = channels
         self.dropout = dropout
         self.down = Halve(outer, first)
-        self.below = Level(first, rest, first, dropout) if rest else None
+        self.below = Level(first, rest, first, of_below, of_below) if rest else None
         self.norm = nn.BatchNorm2d(first) if rest else nn.Identity()
         self.up = Double(first * (2 if rest else 1), out)
 

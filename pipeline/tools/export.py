@@ -15,9 +15,9 @@ from torch import Tensor
 from pipeline import data, params
 from pipeline.cell import ORACLE, Cell, data_file
 from pipeline.evaluation.sampling import packed
-from pipeline.files import atomic_write
+from pipeline.files import atomic_write, remedy
 from pipeline.stage import run_stage
-from pipeline.work.sound import explained, remedy
+from pipeline.work.sound import explained
 from reports.samples import read_samples
 
 SPLITS = ("train", "validation", "test")

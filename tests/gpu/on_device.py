@@ -20,15 +20,16 @@ GPU = DEVICE.type == "cuda"
 
 def points(n: int = 300) -> Data:
     rng = torch.Generator().manual_seed(0)
-    split = Split(torch.randn(n, 2, generator=rng).to(DEVICE), torch.randint(3, (n,), generator=rng).to(DEVICE))
-    return Data(split, split, split, classes=3)
+    x, label = torch.randn(n, 2, generator=rng).to(DEVICE), torch.randint(3, (n,), generator=rng).to(DEVICE)
+    split = Split(x, label, partner=1 - x)
+    return Data(split, split, split, classes=3, paired=True)
 
 
 def images(n: int = 100, size: int = 8, levels: int = 17) -> Data:
     rng = torch.Generator().manual_seed(0)
     x = torch.randint(levels, (n, 1, size, size), generator=rng, dtype=torch.uint8)
-    split = Split(x.to(DEVICE), torch.randint(3, (n,), generator=rng).to(DEVICE))
-    return Data(split, split, split, classes=3, levels=levels)
+    split = Split(x.to(DEVICE), torch.randint(3, (n,), generator=rng).to(DEVICE), partner=(levels - 1 - x).to(DEVICE))
+    return Data(split, split, split, classes=3, levels=levels, paired=True)
 
 
 def binary() -> Data:
