@@ -24,7 +24,8 @@ _OF = f"predicted frames with the true ones, of the first {CLIPS} clips that sam
 COLUMNS = (
     Column(
         "psnr_mean", f"PSNR, mean of {DRAWS}", "higher", 2,
-        note=f"Peak signal-to-noise ratio of {_OF} their mean image; dB, mean over frames.",
+        note=f"Peak signal-to-noise ratio of {_OF} their mean image; dB, mean over frames. The oracle's draws are the "
+        "true law's, where it is known.",
     ),
     Column(
         "psnr_best", f"PSNR, best of {DRAWS}", "higher", 2,
