@@ -126,8 +126,8 @@ def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
         return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
     labels = resident.test.labels[half] if resident.spec.classes else None
     told = {} if resident.test.caption is None else captioned(resident.test.caption[half])
-    known = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
-    return known | clips.predicted(None, resident, half, rng)
+    shown: Evidence = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
+    return shown | clips.predicted(None, resident, half, rng)
 
 
 def captioned(caption: Tensor) -> Evidence:
