@@ -33,7 +33,7 @@ PER_TEST = (
 PER_TRAIN = ("train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
-    "fake_inception_probabilities", "fake_imagenet", "target", "target_labels",
+    "fake_inception_probabilities", "fake_imagenet", "true_clips", "true_clip_labels",
 )  # fmt: skip
 ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a critic may estimate
 CLASSES, SIDE, LEVELS = 4, 16, 5
@@ -75,8 +75,12 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
     if kind == "points":
         found |= {"centres": centres, "sigma": sigma}
     elif kind == "clips":
-        found |= {"target": real, "target_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
-        found |= {"draws": real[:20].expand(2, -1, -1, -1, -1, -1), "shuffled_features": seen_train, "levels": LEVELS}
+        found |= {"true_clips": real, "true_clip_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
+        found |= {
+            "continuations": real[:20].expand(2, -1, -1, -1, -1, -1),
+            "shuffled_features": seen_train,
+            "levels": LEVELS,
+        }
     else:
         found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
         found["filled"] = real[:20].expand(4, 2, -1, -1, -1, -1)
@@ -98,7 +102,7 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         if kind == "images":
             found["filled"] = -found["filled"]
         if kind == "clips":
-            found["draws"] = found["draws"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
+            found["continuations"] = found["continuations"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
     return found
 
 

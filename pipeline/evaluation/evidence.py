@@ -65,9 +65,9 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     terms = of_terms(model, test, wanted)
     broken |= any(bool(value.isnan().any()) for value in terms.values() if isinstance(value, Tensor))
     evidence |= terms
-    if "draws" in wanted:
+    if "continuations" in wanted:
         evidence |= clips.predicted(model, resident, half, rng)
-        broken |= "draws" in evidence and not bool(evidence["draws"].isfinite().all())
+        broken |= "continuations" in evidence and not bool(evidence["continuations"].isfinite().all())
     if "filled" in wanted and not broken:
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
