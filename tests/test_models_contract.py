@@ -24,14 +24,16 @@ from models.common.protocol import (
     HasRate,
     Inpaints,
     Spec,
+    Supervised,
+    TranslatesBack,
 )
 
 SPECS = {
     "points": Spec((2,)),
-    "labelled points": Spec((2,), classes=8),
-    "grey images": Spec((1, 8, 8), classes=10, levels=17, words=9),
+    "labelled points": Spec((2,), classes=8, partner=(2,)),
+    "grey images": Spec((1, 8, 8), classes=10, levels=17, partner=(1, 8, 8), words=9),
     "binary images": Spec((1, 8, 8), levels=2),
-    "colour images": Spec((3, 8, 8), classes=10, levels=4),
+    "colour images": Spec((3, 8, 8), classes=10, levels=4, partner=(1, 8, 8)),
 }
 B = 6
 Case = tuple[str, Spec]
@@ -54,13 +56,18 @@ def some_batches(spec: Spec, count: int, dtype: torch.dtype = torch.float32) -> 
     rng = Generator().manual_seed(5)
     batches = []
     for _ in range(count):
-        x = torch.randn(B, *spec.shape, generator=rng)
-        if spec.levels:
-            x = from_levels(torch.randint(spec.levels, (B, *spec.shape), generator=rng), spec.levels, like=x)
+        x = some(spec.shape, spec, rng).to(dtype)
         label = torch.randint(spec.classes, (B,), generator=rng) if spec.classes else None
         caption = torch.randint(1, spec.words, (B, 4), generator=rng) if spec.words else None
-        batches.append(Batch(x.to(dtype), label, caption=caption))
+        partner = some(spec.partner, spec, rng).to(dtype) if spec.partner else None
+        batches.append(Batch(x, label, partner=partner, caption=caption))
     return batches
+
+
+def some(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
+    """(B, *shape), images of the levels of spec"""
+    x = torch.randn(B, *shape, generator=rng)
+    return from_levels(torch.randint(spec.levels, x.shape, generator=rng), spec.levels, like=x) if spec.levels else x
 
 
 def take_steps(model: nn.Module, optimizers: dict, batches: list[Batch], start: int = 0) -> list[dict[str, Tensor]]:
@@ -89,14 +96,15 @@ def owned(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B) -> Tensor:
+def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B, dtype: torch.dtype = torch.float32) -> Tensor:
     given = None
     if model.given == "label":
         given = torch.arange(n) % spec.classes
-    if model.given == "image":
-        given = some_batches(spec, 1, next(model.parameters()).dtype)[0].x
     if model.given == "caption":
         given = 1 + torch.arange(4 * n).view(n, 4) % (spec.words - 1)
+    if model.given in ("image", "partner"):
+        (batch,) = some_batches(spec, 1, next((weight.dtype for weight in model.parameters()), dtype))
+        given = batch.x if model.given == "image" else batch.partner
     with torch.no_grad():
         return model.eval().sample(n, given, Generator().manual_seed(seed))
 
@@ -163,7 +171,8 @@ def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> No
     outside = torch.get_rng_state()
     first, again, other = draw(model, spec), draw(model, spec), draw(model, spec, seed=1)
     assert torch.equal(torch.get_rng_state(), outside)
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(first, again)
+    assert model.given == "partner" or not torch.equal(first, other), "only a translation may be certain"
     assert first.shape == (B, *spec.shape) and first.isfinite().all()
     if len(spec.shape) == 3:
         assert first.abs().max() <= 1
@@ -174,12 +183,33 @@ def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) 
     if model.given != "nothing":
         with pytest.raises(ValueError, match=model.given):
             model.sample(B, None, Generator())
+    if model.given == "partner":
+        with pytest.raises(ValueError, match="partner"):
+            model.sample(B, some_batches(spec, 1)[0].partner[1:], Generator())
     if model.given == "caption":
         told = (torch.full((B, 3), word) for word in (1, 2))
         assert not torch.equal(*(model.eval().sample(B, words, Generator().manual_seed(0)) for words in told))
     if model.given == "label":
         one, two = (model.eval().sample(B, torch.full((B,), label), Generator().manual_seed(0)) for label in (0, 1))
         assert not torch.equal(one, two)
+
+
+def test_a_translation_needs_another_domain_and_depends_on_it(name: str) -> None:
+    if models.load(name).given != "partner":
+        pytest.skip("it does not translate")
+    image = Spec((1, 8, 8), levels=17)
+    for bad in (Spec((2,)), Spec((2,), partner=(3,)), image, image._replace(partner=(2,))):
+        with pytest.raises(ValueError, match="^" + name) as refusal:
+            models.load(name)(bad)
+        assert str(bad.shape) in str(refusal.value)
+    spec = SPECS["labelled points"]
+    model, (batch,) = build(name, spec), some_batches(spec, 1)
+    if isinstance(model, Finishes):
+        with torch.no_grad():
+            model.finish([batch])
+    same = model.eval().sample(B, batch.partner, Generator().manual_seed(0))
+    assert not torch.equal(same, model.sample(B, batch.partner + 1, Generator().manual_seed(0)))
+    assert not isinstance(model, Supervised) or model.needs == "pairs"
 
 
 def test_state_holds_all_that_sampling_needs(name: str, model: nn.Module, spec: Spec) -> None:
@@ -189,7 +219,7 @@ def test_state_holds_all_that_sampling_needs(name: str, model: nn.Module, spec: 
         with torch.no_grad():
             model.eval().finish(batches)
     copy = build(name, spec, seed=1)
-    assert not torch.equal(draw(copy, spec), draw(model, spec))
+    assert not model.state_dict() or not torch.equal(draw(copy, spec), draw(model, spec))
     copy.load_state_dict(model.state_dict())
     assert torch.equal(draw(copy, spec), draw(model, spec))
 
@@ -219,6 +249,9 @@ def test_abilities_do_as_they_say(model: nn.Module, spec: Spec) -> None:
             assert isinstance(model.divergence, str) and model.estimate(batch.x[1:], batch.x).isfinite()
             none = model.estimate(batch.x, batch.x)
             assert none.shape == () and none <= 1e-6, "data do not diverge from themselves, whatever the critic says"
+        if isinstance(model, TranslatesBack):
+            back, again = (model.translate_back(batch.x, Generator().manual_seed(0)) for _ in range(2))
+            assert torch.equal(back, again) and back.shape == batch.partner.shape and back.isfinite().all()
     assert torch.equal(torch.get_rng_state(), outside)
 
 
@@ -255,7 +288,7 @@ def test_float64_clean(model: nn.Module, spec: Spec) -> None:
             model.finish(batches)
         if isinstance(model, HasLikelihood):
             assert model.log_prob(batches[0].x).dtype == torch.float64
-    assert draw(model, spec).dtype == torch.float64
+    assert draw(model, spec, dtype=torch.float64).dtype == torch.float64
     assert all(value.dtype == torch.float64 for value in model.state_dict().values() if value.is_floating_point())
 
 
