@@ -33,8 +33,8 @@ PER_TEST = (
 PER_TRAIN = ("train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
-    "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "target_labels", "back",
-    "returned", "returned_after_noise",
+    "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "back", "returned",
+    "returned_after_noise", "true_clips", "true_clip_labels",
 )  # fmt: skip
 ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a critic may estimate
 CLASSES, SIDE, LEVELS = 4, 16, 5
@@ -78,8 +78,9 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
     if kind == "points":
         found |= {"centres": centres, "sigma": sigma, "weights": torch.full((len(centres),), 1 / len(centres))}
     elif kind == "clips":
-        found |= {"target": real, "target_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
-        found |= {"draws": real[:20].expand(2, -1, -1, -1, -1, -1), "shuffled_features": seen_train, "levels": LEVELS}
+        found |= {"true_clips": real, "true_clip_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
+        found |= {"continuations": real[:20].expand(2, -1, -1, -1, -1, -1), "shuffled_features": seen_train}
+        found |= {"levels": LEVELS}
     else:
         found |= {name: torch.rand(2, 20, 3, SIDE, SIDE, generator=rng) for name in ("draws", "truths")}
         found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
@@ -103,7 +104,7 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         if kind == "images":
             found["filled"] = -found["filled"]
         if kind == "clips":
-            found["draws"] = found["draws"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
+            found["continuations"] = found["continuations"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
     return found
 
 

@@ -66,12 +66,12 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     terms = of_terms(model, test, wanted)
     broken |= any(bool(value.isnan().any()) for value in terms.values() if isinstance(value, Tensor))
     evidence |= terms
+    if "continuations" in wanted:
+        evidence |= clips.predicted(model, resident, half, rng)
+        broken |= "continuations" in evidence and not bool(evidence["continuations"].isfinite().all())
     translated = translation.of_model(model, resident, half, rng, wanted)
     broken |= translation.broken(translated)
     evidence |= translated
-    if "draws" in wanted:
-        evidence |= clips.predicted(model, resident, half, rng)
-        broken |= "draws" in evidence and not bool(evidence["draws"].isfinite().all())
     if "filled" in wanted and not broken:
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
@@ -136,8 +136,8 @@ def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
         return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
     labels = resident.test.labels[half] if resident.spec.classes else None
     told = {} if resident.test.caption is None else captioned(resident.test.caption[half])
-    known |= {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
-    return known | clips.predicted(None, resident, half, rng)
+    shown: Evidence = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
+    return known | shown | clips.predicted(None, resident, half, rng)
 
 
 def captioned(caption: Tensor) -> Evidence:
