@@ -122,11 +122,10 @@ def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
     """Fresh real samples: of the truth where it is known, or else the test data that ``half`` names, which neither the
     judge nor the reference holds. Where these are translations of others they are shown in any case: the true map's."""
     known: Evidence = translation.of_oracle(resident, half)
-    if resident.truth is not None:
+    if resident.truth is not None and not known:
         parts = {"log_prob": resident.test.x[:TESTED], "train_log_prob": resident.train.x[:LEARNT]}
-        known |= {name: resident.truth.log_density(x) for name, x in parts.items()} | {"estimator": "exact"}
-        if "source" not in known:
-            return known | {"fake": resident.truth.sample(len(half), rng).x}
+        known = {name: resident.truth.log_density(x) for name, x in parts.items()}
+        return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
     labels = resident.test.labels[half] if resident.spec.classes else None
     return known | {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels}
 

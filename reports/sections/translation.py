@@ -43,7 +43,8 @@ POINTS = (
 
 
 def render(report: Report, out: Path) -> Fragment | None:
-    columns = tuple(column for column in report.columns if column.name in MEASURED)
+    there = set(report.scores.metric)
+    columns = tuple(report.column(name) for name in MEASURED if name in there)
     if not report.translations or not columns:
         return None
     table = tables.table(statistics.compare(replace(report, columns=columns)))
