@@ -102,8 +102,7 @@ class Model(nn.Module):
         q = self.posterior(g)
         if self.start is None:
             q = Code(*(part.unflatten(0, x.shape[:2])[:, 1:].flatten(0, 1) for part in q))
-            last = torch.arange(self.frames - 1, device=x.device).clamp(max=self.seen - 1)  # a skip's frame
-            left = [each.unflatten(0, x.shape[:2])[:, last].flatten(0, 1) for each in left]
+            left = [self.until_seen(each.unflatten(0, x.shape[:2])).flatten(0, 1) for each in left]
             before, x = g[:, :-1], x[:, 1:]
         else:
             before, left = torch.cat([self.start.expand(len(x), 1, -1), g[:, :-1]], 1), []
@@ -112,6 +111,11 @@ class Model(nn.Module):
         distortion = -self.likelihood.log_prob(x.flatten(0, 1), self.decoder(h.to(x.dtype), left))
         rate = q.kl(None if self.prior is None else self.prior(before))
         return distortion.unflatten(0, x.shape[:2]), rate.unflatten(0, x.shape[:2])
+
+    def until_seen(self, left: Tensor) -> Tensor:
+        """What a frame is told of the one before, or of the last that is seen: (B, T, ...) -> (B, T - 1, ...)"""
+        last = left[:, self.seen - 1 : self.seen].expand(-1, self.frames - 1 - self.seen, *left.shape[2:])
+        return torch.cat([left[:, : self.seen], last], 1)
 
     def rate_distortion(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of the frames that are not given; the same x gives the same answer."""

@@ -50,11 +50,14 @@ def test_an_lstm_is_torchs_all_at_once_and_step_by_step() -> None:
             ours.enter[layer].weight.copy_(unordered(into))
             ours.enter[layer].bias.copy_(unordered(bias))
             ours.weight[layer, 0].copy_(unordered(back).T)
+        ours.start.normal_()
+        first = tuple(each.expand(-1, 5, -1).contiguous() for each in ours.start.unbind(1))
         x, states, steps = torch.randn(5, 6, 3, dtype=torch.float64), ours.first(5), []
         for t in range(6):
             h, states = ours.step(x[:, t], states)
             steps.append(h)
-        assert torch.allclose(ours(x), theirs(x)[0], rtol=1e-10)
+        assert torch.allclose(ours(x), theirs(x, first)[0], rtol=1e-10)
+        assert torch.allclose(ours.laid(x.transpose(0, 1)).transpose(0, 1), ours(x), rtol=1e-10)
         assert torch.allclose(torch.stack(steps, 1), ours(x), rtol=1e-10)
 
 

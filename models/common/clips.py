@@ -80,12 +80,25 @@ class Lstm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, size) -> (B, T, width)"""
-        way = (1, (0,), [(t, t + 1, 0, 1) for t in range(x.shape[1])], x)  # one cell, which sees itself
         with torch.autocast(x.device.type, enabled=False):
-            x = x.transpose(0, 1)
-            for enter, weight, start in zip(self.enter, self.weight, self.start, strict=True):
-                x = recurrence.Recurrence.apply(enter(x)[None], weight, start, way)[0]  # (T, B, width)
-            return x.transpose(0, 1)
+            return self.fused(x) if x.is_cpu else self.laid(x.transpose(0, 1)).transpose(0, 1)
+
+    def fused(self, x: Tensor) -> Tensor:
+        """As PyTorch computes it, which is twice as fast on a CPU."""
+        weights = []
+        for enter, weight in zip(self.enter, self.weight, strict=True):
+            bias = reordered(enter.bias)
+            weights += [reordered(enter.weight), reordered(weight[0].T), bias, torch.zeros_like(bias)]
+        h, c = self.first(len(x)).transpose(0, 1).contiguous()
+        y, _, _ = torch.lstm(x, [h, c], weights, True, len(self.enter), 0.0, self.training, False, True)
+        return y
+
+    def laid(self, x: Tensor) -> Tensor:
+        """As `models.common.recurrence` does, which can be recorded: (T, B, size) -> (T, B, width)"""
+        way = (1, (0,), [(t, t + 1, 0, 1) for t in range(len(x))], x)  # one cell, which sees itself
+        for enter, weight, start in zip(self.enter, self.weight, self.start, strict=True):
+            x = recurrence.Recurrence.apply(enter(x)[None], weight, start, way)[0]
+        return x
 
     def first(self, n: int) -> Tensor:
         """The states before the first frame: (depth, 2, n, width)"""
@@ -98,3 +111,9 @@ class Lstm(nn.Module):
             c, _, x = recurrence.cell(torch.addmm(enter(x), h, weight[0]), c)
             after.append(torch.stack([x, c]))
         return x, torch.stack(after)
+
+
+def reordered(weight: Tensor) -> Tensor:
+    """Gates in PyTorch's order: to write, forget, signal, show from signal, write, forget, show."""
+    signal, write, forget, show = weight.chunk(4)
+    return torch.cat([write, forget, signal, show])
