@@ -38,6 +38,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Make all stale units of work beside each other.")
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: the suite")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
+    parser.add_argument("--only", metavar="MODEL,...", help="contestants; default: all, and the oracle")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT of its head, or auto")
     where.add_argument("--pack", type=Path, metavar="FILE", help="only write what they need into FILE (.tar.gz)")
@@ -55,12 +56,19 @@ def parse() -> argparse.Namespace:
 def launch(arguments: argparse.Namespace) -> None:
     """Make what is stale, or pack it."""
     from pipeline import params
+    from pipeline.cell import ORACLE
     from pipeline.work import plan
 
     names = arguments.benchmarks or params.load().suite
     benchmarks = [params.load().benchmark(name) for name in names]
     plan.prepare(benchmarks)
     units = plan.stale(benchmarks)
+    if arguments.only:
+        chosen = [name.strip() for name in arguments.only.split(",")]
+        there = [ORACLE, *dict.fromkeys(model for benchmark in benchmarks for model in benchmark.models)]
+        for name in chosen:
+            params.known(name, there, "--only", "model")
+        units = [unit for unit in units if unit.contestant in chosen]
     if arguments.pack:
         from pipeline.work import package
 

@@ -261,6 +261,7 @@ def test_two_processes_never_make_one_unit(clone: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (("--only", "a,slwo"), "--only: unknown model 'slwo'; did you mean 'slow'?"),
         (("--jobs", "0"), "--jobs = '0': a whole number from 1 is wanted"),
         (("--jobs", "many"), "--jobs = 'many': a whole number from 1 is wanted"),
         (("rung",), "unknown benchmark 'rung'; did you mean 'ring'?"),

@@ -19,7 +19,7 @@ from models.common import check
 
 Field = Callable[[Tensor, Tensor], Tensor]  # x (B, *shape), t () -> (B, *shape)
 
-NUMBERS = 2**18  # in one product with the Jacobian, for which a field's activations are held so many times
+NUMBERS = 2**15  # in one product with the Jacobian, for which a field's activations are held so many times
 
 
 def solve(field: Field, x: Tensor, times: Tensor, *, euler_at_end: bool = False) -> Tensor:
