@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from benchmarks import metrics
-from benchmarks.datasets.common import bouncing
+from benchmarks.datasets.common import bouncing, strokes
 
 METRICS = metrics.names()
 KINDS = ("points", "images", "clips")
@@ -30,9 +30,9 @@ PER_TEST = (
     "test_codes",
     "test_pixels",
 )
-PER_TRAIN = ("train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
+PER_TRAIN = ("taught", "train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
 PER_FAKE = (
-    "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
+    "fake", "asked", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
     "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "back", "returned",
     "returned_after_noise", "true_clips", "true_clip_labels",
 )  # fmt: skip
@@ -83,6 +83,17 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         found |= {"levels": LEVELS}
     else:
         found |= {name: torch.rand(2, 20, 3, SIDE, SIDE, generator=rng) for name in ("draws", "truths")}
+        measured = (
+            strokes.third(each(x), strokes.thirds(each(x), label, CLASSES), label)
+            for x in (train, real)
+            for each in (strokes.width, strokes.slant)
+        )
+        wide, lean, asked_wide, asked_lean = measured
+        lean = torch.where((label == 1) & (wide == 2) & (lean == 2), 1, lean)  # so that one combination is never taught
+        found |= {
+            "taught": torch.stack([label, wide, lean], 1),
+            "asked": torch.stack([label, asked_wide, asked_lean], 1),
+        }
         found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
         found["filled"] = real[:20].expand(4, 2, -1, -1, -1, -1)
     if spoilt:

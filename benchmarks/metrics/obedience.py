@@ -27,7 +27,7 @@ COLUMNS = tuple(
     )
     for which, title, words in (
         ("obeyed", "Obeyed: ", ""),
-        ("new", "Never seen: ", ", of captions whose combination is in no training image"),
+        ("new", "Never seen: ", ", of captions whose combination is in no training image (n/a without any)"),
     )
     for what in (*ASKED, "all")
 )  # fmt: skip
