@@ -46,8 +46,8 @@ class Model(nn.Module):
 def displacement(before: Tensor, after: Tensor, reach: int) -> Tensor:
     """By how many rows and columns frames (n, C, H, W) moved: (n, 2)"""
     side = range(-reach, reach + 1)
-    ways = sorted(((y, x) for y in side for x in side), key=lambda way: way[0] ** 2 + way[1] ** 2)
-    ways = torch.tensor(ways, device=after.device)  # (ways, 2)
+    nearest = sorted(((y, x) for y in side for x in side), key=lambda way: way[0] ** 2 + way[1] ** 2)
+    ways = torch.tensor(nearest, device=after.device)  # (ways, 2)
     each = (moved(before, way.expand(len(before), -1)) for way in ways)
     error = torch.stack([(found - after).square().flatten(1).sum(1) for found in each])  # (ways, n)
     return ways[(error == error.amin(0)).int().argmax(0)]  # the first of the least

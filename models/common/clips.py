@@ -87,8 +87,8 @@ class Lstm(nn.Module):
         """As PyTorch computes it, which is twice as fast on a CPU."""
         weights = []
         for enter, weight in zip(self.enter, self.weight, strict=True):
-            bias = reordered(enter.bias)
-            weights += [reordered(enter.weight), reordered(weight[0].T), bias, torch.zeros_like(bias)]
+            into, bias = (reordered(each) for each in enter.parameters())
+            weights += [into, reordered(weight[0].T), bias, torch.zeros_like(bias)]
         h, c = self.first(len(x)).transpose(0, 1).contiguous()
         y, _, _ = torch.lstm(x, [h, c], weights, True, len(self.enter), 0.0, self.training, False, True)
         return y
