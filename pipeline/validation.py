@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.yaml_files import Endless
 
 LONGEST = 60  # characters of a value that are shown
+MOST = 30  # names that a line lists
 BRIEF = reprlib.Repr()
 BRIEF.maxstring = BRIEF.maxother = LONGEST
 KEY = ("[key]",)  # how pydantic ends the place of a key that is wrong itself
@@ -59,7 +60,9 @@ def known(name: str, names: list[str], where: str, what: str) -> str:
 
 def nearest(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name[:LONGEST], names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(names)) or 'none'}"
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(sorted(names)[:MOST]) or 'none'}" + f" and {len(names) - MOST} more" * (len(names) > MOST)
 
 
 def shown(value: Any) -> str:

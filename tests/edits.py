@@ -40,7 +40,7 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "samples: 5000\n", "samples: 1e14\n", "pictures.evaluation.samples: 100,000,000,000,000 samples"),
     (BOARD, "samples: 50000", "samples: 1", "toys.evaluation.samples = 1"),
     (BOARD, "judge: {epochs: 30, batch: 64", "judge: {epochs: 30, batch: 1e15", "images.judge.batch"),
-    (BOARD, "lr: 0.003", "lr: .inf", "images.judge.lr = inf"),
+    (BOARD, "batch: 64, lr: 0.003}", "batch: 64, lr: .inf}", "images.judge.lr = inf"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: ae, latent: 1e9}", "toys.models.ae.latent = 1000000000"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: ae, width: 1e6}", "toys.models.ae: its settings: a net of"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: ae, width: 0}", "toys.models.ae: width = 0: must be 1 or more"),

@@ -178,7 +178,7 @@ def test_a_shared_module_of_models_makes_stale_what_imports_it(project: Path, mo
 
 
 def test_raster_is_for_pixel_models_and_plain_fits_need_no_nets(project: Path) -> None:
-    assert users(project, "raster") <= {"pixelcnn", "pixelrnn", "vq_vae"}
+    assert users(project, "raster") <= {"pixelcnn", "pixelrnn", "vq_vae", "made", "masked_diffusion"}
     assert users(project, "nets").isdisjoint({"gmm", "parzen", "independent"})
 
 
@@ -197,7 +197,9 @@ def test_a_metric_makes_stale_evaluations_of_kinds_that_name_it(project: Path) -
 
 def test_a_data_set_makes_its_preparation_stale(project: Path) -> None:
     assert stale(project, "benchmarks/datasets/digits.py") == {
-        f"prepare/{name}" for name in params.Params(project).benchmarks() if "digits" in name
+        f"prepare/{board.dataset}"
+        for board in map((found := params.Params(project)).benchmark, found.benchmarks())
+        if "digits" in board.dataset
     }
 
 
