@@ -62,7 +62,8 @@ def nearest(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name[:LONGEST], names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(names)[:MOST]) or 'none'}" + f" and {len(names) - MOST} more" * (len(names) > MOST)
+    more = f" and {len(names) - MOST} more" * (len(names) > MOST)
+    return f"; known: {', '.join(sorted(names)[:MOST]) or 'none'}{more}"
 
 
 def shown(value: Any) -> str:
