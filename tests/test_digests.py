@@ -197,8 +197,8 @@ def test_a_metric_makes_stale_evaluations_of_kinds_that_name_it(project: Path) -
 
 def test_a_data_set_makes_its_preparation_stale(project: Path) -> None:
     found = params.Params(project)
-    datasets = {found.benchmark(name).dataset for name in found.benchmarks()}
-    assert stale(project, "benchmarks/datasets/digits.py") == {f"prepare/{name}" for name in datasets if "digits" in name}
+    names = {found.benchmark(name).dataset for name in found.benchmarks()}
+    assert stale(project, "benchmarks/datasets/digits.py") == {f"prepare/{name}" for name in names if "digits" in name}
 
 
 def test_the_engine_makes_training_stale_and_no_evaluation(project: Path) -> None:
