@@ -21,29 +21,11 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.clips import AT_ONCE, FrameDecoder, FrameEncoder, Lstm, frame
+from models.common.clips import AT_ONCE, FrameDecoder, FrameEncoder, GaussianLstm, Lstm, frame
 from models.common.codes import Code
 from models.common.likelihoods import Likelihood
 from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
-
-
-class Gaussian(nn.Module):
-    """A law of codes for every frame, from the features of the frames up to it."""
-
-    def __init__(self, size: int, latent: int, width: int) -> None:
-        super().__init__()
-        self.lstm, self.head = Lstm(size, width), nn.Linear(width, 2 * latent)
-
-    def forward(self, features: Tensor) -> Code:
-        return self.law(self.lstm(features).flatten(0, 1), features)  # (B, T, size) -> (B * T, latent) each
-
-    def law(self, h: Tensor, like: Tensor) -> Code:
-        return Code(*self.head(h).to(like.dtype).chunk(2, 1))
-
-    def step(self, features: Tensor, states: Tensor) -> tuple[Code, Tensor]:
-        h, states = self.lstm.step(features, states)
-        return self.law(h, features), states
 
 
 class Model(nn.Module):
@@ -74,8 +56,8 @@ class Model(nn.Module):
         self.encoder = FrameEncoder(frame(spec), features, width)
         self.decoder = FrameDecoder(frame(spec), features, width, skips=spec.seen > 0)
         self.predictor, self.out = Lstm(features + latent, memory, depth), nn.Linear(memory, features)
-        self.posterior = Gaussian(features, latent, memory)
-        self.prior = Gaussian(features, latent, memory) if prior == "learned" else None
+        self.posterior = GaussianLstm(features, latent, memory)
+        self.prior = GaussianLstm(features, latent, memory) if prior == "learned" else None
         self.start = None if spec.seen else nn.Parameter(torch.zeros(features))
         self.likelihood = likelihoods.of(frame(spec), likelihood)
         self.watched: dict[str, Tensor] = {}
