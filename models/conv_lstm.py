@@ -63,6 +63,7 @@ class Model(nn.Module):
         (self.frames, channels, height, breadth), self.seen = spec.shape, spec.seen
         if height % patch or breadth % patch:
             raise ValueError(f"patch = {patch}: does not divide the sides of clips of shape {spec.shape}")
+        self.evaluations = self.frames - self.seen
         self.patch, self.lr, self.size = patch, lr, (width, height // patch, breadth // patch)
         told, side = channels * patch**2, self.size[1:]
         below = [width] * (depth - 1)

@@ -44,7 +44,7 @@ class Model(nn.Module):
         check.at_least(1, latent=latent, memory=memory)
         check.positive(lr=lr)
         (self.frames, *_), self.seen = spec.shape, spec.seen
-        self.given = "clip" if spec.seen else "nothing"
+        self.given, self.evaluations = "clip" if spec.seen else "nothing", self.frames - self.seen
         self.latent, self.lr = latent, lr
         self.encoder = encoder(frame(spec), 2 * latent, width=width, depth=1)
         self.decoder = decoder(frame(spec), latent, width=width, depth=1, bounded=False)

@@ -187,7 +187,7 @@ def test_a_predicted_frame_is_what_training_makes_of_the_frames_before_and_the_s
 @pytest.mark.parametrize("name", ["svg", "frame_vae"])
 def test_the_prior_of_a_frame_sees_frames_before_it_only(name: str) -> None:
     model = made(name).eval()
-    features = torch.randn(2, 5, 64 if name == "svg" else model.latent, requires_grad=True)
+    features = torch.randn(2, 5, 128 if name == "svg" else model.latent, requires_grad=True)
     mean = model.prior(features).mean.unflatten(0, (2, 5))
     (slope,) = torch.autograd.grad(mean[:, 3].sum(), features)
     seen = [bool(slope[:, t].abs().sum() > 0) for t in range(5)]
