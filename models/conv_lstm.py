@@ -5,8 +5,9 @@ for Precipitation Nowcasting", 2015, arXiv:1506.04214: cells are equation 3, wit
 forecasting net figure 3, frames are cut into patches, and all states of the forecasting net give a frame through a 1x1
 convolution. The forecasting net sees no frame, its own or true: a prediction is a function of what is seen.
 
-Departure: the levels' likelihood in place of cross-entropy of pixels in [0, 1], Adam in place of RMSProp, small nets.
-The likelihood is exact; where several things may come, a prediction is their mean.
+Departure: the levels' likelihood, a Gaussian's, in place of cross-entropy of pixels in [0, 1]; Adam in place of
+RMSProp, small nets. The likelihood is exact. Where several things may come a prediction is their mean, as it is for
+cross-entropy; a logistic law's would be near their median, which is black wherever a thing is more likely not.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Model(nn.Module):
         patch: int = 2,
         width: int = 32,
         depth: int = 1,
-        likelihood: Likelihood = "fitting",
+        likelihood: Likelihood = "gaussian",
         lr: float = 2e-3,
     ) -> None:
         super().__init__()
@@ -63,6 +64,7 @@ class Model(nn.Module):
         (self.frames, channels, height, breadth), self.seen = spec.shape, spec.seen
         if height % patch or breadth % patch:
             raise ValueError(f"patch = {patch}: does not divide the sides of clips of shape {spec.shape}")
+        self.evaluations = self.frames - self.seen
         self.patch, self.lr, self.size = patch, lr, (width, height // patch, breadth // patch)
         told, side = channels * patch**2, self.size[1:]
         below = [width] * (depth - 1)

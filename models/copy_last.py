@@ -1,7 +1,9 @@
 """The last frame that was given, again and again: the floor of whoever predicts clips.
 
 "Last input" in the tables of M. Mathieu, C. Couprie, Y. LeCun, "Deep multi-scale video prediction beyond mean square
-error", 2015, arXiv:1511.05440. It has no players and takes no steps.
+error", 2015, arXiv:1511.05440.
+
+Departure: none. It has no players and takes no steps.
 """
 
 from __future__ import annotations

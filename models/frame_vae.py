@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.clips import AT_ONCE, Lstm, frame
+from models.common.clips import AT_ONCE, GaussianLstm, frame
 from models.common.codes import Code
 from models.common.likelihoods import Likelihood
 from models.common.nets import decoder, encoder
@@ -44,12 +44,12 @@ class Model(nn.Module):
         check.at_least(1, latent=latent, memory=memory)
         check.positive(lr=lr)
         (self.frames, *_), self.seen = spec.shape, spec.seen
-        self.given = "clip" if spec.seen else "nothing"
+        self.given, self.evaluations = "clip" if spec.seen else "nothing", self.frames - self.seen
         self.latent, self.lr = latent, lr
         self.encoder = encoder(frame(spec), 2 * latent, width=width, depth=1)
         self.decoder = decoder(frame(spec), latent, width=width, depth=1, bounded=False)
         self.likelihood = likelihoods.of(frame(spec), likelihood)
-        self.memory, self.ahead = Lstm(latent, memory), nn.Linear(memory, 2 * latent)
+        self.memory = GaussianLstm(latent, latent, memory)
         self.watched: dict[str, Tensor] = {}
 
     @property
@@ -58,8 +58,7 @@ class Model(nn.Module):
 
     def optimizers(self) -> dict[str, Optimizer]:
         vae = [*self.encoder.parameters(), *self.decoder.parameters(), *self.likelihood.parameters()]
-        memory = [*self.memory.parameters(), *self.ahead.parameters()]
-        return {"vae": adam(vae, self.lr), "memory": adam(memory, self.lr)}
+        return {"vae": adam(vae, self.lr), "memory": adam(self.memory.parameters(), self.lr)}
 
     def moves(self, step: int) -> Sequence[Move]:
         return [self.both_move]
@@ -80,12 +79,7 @@ class Model(nn.Module):
 
     def prior(self, z: Tensor) -> Code:
         """p(z_t | z_1..t-1) of every frame: (B, T, latent) -> (B * T, latent) each"""
-        first = self.memory.first(len(z))[-1, 0, :, None]  # (B, 1, memory)
-        h = torch.cat([first, self.memory(z[:, :-1])], 1)
-        return self.law(h.flatten(0, 1), z)
-
-    def law(self, h: Tensor, like: Tensor) -> Code:
-        return Code(*self.ahead(h).to(like.dtype).chunk(2, 1))
+        return self.memory(torch.cat([torch.zeros_like(z[:, :1]), z[:, :-1]], 1))
 
     def rate_distortion(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of the frames that are not given; the same x gives the same answer."""
@@ -107,11 +101,11 @@ class Model(nn.Module):
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         seen = [] if not self.seen else [check.told(given, "first frames of a clip")]
         known = [self.posterior(x).draw(rng).unflatten(0, x.shape[:2]) for x in seen]
-        states, codes = self.memory.first(n), []
-        h = states[-1, 0]
+        states, codes = self.memory.lstm.first(n), []
+        z = states.new_zeros(n, self.latent)  # before the first
         for t in range(self.frames):
-            z = known[0][:, t] if t < self.seen else self.law(h, h).draw(rng)
-            h, states = self.memory.step(z, states)
+            law, states = self.memory.step(z, states)
+            z = known[0][:, t] if t < self.seen else law.draw(rng)
             codes.append(z)
         drawn = torch.stack(codes[self.seen :], 1)  # (n, T - seen, latent)
         x = self.likelihood.mean(self.decoder(drawn.flatten(0, 1))).unflatten(0, drawn.shape[:2])

@@ -21,29 +21,11 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from models.common import check, likelihoods
-from models.common.clips import AT_ONCE, FrameDecoder, FrameEncoder, Lstm, frame
+from models.common.clips import AT_ONCE, FrameDecoder, FrameEncoder, GaussianLstm, Lstm, frame
 from models.common.codes import Code
 from models.common.likelihoods import Likelihood
 from models.common.optimizers import adam
 from models.common.protocol import Batch, Losses, Move, Spec
-
-
-class Gaussian(nn.Module):
-    """A law of codes for every frame, from the features of the frames up to it."""
-
-    def __init__(self, size: int, latent: int, width: int) -> None:
-        super().__init__()
-        self.lstm, self.head = Lstm(size, width), nn.Linear(width, 2 * latent)
-
-    def forward(self, features: Tensor) -> Code:
-        return self.law(self.lstm(features).flatten(0, 1), features)  # (B, T, size) -> (B * T, latent) each
-
-    def law(self, h: Tensor, like: Tensor) -> Code:
-        return Code(*self.head(h).to(like.dtype).chunk(2, 1))
-
-    def step(self, features: Tensor, states: Tensor) -> tuple[Code, Tensor]:
-        h, states = self.lstm.step(features, states)
-        return self.law(h, features), states
 
 
 class Model(nn.Module):
@@ -56,7 +38,7 @@ class Model(nn.Module):
         prior: Literal["fixed", "learned"] = "learned",
         latent: int = 10,
         beta: float = 1.0,
-        features: int = 64,
+        features: int = 128,
         memory: int = 128,
         width: int = 64,
         depth: int = 2,
@@ -69,13 +51,13 @@ class Model(nn.Module):
         check.at_least(1, latent=latent, features=features, memory=memory, width=width, depth=depth)
         check.positive(beta=beta, lr=lr)
         (self.frames, *_), self.seen = spec.shape, spec.seen
-        self.given = "clip" if spec.seen else "nothing"
+        self.given, self.evaluations = "clip" if spec.seen else "nothing", self.frames - self.seen
         self.latent, self.beta, self.lr = latent, beta, lr
         self.encoder = FrameEncoder(frame(spec), features, width)
         self.decoder = FrameDecoder(frame(spec), features, width, skips=spec.seen > 0)
         self.predictor, self.out = Lstm(features + latent, memory, depth), nn.Linear(memory, features)
-        self.posterior = Gaussian(features, latent, memory)
-        self.prior = Gaussian(features, latent, memory) if prior == "learned" else None
+        self.posterior = GaussianLstm(features, latent, memory)
+        self.prior = GaussianLstm(features, latent, memory) if prior == "learned" else None
         self.start = None if spec.seen else nn.Parameter(torch.zeros(features))
         self.likelihood = likelihoods.of(frame(spec), likelihood)
         self.watched: dict[str, Tensor] = {}
@@ -117,6 +99,13 @@ class Model(nn.Module):
         last = left[:, self.seen - 1 : self.seen].expand(-1, self.frames - 1 - self.seen, *left.shape[2:])
         return torch.cat([left[:, : self.seen], last], 1)
 
+    def expected(self, before: Tensor, states: Tensor) -> tuple[Code, Tensor]:
+        """p(z) of a frame from the code of the one before, (n, features), and the prior's states."""
+        if self.prior is not None:
+            return self.prior.step(before, states)
+        nothing = before.new_zeros(len(before), self.latent)
+        return Code(nothing, nothing), states
+
     def rate_distortion(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of the frames that are not given; the same x gives the same answer."""
         rng = Generator(x.device).manual_seed(0)
@@ -130,18 +119,16 @@ class Model(nn.Module):
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         clip = list(check.told(given, "first frames of a clip").unbind(1)) if self.seen else []
-        past, ahead, states = (lstm.first(n) for lstm in (self.posterior.lstm, self.predictor, self.predictor))
+        lstms = self.posterior.lstm, (self.prior or self.posterior).lstm, self.predictor
+        past, ahead, states = (lstm.first(n) for lstm in lstms)
         before = None if self.start is None else self.start.expand(n, -1)  # the code of the frame before
         left: list[Tensor] = []
-        if self.prior is not None:
-            ahead = self.prior.lstm.first(n)
         for t in range(self.frames):
             if t < self.seen:
                 now, left = self.encoder(clip[t])
                 q, past = self.posterior.step(now, past)
             if before is not None:
-                nothing = torch.zeros_like(before[:, :1]).expand(-1, self.latent)
-                p, ahead = (Code(nothing, nothing), ahead) if self.prior is None else self.prior.step(before, ahead)
+                p, ahead = self.expected(before, ahead)
                 z = (q if t < self.seen else p).draw(rng)
                 h, states = self.predictor.step(torch.cat([before, z], 1), states)
                 if t >= self.seen:

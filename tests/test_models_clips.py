@@ -144,8 +144,7 @@ def test_the_bound_of_frames_and_memory_is_the_likelihood_less_the_kl_to_the_tru
         lambda x: torch.cat([B * x.flatten(1) + SHIFT, torch.full_like(x.flatten(1), SPREAD).log() * 2], 1)
     )
     model.decoder = Given(lambda z: B * z.view(-1, 1, 1, 1))
-    model.memory = Recalls()
-    model.ahead = Given(lambda h: torch.cat([A * h, torch.zeros_like(h)], 1))
+    model.memory = Given(lambda z: Code(A * z.flatten(0, 1), torch.zeros_like(z).flatten(0, 1)))
     model.likelihood = Gaussian().double()
     with torch.no_grad():
         model.likelihood.log_scale.fill_(math.log(S))
@@ -153,16 +152,6 @@ def test_the_bound_of_frames_and_memory_is_the_likelihood_less_the_kl_to_the_tru
     gap = kl_divergence(q, true)
     assert nats.mean().item() == pytest.approx((exact - gap).item(), abs=4 * nats.std().item() / math.sqrt(COPIES))
     assert gap > 0.1
-
-
-class Recalls(nn.Module):
-    """A memory of the last code; none is 0."""
-
-    def first(self, n: int) -> Tensor:
-        return torch.zeros(1, 2, n, 1, dtype=torch.float64)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return z
 
 
 # ---- what they look at
@@ -198,7 +187,7 @@ def test_a_predicted_frame_is_what_training_makes_of_the_frames_before_and_the_s
 @pytest.mark.parametrize("name", ["svg", "frame_vae"])
 def test_the_prior_of_a_frame_sees_frames_before_it_only(name: str) -> None:
     model = made(name).eval()
-    features = torch.randn(2, 5, 64 if name == "svg" else model.latent, requires_grad=True)
+    features = torch.randn(2, 5, 128 if name == "svg" else model.latent, requires_grad=True)
     mean = model.prior(features).mean.unflatten(0, (2, 5))
     (slope,) = torch.autograd.grad(mean[:, 3].sum(), features)
     seen = [bool(slope[:, t].abs().sum() > 0) for t in range(5)]

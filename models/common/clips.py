@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.common import recurrence
+from models.common.codes import Code
 from models.common.layers import Double, FromPixels, Halve, ToPixels
 from models.common.nets import pyramid
 from models.common.protocol import Spec
@@ -111,6 +112,24 @@ class Lstm(nn.Module):
             c, _, x = recurrence.cell(torch.addmm(enter(x), h, weight[0]), c)
             after.append(torch.stack([x, c]))
         return x, torch.stack(after)
+
+
+class GaussianLstm(nn.Module):
+    """A Gaussian over codes for every frame, from the features of the frames up to it."""
+
+    def __init__(self, size: int, latent: int, width: int) -> None:
+        super().__init__()
+        self.lstm, self.head = Lstm(size, width), nn.Linear(width, 2 * latent)
+
+    def forward(self, features: Tensor) -> Code:
+        return self.law(self.lstm(features).flatten(0, 1), features)  # (B, T, size) -> (B * T, latent) each
+
+    def law(self, h: Tensor, like: Tensor) -> Code:
+        return Code(*self.head(h).to(like.dtype).chunk(2, 1))
+
+    def step(self, features: Tensor, states: Tensor) -> tuple[Code, Tensor]:
+        h, states = self.lstm.step(features, states)
+        return self.law(h, features), states
 
 
 def reordered(weight: Tensor) -> Tensor:
