@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, create_model
 import models
 from benchmarks import datasets, metrics
 from benchmarks.datasets.common.captions import VOCABULARY
-from models.common.protocol import Model, Spec
+from models.common.protocol import Model, Spec, Supervised
 from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
@@ -33,6 +33,10 @@ SPECS = {  # of their kind the plainest
     "binary": Spec((1, 28, 28), classes=10, levels=2),
     "clips": Spec((12, 1, 16, 16), classes=10, levels=17, seen=4),
     "clips_free": Spec((12, 1, 16, 16), classes=10, levels=17),
+    "point_pairs": Spec((2,), classes=8, partner=(2,)),
+    "unpaired_points": Spec((2,), partner=(2,)),
+    "image_pairs": Spec((1, 8, 8), classes=10, levels=17, partner=(1, 8, 8)),
+    "unpaired_images": Spec((1, 16, 16), classes=10, levels=256, partner=(1, 16, 16)),
 }
 
 
@@ -49,15 +53,18 @@ def check(parameters: params.Params) -> None:
     """Raise ValueError, in one line, for the first thing that is wrong."""
     benchmarks = [parameters.benchmark(name) for name in parameters.benchmarks()]
     packings: dict[str, dict[str, int]] = {}  # kind -> contestant -> how many data its critic sees at once
+    taught: dict[str, list[str]] = {}  # kind -> contestants that learn from pairs
     for kind, spec in SPECS.items():
         contestants = parameters.board.kinds[kind].models.items()
         batch = max((each.training.batch for each in benchmarks if each.kind == kind), default=1)
         built = {name: build(contestant, spec, f"{kind}.models.{name}", batch) for name, contestant in contestants}
         packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
+        taught[kind] = [name for name, model in built.items() if isinstance(model, Supervised)]
     every = [column.name for column in metrics.columns(metrics.names())]
     for benchmark in benchmarks:
         check_data(benchmark)
         check_packing(benchmark, packings[benchmark.kind])
+        check_pairs(benchmark, taught[benchmark.kind])
         floors.check(benchmark, every, models.names())
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
@@ -119,6 +126,17 @@ def check_packing(benchmark: params.Benchmark, packings: dict[str, int]) -> None
             raise ValueError(
                 f"{where}: packing = {packing} does not divide {benchmark.name}'s batch of {batch}: choose a divisor"
             )
+
+
+def check_pairs(benchmark: params.Benchmark, taught: list[str]) -> None:
+    """Raise ValueError for a contestant that learns from pairs on data that have none."""
+    unpaired = getattr(import_module(f"benchmarks.datasets.{benchmark.dataset}"), "PAIRED", None) is False
+    if unpaired and taught:
+        raise ValueError(
+            f"{params.file_of(benchmark.name)}: dataset = {benchmark.dataset!r}: its data have no true partners, and "
+            f"{benchmark.kind}.models.{taught[0]} in {params.PARAMS} learns from pairs; choose a kind without such "
+            "models, or data with pairs"
+        )
 
 
 def build(contestant: params.Contestant, spec: Spec, where: str, batch: int = 1) -> Model:

@@ -18,7 +18,10 @@ from pipeline.validation import shown, validated
 from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
-KindName = Literal["toys", "images", "pictures", "stacked", "captions", "binary", "published", "clips", "clips_free"]
+KindName = Literal[
+    "toys", "images", "pictures", "stacked", "captions", "binary", "published",
+    "point_pairs", "unpaired_points", "image_pairs", "unpaired_images", "clips", "clips_free",
+]  # fmt: skip
 KINDS: tuple[KindName, ...] = get_args(KindName)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
 ARTIFACTS = ("code", "settings", "checked", "work", "mlflow", "downloads")  # what lies beside benchmarks' folders
@@ -143,6 +146,10 @@ class Switchboard(Section):
     captions: Kind
     binary: Kind
     published: Kind
+    point_pairs: Kind
+    unpaired_points: Kind
+    image_pairs: Kind
+    unpaired_images: Kind
     clips: Kind
     clips_free: Kind
 

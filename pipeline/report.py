@@ -109,8 +109,13 @@ def truth(name: str) -> tuple[samples.Density | None, str]:
     if resident.truth is None:
         return None, ""
     centres, sigma = resident.truth.centres, resident.truth.sigma
-    apart, out = torch.pdist(centres).min() / sigma, centres.norm(dim=1).max() / sigma
-    modes = f"{len(centres)} Gaussians, two {apart:.3g} sigma apart at least, the outermost {out:.3g} from the middle"
+    out = centres.norm(dim=1).max() / sigma
+    modes = f"a Gaussian, {out:.3g} sigma from the middle"
+    if len(centres) > 1:
+        apart = torch.pdist(centres).min() / sigma
+        modes = (
+            f"{len(centres)} Gaussians, two {apart:.3g} sigma apart at least, the outermost {out:.3g} from the middle"
+        )
     if resident.spec.shape != (2,):
         return None, modes
     low, high = resident.test.x.amin(0), resident.test.x.amax(0)

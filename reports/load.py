@@ -22,6 +22,7 @@ from reports.samples import (
     Pixels,
     Retrieved,
     Samples,
+    Translations,
     Walks,
     read_captions,
     read_clips,
@@ -30,6 +31,7 @@ from reports.samples import (
     read_retrieved,
     read_samples,
     read_snapshots,
+    read_translations,
     read_walks,
 )
 
@@ -89,6 +91,7 @@ class Report:
     clips: dict[str, Clips] = field(default_factory=dict)  # likewise, of models that continue clips, the oracle's too
     captions: dict[str, Captioned] = field(default_factory=dict)  # likewise, of models that are given captions
     retrieved: dict[str, Retrieved] = field(default_factory=dict)  # likewise, of models that encode, and the oracle
+    translations: dict[str, Translations] = field(default_factory=dict)  # likewise, of models that translate
     real: dict[str, float] = field(default_factory=dict)  # column -> what real data score, as many as a snapshot has
     density: Density | None = None
     ranked: tuple[str, ...] = ()  # the columns that a model's score counts
@@ -156,6 +159,7 @@ def load(
         snapshots=of_first_seed(read_snapshots, snapshots, seeds, remedy),
         fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
         walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
+        translations=of_first_seed(read_translations, inside(samples, "translations"), seeds, remedy),
         pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
         clips=of_first_seed(read_clips, inside(samples, "clips"), seeds, remedy),
         captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),

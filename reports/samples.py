@@ -93,6 +93,18 @@ class Clips(NamedTuple):
     levels: int
 
 
+class Translations(NamedTuple):
+    """What one training seed of a model makes of held-out data of another domain: images as levels, or points."""
+
+    source: np.ndarray  # (k, ...) of the other domain, whose images may have other channels
+    translation: np.ndarray  # (k, ...)
+    draw: np.ndarray | None  # (k, ...) another one of the same, of images
+    truth: np.ndarray | None  # (k, ...) the true ones, where there are any
+    returned: np.ndarray | None  # (k, ...) translated back again, of models that can
+    label: np.ndarray | None  # (k,)
+    levels: int
+
+
 def read_samples(path: Path, remedy: str = "`dvc repro`") -> Samples:
     """The samples in ``path``, a file named for its seed."""
     with readable(path, remedy), np.load(path, allow_pickle=False) as file:
@@ -136,6 +148,19 @@ def read_walks(path: Path, remedy: str) -> Walks | None:
         shapes = {name: getattr(found, name).ndim for name in ("ends", "walk", "grid", "lines") if name in file}
         if shapes not in ({"lines": 4}, {"ends": 5, "walk": 5}, {"ends": 5, "walk": 5, "grid": 5}):
             raise ValueError(f"{shapes} dimensions are neither lines of points nor walks of images")
+        return found
+
+
+def read_translations(path: Path, remedy: str) -> Translations | None:
+    """The translations in ``path``; None where there is no file."""
+    if not path.exists():
+        return None
+    with readable(path, remedy), np.load(path, allow_pickle=False) as file:
+        kept = {name: file.get(name) for name in Translations._fields}
+        found = Translations(**kept | {"levels": int(file["levels"])})
+        sizes = {len(x) for x in found[:-1] if x is not None}
+        if found.source is None or found.translation is None or len(sizes) > 1:
+            raise ValueError(f"{sorted(sizes)} data and translations are not as many of each")
         return found
 
 

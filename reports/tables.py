@@ -13,7 +13,11 @@ from reports.statistics import BEST, TIED, Entry, entries, fewest, plan, rule
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 UNAVAILABLE = "n/a"
-TOLD = {"label": "told labels", "image": "told images, not ranked"}  # what a model is given beside noise
+TOLD = {
+    "label": "told labels",
+    "image": "told images, not ranked",
+    "pairs": "shown pairs",
+}  # what a model is given beside noise
 TEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",

@@ -33,6 +33,13 @@ def copy(place: Path) -> None:
     succeed(place, "git", "init", "-q")
 
 
+def leave(place: Path, *names: str) -> None:
+    """Only these benchmarks are DVC's."""
+    for file in place.glob("benchmarks/*/dvc.yaml"):
+        if file.parent.name not in names:
+            file.unlink()
+
+
 def variables(**environment: str) -> dict[str, str]:
     found = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
     found.pop("MLFLOW_TRACKING_URI", None)

@@ -1,11 +1,12 @@
 """Small edits of the project's parameters: wrong ones with what is said of them, and right ones."""
 
+import re
 from pathlib import Path
 
 BOARD = "params.yaml"
+SUITE = re.findall(r"^suite: (\[[^]]*\])", (Path(__file__).parents[1] / BOARD).read_text(), re.MULTILINE)[0]
 GRID, RING, DIGITS = (f"benchmarks/{name}/benchmark.yaml" for name in ("grid", "ring", "digits"))
 LAUGH = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'ha'] * 9)}]\n" for i in range(9))
-SUITE = (Path(__file__).parents[1] / BOARD).read_text().partition("suite: ")[2].partition("]")[0] + "]"
 
 WRONG = [  # file, what stands there, what comes in its place, what is said of it
     # sizes and numbers
@@ -67,7 +68,7 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (GRID, "w1: 1.130", "w1: gam", "grid/benchmark.yaml: floors.w1: unknown contestant 'gam'"),
     (GRID, "w1: 1.130", "w9: 1.130", "grid/benchmark.yaml: floors.w9: unknown column 'w9'"),
     # names
-    (BOARD, "[ring, grid,", "[ring, ring,", "'ring' stands there twice; name it once"),
+    (BOARD, "[ring, grid,", "[ring, ring,", "suite = ['ring', 'ring', 'digits', "),
     (BOARD, "[ring, grid,", "[grind,", "suite: unknown benchmark 'grind'; did you mean 'grid'?"),
     (BOARD, SUITE, "[]", "suite = []"),
     (BOARD, SUITE, "ring", "suite = 'ring'"),

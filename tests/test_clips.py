@@ -88,21 +88,23 @@ def test_data_that_do_not_fit_are_refused_in_one_line(spec: Spec, message: str) 
 def test_samples_and_draws_continue_the_same_test_clips(resident: Data) -> None:
     found, half = evidence_of(resident), halves(resident, "bouncing_digits", 0, 120).oracle
     target = resident.as_input(resident.test.x[half])
-    assert torch.equal(found["target"], target) and torch.equal(found["target_labels"], resident.test.labels[half])
+    assert torch.equal(found["true_clips"], target) and torch.equal(
+        found["true_clip_labels"], resident.test.labels[half]
+    )
     assert torch.equal(found["fake"][:, :4], target[:, :4])
-    assert found["draws"].shape == (DRAWS, CLIPS, 12, 1, 16, 16)
+    assert found["continuations"].shape == (DRAWS, CLIPS, 12, 1, 16, 16)
     assert torch.equal(found["continued"], target[:CLIPS])
-    for draw in found["draws"]:
+    for draw in found["continuations"]:
         assert torch.equal(draw, found["fake"][:CLIPS])
     assert (found["seen"], found["speed"], found["broken"]) == (4, 2, False)
 
 
 def test_the_oracle_shows_the_truth_and_draws_of_the_law(resident: Data) -> None:
     found = evidence_of(resident, ORACLE)
-    assert torch.equal(found["fake"], found["target"])
-    assert found["draws"].shape == (DRAWS, CLIPS, 12, 1, 16, 16)
-    assert torch.equal(found["draws"][:, :, :4], found["continued"][:, :4].expand(DRAWS, -1, -1, -1, -1, -1))
-    assert not torch.equal(found["draws"][0], found["draws"][1])
+    assert torch.equal(found["fake"], found["true_clips"])
+    assert found["continuations"].shape == (DRAWS, CLIPS, 12, 1, 16, 16)
+    assert torch.equal(found["continuations"][:, :, :4], found["continued"][:, :4].expand(DRAWS, -1, -1, -1, -1, -1))
+    assert not torch.equal(found["continuations"][0], found["continuations"][1])
     values = metrics.evaluate(["motion"], found)
     assert values["trajectory"] == 0 and values["lawful"] == 1 and values["digit_kept"] == 1 and values["spread"] > 2
 
@@ -115,7 +117,7 @@ def test_a_model_that_predicts_no_numbers_is_broken(resident: Data) -> None:
             return torch.cat([given, torch.full((n, 8, 1, 16, 16), torch.nan)], 1)
 
     half = halves(resident, "bouncing_digits", 0, 120)
-    found = evidence.of_model(Broken(), "bouncing_digits", resident, half.oracle, chance(), {"draws"})
+    found = evidence.of_model(Broken(), "bouncing_digits", resident, half.oracle, chance(), {"continuations"})
     assert found["broken"]
 
 
@@ -123,14 +125,14 @@ def test_where_nothing_is_given_nothing_is_continued(tmp_path: Path) -> None:
     free = loaded(tmp_path, seen=0)
     assert free.spec.seen == 0
     found = evidence_of(free, "independent")
-    assert found["fake"].shape == (120, 12, 1, 16, 16) and not {"target", "draws"} & found.keys()
-    assert "draws" not in evidence_of(free, ORACLE)
+    assert found["fake"].shape == (120, 12, 1, 16, 16) and not {"true_clips", "continuations"} & found.keys()
+    assert "continuations" not in evidence_of(free, ORACLE)
     assert set(metrics.evaluate(["motion", "prediction"], found).values()) == {None}
 
 
 def test_two_digits_have_no_law_to_draw_from(tmp_path: Path) -> None:
     found = evidence_of(loaded(tmp_path, count=2), ORACLE)
-    assert "draws" not in found and set(metrics.evaluate(["motion", "prediction"], found).values()) == {None}
+    assert "continuations" not in found and set(metrics.evaluate(["motion", "prediction"], found).values()) == {None}
 
 
 def test_shuffled_clips_have_the_frames_of_real_ones(resident: Data) -> None:

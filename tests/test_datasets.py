@@ -3,6 +3,7 @@
 Data sets that read files get small ones of the right format, with checksums to match, so that the real code runs.
 """
 
+import bz2
 import gzip
 import hashlib
 import math
@@ -18,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchvision.datasets import CIFAR10, MNIST
+from scipy.io import savemat
+from torchvision.datasets import CIFAR10, MNIST, SVHN, USPS
 
 from benchmarks import datasets
-from benchmarks.datasets import cifar10, fashion_mnist, mnist
+from benchmarks.datasets import cifar10, fashion_mnist, mnist, mnist_svhn, mnist_usps
 from benchmarks.datasets.common import files
 
 IMAGES = {"train": 30, "t10k": 20}
@@ -53,6 +55,31 @@ def cifar_batches(folder: Path) -> dict[str, str]:
     return {path.name: md5(path) for path in folder.iterdir()}
 
 
+def usps_files(folder: Path) -> dict[str, list[str]]:
+    """USPS's two files of lines such as `7 1:-1 2:0.5 ...`, labels from 1 on; as torchvision lists them."""
+    folder.mkdir(parents=True)
+    for part, n in IMAGES.items():
+        pixels = np.random.default_rng(n).integers(0, 3, (n, 256)) - 1.0
+        lines = [
+            f"{i % 10 + 1} " + " ".join(f"{place + 1}:{value:g}" for place, value in enumerate(row))
+            for i, row in enumerate(pixels)
+        ]
+        (folder / f"usps.{part}.bz2").write_bytes(bz2.compress("\n".join(lines).encode()))
+    listed = {"train": "usps.train.bz2", "test": "usps.t10k.bz2"}
+    return {part: ["", file, md5(folder / file)] for part, file in listed.items()}
+
+
+def svhn_files(folder: Path) -> dict[str, list[str]]:
+    """SVHN's two files, in which a 0 has the label 10; as torchvision lists them."""
+    folder.mkdir(parents=True)
+    for part, n in IMAGES.items():
+        pixels = np.random.default_rng(n).integers(0, 256, (32, 32, 3, n), dtype=np.uint8)
+        savemat(folder / f"{part}.mat", {"X": pixels, "y": (np.arange(n) % 10 + 1).astype(np.uint8)[:, None]})
+    return {
+        part: ["", f"{file}.mat", md5(folder / f"{file}.mat")] for part, file in (("train", "train"), ("test", "t10k"))
+    }
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root that holds small files for every data set that reads any."""
@@ -60,6 +87,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(fashion_mnist, "CHECKSUMS", idx(tmp_path / "FashionMNIST/raw"))
     monkeypatch.setattr(files, "VALIDATION", ASIDE)
     monkeypatch.setattr(cifar10, "VALIDATION", ASIDE)
+    monkeypatch.setattr(USPS, "split_list", usps_files(tmp_path / mnist_usps.FOLDER))
+    monkeypatch.setattr(SVHN, "split_list", svhn_files(tmp_path / mnist_svhn.FOLDER))
+    for module in (mnist_usps, mnist_svhn):
+        monkeypatch.setattr(module, "VALIDATION", ASIDE)
     sums = cifar_batches(tmp_path / CIFAR10.base_folder)
     for batches in ("train_list", "test_list"):
         monkeypatch.setattr(CIFAR10, batches, [[name, sums[name]] for name, _ in getattr(CIFAR10, batches)])
@@ -98,7 +129,8 @@ def serve_from(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
     splits = datasets.load(name, root, {})
     shape = splits.train.x.shape[1:]
-    for x, label, *_ in splits.parts:
+    for part in splits.parts:
+        x, label = part.x, part.label
         assert x.shape[1:] == shape
         assert x.is_contiguous()
         if splits.levels:
@@ -114,6 +146,11 @@ def test_every_dataset_keeps_the_contract(name: str, root: Path) -> None:
             assert label.unique().tolist() == list(range(splits.classes))
         else:
             assert label is None
+        if part.partner is not None:
+            assert part.partner.dtype == x.dtype and part.partner.is_contiguous()
+            assert part.partner.shape[1:] == splits.train.partner.shape[1:]
+            assert not splits.paired or len(part.partner) == len(x)
+            assert part is splits.train or len(part.partner) == len(x), "held-out data are translated one by one"
     if splits.truth:
         assert splits.truth.centres.dtype == torch.float32
         assert splits.truth.centres.shape[1:] == shape
@@ -124,7 +161,8 @@ def test_every_dataset_is_the_same_each_time(name: str, root: Path) -> None:
     first, second = datasets.load(name, root, {}), datasets.load(name, root, {})
     for one, other in zip(first.parts, second.parts, strict=True):
         assert torch.equal(one.x, other.x)
-        assert torch.equal(one.label, other.label)
+        for left, right in zip(one[1:], other[1:], strict=True):
+            assert right is None if left is None else torch.equal(left, right)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +275,27 @@ def test_a_damaged_file_is_named_with_both_checksums(name: str, file: str, root:
     with pytest.raises(ValueError) as error:
         datasets.load(name, root, {})
     assert str(error.value) == f"{name}: {path} is damaged: MD5 {md5(path)}, not {whole}; delete it and run again"
+
+
+def test_usps_and_svhn_are_read_as_they_are(root: Path) -> None:
+    usps, svhn = (datasets.load(name, root, {}) for name in ("mnist_usps", "mnist_svhn"))
+    pixels = np.random.default_rng(30).integers(0, 3, (30, 16, 16))
+    assert np.array_equal(usps.train.x[:, 0].numpy(), np.array([0, 127, 255])[pixels[:20]]), "-1, 0, 1 in 256 levels"
+    assert usps.train.label.tolist() == [*range(10)] * 2
+    pixels = np.random.default_rng(30).integers(0, 256, (32, 32, 3, 30), dtype=np.uint8)
+    assert np.array_equal(svhn.train.x.permute(2, 3, 1, 0).numpy(), pixels[..., :20])
+    assert svhn.train.label.tolist() == [*range(1, 10), 0] * 2
+    for splits, size in ((usps, (1, 16, 16)), (svhn, (3, 32, 32))):
+        assert not splits.paired and splits.levels == 256 and splits.train.partner.shape == (20, *size)
+
+
+def test_held_out_partners_are_of_the_same_class(root: Path) -> None:
+    digits = datasets.load("mnist", root, {}).test
+    padded = {image.numpy().tobytes(): label for image, label in zip(digits.x, digits.label.tolist(), strict=True)}
+    test = datasets.load("mnist_svhn", root, {}).test
+    inner = test.partner[:, 1:2, 2:-2, 2:-2].contiguous()
+    assert [padded[image.numpy().tobytes()] for image in inner] == test.label.tolist()
+    assert len(test.x) == 20 and not test.partner[:, :, :2].any()
 
 
 def test_true_checksums_are_those_of_the_real_files() -> None:

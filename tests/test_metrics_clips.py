@@ -28,8 +28,8 @@ def clips() -> tuple[Tensor, Tensor]:
 
 def scores(clips: tuple[Tensor, Tensor], fake: Tensor, draws: Tensor | None = None) -> dict[str, float | None]:
     true, label = clips
-    found = {"fake": fake, "target": true, "target_labels": label, "seen": SEEN, "speed": SPEED}
-    return metrics.evaluate(["motion"], found | {"continued": true[:50], "draws": draws})
+    found = {"fake": fake, "true_clips": true, "true_clip_labels": label, "seen": SEEN, "speed": SPEED}
+    return metrics.evaluate(["motion"], found | {"continued": true[:50], "continuations": draws})
 
 
 def copied(true: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def test_best_and_mean_of_draws_by_hand() -> None:
     draws = torch.stack([true, true])
     draws[0, :, 1:] += torch.tensor([0.2, 0.4])[:, None, None, None]  # a draw too bright
     draws[1, :, 1:] -= torch.tensor([0.2, 0.1])[:, None, None, None]  # and one too dark
-    values = prediction.score(continued=true, draws=draws, seen=1, levels=0)
+    values = prediction.score(continued=true, continuations=draws, seen=1, levels=0)
     first = [10 * math.log10(4 / error**2) for error in (0.2, 0.4)]
     second = [10 * math.log10(4 / error**2) for error in (0.2, 0.1)]
     assert values["psnr_best"] == pytest.approx(max(sum(first), sum(second)) / 2)
@@ -53,7 +53,7 @@ def test_the_best_draw_is_each_clips_own() -> None:
     true = torch.zeros(2, 2, 1, 8, 8)
     draws = torch.stack([true, true])
     draws[0, 0, 1], draws[1, 0, 1], draws[0, 1, 1], draws[1, 1, 1] = 0.2, 0.02, 0.2, 0.4
-    values = prediction.score(continued=true, draws=draws, seen=1, levels=0)
+    values = prediction.score(continued=true, continuations=draws, seen=1, levels=0)
     assert values["psnr_best"] == pytest.approx(sum(10 * math.log10(4 / each**2) for each in (0.02, 0.2)) / 2)
 
 
@@ -72,7 +72,7 @@ def test_likeness_is_that_of_scikit_image_frame_by_frame(clips: tuple[Tensor, Te
 
 def test_a_frame_predicted_exactly_counts_for_what_rounding_would_leave() -> None:
     true = torch.zeros(1, 2, 1, 8, 8)
-    values = prediction.score(continued=true, draws=true[None], seen=1, levels=17)
+    values = prediction.score(continued=true, continuations=true[None], seen=1, levels=17)
     assert values["psnr_mean"] == pytest.approx(10 * math.log10(4 / ((2 / 16) ** 2 / 12)))
 
 
@@ -174,8 +174,14 @@ def test_the_laws_own_draws_spread_and_copies_do_not(clips: tuple[Tensor, Tensor
 
 
 def test_without_given_frames_or_a_law_there_is_nothing_to_say(clips: tuple[Tensor, Tensor]) -> None:
-    for missing in ({"target": None}, {"seen": 0}, {"speed": 0}):
-        found = {"fake": clips[0], "target": clips[0], "target_labels": clips[1], "seen": 4, "speed": 2} | missing
+    for missing in ({"true_clips": None}, {"seen": 0}, {"speed": 0}):
+        found = {
+            "fake": clips[0],
+            "true_clips": clips[0],
+            "true_clip_labels": clips[1],
+            "seen": 4,
+            "speed": 2,
+        } | missing
         assert set(metrics.evaluate(["motion"], found).values()) == {None}
 
 
@@ -186,12 +192,12 @@ def test_bad_evidence_is_one_line(clips: tuple[Tensor, Tensor]) -> None:
     with pytest.raises(ValueError, match="give clips of one shape"):
         scores(clips, true[:5])
     with pytest.raises(ValueError, match="seen = 12 do not fit clips"):
-        prediction.score(continued=true, draws=true[None], seen=12, levels=17)
+        prediction.score(continued=true, continuations=true[None], seen=12, levels=17)
     with pytest.raises(ValueError, match="predicted as NaN"):
-        prediction.score(continued=true[:1], draws=true[None, :1] * math.nan, seen=4, levels=17)
+        prediction.score(continued=true[:1], continuations=true[None, :1] * math.nan, seen=4, levels=17)
     _, reasons = metrics.evaluated(
-        ["motion"], {"fake": true.expand(-1, -1, 3, -1, -1), "target": true.expand(-1, -1, 3, -1, -1)}
-        | {"target_labels": clips[1], "seen": 4, "speed": 2},
+        ["motion"], {"fake": true.expand(-1, -1, 3, -1, -1), "true_clips": true.expand(-1, -1, 3, -1, -1)}
+        | {"true_clip_labels": clips[1], "seen": 4, "speed": 2},
     )  # fmt: skip
     assert set(reasons.values()) == {"clips have 3 channels: give grey ones"}
 

@@ -16,7 +16,7 @@ from benchmarks.datasets.common import bouncing
 METRICS = metrics.names()
 KINDS = ("points", "images", "clips")
 PER_REAL = (
-    "real", "real_features", "real_labels", "real_probabilities", "real_inception", "real_imagenet",
+    "real", "real_features", "real_labels", "real_probabilities", "real_inception", "real_imagenet", "partner",
 )  # fmt: skip
 PER_TEST = (
     "test",
@@ -33,7 +33,8 @@ PER_TEST = (
 PER_TRAIN = ("train", "train_features", "train_log_prob", "train_labels", "train_codes", "train_pixels")
 PER_FAKE = (
     "fake", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
-    "fake_inception_probabilities", "fake_imagenet", "target", "target_labels",
+    "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "back", "returned",
+    "returned_after_noise", "true_clips", "true_clip_labels",
 )  # fmt: skip
 ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a critic may estimate
 CLASSES, SIDE, LEVELS = 4, 16, 5
@@ -72,12 +73,16 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         "real_imagenet": many, "fake_imagenet": many.clone(),
         "real_inception": seen, "fake_inception": seen.clone(), "fake_inception_probabilities": sure.clone(),
     }  # fmt: skip
+    found |= {"source": train, "target": real, "source_labels": label, "partner": train, "back": train.clone()}
+    found |= {"returned": train + 0.01 * (train < 0), "returned_after_noise": train + 0.02 * (train < 0)}
     if kind == "points":
-        found |= {"centres": centres, "sigma": sigma}
+        found |= {"centres": centres, "sigma": sigma, "weights": torch.full((len(centres),), 1 / len(centres))}
     elif kind == "clips":
-        found |= {"target": real, "target_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
-        found |= {"draws": real[:20].expand(2, -1, -1, -1, -1, -1), "shuffled_features": seen_train, "levels": LEVELS}
+        found |= {"true_clips": real, "true_clip_labels": label, "continued": real[:20], "seen": SEEN, "speed": SPEED}
+        found |= {"continuations": real[:20].expand(2, -1, -1, -1, -1, -1), "shuffled_features": seen_train}
+        found |= {"levels": LEVELS}
     else:
+        found |= {name: torch.rand(2, 20, 3, SIDE, SIDE, generator=rng) for name in ("draws", "truths")}
         found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
         found["filled"] = real[:20].expand(4, 2, -1, -1, -1, -1)
     if spoilt:
@@ -94,11 +99,12 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         found["hidden_log_prob"] = found["hidden_log_prob"] - 1
         for codes in ("test_codes", "test_pixels"):
             found[codes] = torch.randn(n, 3, generator=rng)
-        found["reconstructed"] = real[:1].expand_as(real).clone()
+        found |= {name: real[:1].expand_as(real).clone() for name in ("reconstructed", "back", "returned")}
+        found["returned_after_noise"] = found["returned"].clone()
         if kind == "images":
             found["filled"] = -found["filled"]
         if kind == "clips":
-            found["draws"] = found["draws"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
+            found["continuations"] = found["continuations"][:, :, :1].expand(-1, -1, FRAMES, -1, -1, -1)
     return found
 
 

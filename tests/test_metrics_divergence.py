@@ -111,7 +111,7 @@ def test_divergences_do_not_depend_on_place_or_scale() -> None:
 )
 def test_bad_input_is_one_line(fake: Tensor, sigma: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        score(fake=fake, centres=ORIGIN, sigma=sigma)
+        score(fake=fake, centres=ORIGIN, sigma=sigma, weights=None)
 
 
 def test_a_critics_estimate_is_in_the_column_of_its_divergence() -> None:
@@ -131,3 +131,11 @@ def test_nan_is_no_perfect_score() -> None:
     assert math.isnan(kl(lost, lost))
     assert math.isnan(jensen_shannon(lost, lost))
     assert math.isnan(kl_from_uniform(counts=lost))
+
+
+def test_masses_are_those_of_unequal_modes() -> None:
+    """Far apart each mode has its share, in cells that are its own."""
+    centres, weights = torch.tensor([[0.0], [1000.0]]), torch.tensor([0.2, 0.8])
+    cells = torch.cat([torch.arange(-10, 11), torch.arange(990, 1011)]).double()[:, None]
+    found = log_mass(cells=cells, size=1.0, centres=centres, sigma=1.0, weights=weights).exp()
+    assert found[:21].sum().item() == pytest.approx(0.2) and found[21:].sum().item() == pytest.approx(0.8)

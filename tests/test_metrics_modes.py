@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from benchmarks.metrics.modes import js_from_uniform, kl_from_uniform, occupancy, score
+from benchmarks.metrics.common.histograms import js_from_uniform, kl_from, kl_from_uniform
+from benchmarks.metrics.modes import occupancy, score
 
 CENTRES = 2 * torch.tensor([[math.cos(2 * math.pi * k / 8), math.sin(2 * math.pi * k / 8)] for k in range(8)])
 SIGMA = 0.02
@@ -18,7 +19,7 @@ def perfect(n: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_a_perfect_sampler_scores_98_89_percent() -> None:
-    values = score(fake=perfect(50_000), centres=CENTRES, sigma=SIGMA)
+    values = score(fake=perfect(50_000), centres=CENTRES, sigma=SIGMA, weights=None)
     expected = 1 - math.exp(-4.5)
     error = (expected * (1 - expected) / 50_000) ** 0.5
     assert expected == pytest.approx(0.9889, abs=5e-5)
@@ -34,7 +35,7 @@ def test_a_perfect_sampler_meets_the_floor_of_reverse_kl() -> None:
 
 def test_counts_over_known_modes() -> None:
     fake = torch.cat([CENTRES[0].expand(30, 2), CENTRES[1].expand(10, 2), torch.zeros(60, 2)])
-    values = score(fake=fake, centres=CENTRES, sigma=SIGMA)
+    values = score(fake=fake, centres=CENTRES, sigma=SIGMA, weights=None)
     assert (values["modes"], values["modes_20"], values["high_quality"]) == (2, 1, 0.4)
     assert values["reverse_kl"] == pytest.approx(0.75 * math.log(0.75 * 8) + 0.25 * math.log(0.25 * 8))
 
@@ -50,14 +51,14 @@ def test_one_mode_is_log_k_from_uniform() -> None:
 
 
 def test_no_high_quality_sample_covers_nothing_and_has_the_largest_divergences() -> None:
-    values = score(fake=torch.full((10, 2), 9.0), centres=CENTRES, sigma=SIGMA)
+    values = score(fake=torch.full((10, 2), 9.0), centres=CENTRES, sigma=SIGMA, weights=None)
     assert values["modes"] == values["high_quality"] == 0
     assert values["reverse_kl"] == values["reverse_kl_all"] == pytest.approx(math.log(8))
     assert values["modes_js"] == values["modes_js_all"] == pytest.approx(math.log(2))
 
 
 def test_the_literature_counts_the_first_2500() -> None:
-    values = score(fake=torch.cat([perfect(2500), torch.zeros(2500, 2)]), centres=CENTRES, sigma=SIGMA)
+    values = score(fake=torch.cat([perfect(2500), torch.zeros(2500, 2)]), centres=CENTRES, sigma=SIGMA, weights=None)
     assert values["high_quality_all"] == pytest.approx(values["high_quality"] / 2)
     assert values["modes"] == values["modes_all"]
 
@@ -79,7 +80,7 @@ def test_modes_far_from_the_origin_are_found() -> None:
 )
 def test_bad_input_is_one_line(fake: torch.Tensor, sigma: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        score(fake=fake, centres=CENTRES, sigma=sigma)
+        score(fake=fake, centres=CENTRES, sigma=sigma, weights=None)
 
 
 def test_js_of_modes_is_bounded_and_known() -> None:
@@ -94,3 +95,16 @@ def test_a_perfect_sampler_meets_the_floor_of_js() -> None:
     found = [js_from_uniform(counts=occupancy(fake=perfect(2500, s), centres=CENTRES, sigma=SIGMA)) for s in range(40)]
     # a quarter of reverse KL's, to leading order
     assert sum(found) / 40 == pytest.approx(7 / 20_000, abs=4 * (14 / 40) ** 0.5 / 20_000)
+
+
+def test_unequal_modes_are_compared_with_their_own_shares() -> None:
+    counts, shares = torch.tensor([30, 10]), torch.tensor([0.75, 0.25])
+    assert kl_from(counts=counts, shares=shares) == pytest.approx(0, abs=1e-12)
+    assert kl_from(counts=counts, shares=1 - shares) == pytest.approx(0.5 * math.log(3))
+    assert kl_from(counts=0 * counts, shares=shares) == pytest.approx(math.log(4)), "all in the rarer one"
+    fake = CENTRES.repeat_interleave(torch.arange(1, 9), dim=0)  # 1, 2, ..., 8 points in the modes
+    told = score(fake=fake, centres=CENTRES, sigma=SIGMA, weights=torch.arange(1, 9) / 36)
+    assert told["reverse_kl"] == pytest.approx(0, abs=1e-6) and told["modes_js"] == pytest.approx(0, abs=1e-6)
+    untold = score(fake=fake, centres=CENTRES, sigma=SIGMA, weights=None)
+    expected = sum(k / 36 * math.log(8 * k / 36) for k in range(1, 9))
+    assert untold["reverse_kl"] == pytest.approx(expected)

@@ -17,7 +17,7 @@ CUT_OFF = math.sqrt(1 - 4.5 * math.exp(-4.5) / (1 - math.exp(-4.5)))  # of r^2 /
 
 
 def scored(fake: Tensor) -> dict[str, float | None]:
-    return score(fake=fake, centres=CENTRES, sigma=0.1)
+    return score(fake=fake, centres=CENTRES, sigma=0.1, weights=None)
 
 
 def cross(wide: float, high: float, n: int = 100) -> Tensor:
@@ -81,10 +81,7 @@ def test_chi_squared_by_hand() -> None:
 
 def test_the_truth_has_a_chi_squared_of_one_a_degree_of_freedom() -> None:
     truth = ring.load(train=1, validation=1, test=1).truth
-    found = [
-        score(fake=truth.sample(1000, torch.Generator().manual_seed(s)).x, centres=truth.centres, sigma=truth.sigma)
-        for s in range(60)
-    ]
+    found = [score(fake=truth.sample(1000, torch.Generator().manual_seed(s)).x, **truth._asdict()) for s in range(60)]
     mean = sum(values["mode_chi2"] for values in found) / 60
     assert mean == pytest.approx(1, abs=4 * (2 / 7 / 60) ** 0.5)
 
@@ -119,3 +116,16 @@ def test_narrow_modes_beside_the_centre_show_where_high_quality_does_not() -> No
 def test_bad_input_is_one_line() -> None:
     with pytest.raises(ValueError, match=r"fake is not finite .* in 1 of 1"):
         scored(torch.tensor([[1.0, math.nan]]))
+
+
+def test_unequal_modes_have_the_truths_own_chi_squared_and_entropy() -> None:
+    truth = Truth(CENTRES, 0.1, torch.tensor([0.1, 0.2, 0.3, 0.4]))
+    assert chi2(counts=torch.tensor([10, 20, 30, 40]), weights=truth.weights) == pytest.approx(0, abs=1e-12)
+    assert chi2(counts=torch.tensor([20, 10, 30, 40]), weights=truth.weights) == pytest.approx(
+        (100 / 10 + 100 / 20) / 3
+    )
+    fake = truth.sample(20_000, torch.Generator().manual_seed(0)).x
+    found = cross_entropy(fake=fake, centres=CENTRES, sigma=0.1, weights=truth.weights)
+    entropy = -sum(p * math.log(p) for p in (0.1, 0.2, 0.3, 0.4)) + 1 + math.log(2 * math.pi * 0.01)
+    assert found == pytest.approx(entropy, abs=0.04)
+    assert found == pytest.approx(-truth.log_density(fake.double()).mean().item())

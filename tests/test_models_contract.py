@@ -24,14 +24,16 @@ from models.common.protocol import (
     HasRate,
     Inpaints,
     Spec,
+    Supervised,
+    TranslatesBack,
 )
 
 SPECS = {
     "points": Spec((2,)),
-    "labelled points": Spec((2,), classes=8),
-    "grey images": Spec((1, 8, 8), classes=10, levels=17, words=9),
+    "labelled points": Spec((2,), classes=8, partner=(2,)),
+    "grey images": Spec((1, 8, 8), classes=10, levels=17, partner=(1, 8, 8), words=9),
     "binary images": Spec((1, 8, 8), levels=2),
-    "colour images": Spec((3, 8, 8), classes=10, levels=4),
+    "colour images": Spec((3, 8, 8), classes=10, levels=4, partner=(1, 8, 8)),
     "clips": Spec((5, 1, 8, 8), levels=17, seen=2),
     "clips of which nothing is given": Spec((5, 1, 8, 8), levels=17),
 }
@@ -56,13 +58,18 @@ def some_batches(spec: Spec, count: int, dtype: torch.dtype = torch.float32) -> 
     rng = Generator().manual_seed(5)
     batches = []
     for _ in range(count):
-        x = torch.randn(B, *spec.shape, generator=rng)
-        if spec.levels:
-            x = from_levels(torch.randint(spec.levels, (B, *spec.shape), generator=rng), spec.levels, like=x)
+        x = some(spec.shape, spec, rng).to(dtype)
         label = torch.randint(spec.classes, (B,), generator=rng) if spec.classes else None
         caption = torch.randint(1, spec.words, (B, 4), generator=rng) if spec.words else None
-        batches.append(Batch(x.to(dtype), label, caption=caption))
+        partner = some(spec.partner, spec, rng).to(dtype) if spec.partner else None
+        batches.append(Batch(x, label, partner=partner, caption=caption))
     return batches
+
+
+def some(shape: tuple[int, ...], spec: Spec, rng: Generator) -> Tensor:
+    """(B, *shape), images of the levels of spec"""
+    x = torch.randn(B, *shape, generator=rng)
+    return from_levels(torch.randint(spec.levels, x.shape, generator=rng), spec.levels, like=x) if spec.levels else x
 
 
 def take_steps(model: nn.Module, optimizers: dict, batches: list[Batch], start: int = 0) -> list[dict[str, Tensor]]:
@@ -95,11 +102,11 @@ def draw(model: nn.Module, spec: Spec, seed: int = 0, n: int = B, dtype: torch.d
     given = None
     if model.given == "label":
         given = torch.arange(n) % spec.classes
-    if model.given in ("image", "clip"):
-        (batch,) = some_batches(spec, 1, next((weight.dtype for weight in model.parameters()), dtype))
-        given = batch.x if model.given == "image" else batch.x[:, : spec.seen]
     if model.given == "caption":
         given = 1 + torch.arange(4 * n).view(n, 4) % (spec.words - 1)
+    if model.given in ("image", "partner", "clip"):
+        (batch,) = some_batches(spec, 1, next((weight.dtype for weight in model.parameters()), dtype))
+        given = {"image": batch.x, "partner": batch.partner, "clip": batch.x[:, : spec.seen]}[model.given]
     with torch.no_grad():
         return model.eval().sample(n, given, Generator().manual_seed(seed))
 
@@ -167,7 +174,8 @@ def test_sampling_takes_chance_from_rng_only(model: nn.Module, spec: Spec) -> No
     first, again, other = draw(model, spec), draw(model, spec), draw(model, spec, seed=1)
     assert torch.equal(torch.get_rng_state(), outside)
     assert torch.equal(first, again)
-    assert model.given == "clip" or not torch.equal(first, other), "only a prediction may be certain"
+    certain = ("partner", "clip")
+    assert model.given in certain or not torch.equal(first, other), "only a translation or a prediction may be certain"
     assert first.shape == (B, *spec.shape) and first.isfinite().all()
     if len(spec.shape) > 1:
         assert first.abs().max() <= 1
@@ -178,6 +186,9 @@ def test_sampling_is_conditional_where_it_says_so(model: nn.Module, spec: Spec) 
     if model.given != "nothing":
         with pytest.raises(ValueError, match=model.given):
             model.sample(B, None, Generator())
+    if model.given == "partner":
+        with pytest.raises(ValueError, match="partner"):
+            model.sample(B, some_batches(spec, 1)[0].partner[1:], Generator())
     if model.given == "caption":
         told = (torch.full((B, 3), word) for word in (1, 2))
         assert not torch.equal(*(model.eval().sample(B, words, Generator().manual_seed(0)) for words in told))
@@ -204,6 +215,24 @@ def test_clips_of_which_all_is_given_are_refused(name: str) -> None:
         pytest.skip("it makes clips of nothing")
     with pytest.raises(ValueError, match=r"no frame to predict: of clips of shape \(5, 1, 8, 8\) 5 are given"):
         models.load(name)(SPECS["clips"]._replace(seen=5))
+
+
+def test_a_translation_needs_another_domain_and_depends_on_it(name: str) -> None:
+    if getattr(models.load(name), "given", "") != "partner":  # of a clip's models it is the data's
+        pytest.skip("it does not translate")
+    image = Spec((1, 8, 8), levels=17)
+    for bad in (Spec((2,)), Spec((2,), partner=(3,)), image, image._replace(partner=(2,))):
+        with pytest.raises(ValueError, match="^" + name) as refusal:
+            models.load(name)(bad)
+        assert str(bad.shape) in str(refusal.value)
+    spec = SPECS["labelled points"]
+    model, (batch,) = build(name, spec), some_batches(spec, 1)
+    if isinstance(model, Finishes):
+        with torch.no_grad():
+            model.finish([batch])
+    same = model.eval().sample(B, batch.partner, Generator().manual_seed(0))
+    assert not torch.equal(same, model.sample(B, batch.partner + 1, Generator().manual_seed(0)))
+    assert not isinstance(model, Supervised) or model.needs == "pairs"
 
 
 def test_state_holds_all_that_sampling_needs(name: str, model: nn.Module, spec: Spec) -> None:
@@ -243,6 +272,9 @@ def test_abilities_do_as_they_say(model: nn.Module, spec: Spec) -> None:
             assert isinstance(model.divergence, str) and model.estimate(batch.x[1:], batch.x).isfinite()
             none = model.estimate(batch.x, batch.x)
             assert none.shape == () and none <= 1e-6, "data do not diverge from themselves, whatever the critic says"
+        if isinstance(model, TranslatesBack):
+            back, again = (model.translate_back(batch.x, Generator().manual_seed(0)) for _ in range(2))
+            assert torch.equal(back, again) and back.shape == batch.partner.shape and back.isfinite().all()
     assert torch.equal(torch.get_rng_state(), outside)
 
 

@@ -86,8 +86,9 @@ def test_no_move_reads_a_value_back(device: str, model: nn.Module, spec: Spec) -
         imagined(model, device)
         x = torch.randn(B, *spec.shape, device=device)
         label = torch.randint(spec.classes, (B,), device=device) if spec.classes else None
+        partner = torch.randn(B, *spec.partner, device=device) if spec.partner else None
         caption = torch.randint(1, spec.words, (B, 4), device=device) if spec.words else None
-        batch = Batch(x, label, step=torch.zeros((), dtype=torch.int64, device=device), caption=caption)
+        batch = Batch(x, label, torch.zeros((), dtype=torch.int64, device=device), partner, caption)
         optimizers = model.optimizers() if device == "cpu" else {}
         with Nothing():
             for moves in patterns(model):

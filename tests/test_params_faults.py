@@ -126,7 +126,7 @@ def test_no_contestant_at_all_is_refused(project: Path) -> None:
     head = text[: text.rindex("  models:\n")]
     for models in ("  models: {}\n", "  models:\n", ""):
         (project / BOARD).write_text(head + models)
-        with pytest.raises(ValueError, match=r"^params\.yaml: \w+\.models( = |: | is missing)"):
+        with pytest.raises(ValueError, match=rf"^params\.yaml: {params.KINDS[-1]}\.models( = |: | is missing)"):
             params.Params(project)
 
 

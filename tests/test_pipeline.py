@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from clones import copy, edit_params, processes_in, run, succeed, variables, wait_for
+from clones import copy, edit_params, leave, processes_in, run, succeed, variables, wait_for
 
 from pipeline.tensors import load_tensors
 
@@ -46,8 +46,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A repository like a fresh clone, reproduced once."""
     place = tmp_path_factory.mktemp("clone")
     copy(place)
-    for name in ("grid", "stacked_digits"):
-        (place / f"benchmarks/{name}/dvc.yaml").unlink()
+    leave(place, "ring", "digits")
     set_params(place)
     succeed(place, "dvc", "repro", "-q")
     yield place

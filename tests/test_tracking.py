@@ -35,12 +35,7 @@ toys: &kind
   training: {steps: 1000, batch: 8, ema: 0.0, precision: fp32, channels_last: false}
   evaluation: {samples: 10, metrics: [modes]}
   models: {gan: {model: gan, latent: 2}}
-images: *kind
-pictures: *kind
-stacked: *kind
-binary: *kind
-published: *kind
-"""
+""" + "".join(f"{kind}: *kind\n" for kind in params.KINDS if kind != "toys")
 BENCHMARK = "{kind: toys, dataset: ring, data: {test: 9}, training: {}, evaluation: {}}"
 PICTURES = "def preview(samples, out): out.write_bytes(samples.read_bytes())\n"  # drawing is tested elsewhere
 

@@ -22,7 +22,7 @@ from torch.special import log_ndtr
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_mixture
-from benchmarks.metrics.common.histograms import jensen_shannon
+from benchmarks.metrics.common.histograms import jensen_shannon, uniform
 
 TINY = torch.finfo(torch.float64).tiny
 GRID = "on a grid of cells of side sigma over all generated points, nats"
@@ -50,18 +50,20 @@ class Divergences(NamedTuple):
     density_js: float
 
 
-def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -> dict[str, float | None]:
+def score(
+    *, fake: Tensor | None, centres: Tensor | None, sigma: float | None, weights: Tensor | None
+) -> dict[str, float | None]:
     if fake is None or centres is None or sigma is None:
         return {column.name: None for column in COLUMNS}
-    return divergences(fake=fake, centres=centres, sigma=sigma)._asdict()
+    return divergences(fake=fake, centres=centres, sigma=sigma, weights=weights)._asdict()
 
 
-def divergences(*, fake: Tensor, centres: Tensor, sigma: float) -> Divergences:
+def divergences(*, fake: Tensor, centres: Tensor, sigma: float, weights: Tensor | None = None) -> Divergences:
     """All three of samples (n, D) against the mixture of Gaussians around centres (K, D)."""
     check_mixture(fake=fake, centres=centres, sigma=sigma)
     cells, counts = (fake.double() / sigma + 0.5).floor().unique(dim=0, return_counts=True)  # (C, D), (C,)
     counts = counts.double()
-    log_truth = log_mass(cells=cells, size=sigma, centres=centres, sigma=sigma)  # (C, D) -> (C,)
+    log_truth = log_mass(cells=cells, size=sigma, centres=centres, sigma=sigma, weights=weights)  # (C, D) -> (C,)
     truth = log_truth.exp()
     empty = (1 - truth.sum()).clamp_min(0).view(1)
     with_truth = torch.logaddexp(counts.log(), log_truth)  # over n + 1: an empty cell's is the truth's own
@@ -77,14 +79,16 @@ def kl(log_p: Tensor, log_q: Tensor) -> float:
     return (log_p.exp() * (log_p - log_q)).sum().clamp_min(0).item()
 
 
-def log_mass(*, cells: Tensor, size: float, centres: Tensor, sigma: float) -> Tensor:
+def log_mass(*, cells: Tensor, size: float, centres: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
     """Log share of the mixture in the cubes of side `size` around `size * cells`, exact however far off they lie."""
-    return torch.cat([_log_mass(part, size, centres.double(), sigma) for part in cells.split(2**20 // centres.numel())])
+    shares = (uniform(centres) if weights is None else weights.double()).log().to(centres.device)
+    parts = cells.split(2**20 // centres.numel())
+    return torch.cat([_log_mass(part, size, centres.double(), sigma, shares) for part in parts])
 
 
-def _log_mass(cells: Tensor, size: float, centres: Tensor, sigma: float) -> Tensor:
+def _log_mass(cells: Tensor, size: float, centres: Tensor, sigma: float, shares: Tensor) -> Tensor:
     offset = (size * cells[:, None] - centres).abs() / sigma  # (C, D), (K, D) -> (C, K, D)
     upper, lower = (log_ndtr(side * size / (2 * sigma) - offset) for side in (1, -1))
     # beyond 2^53 sigmas both ends of a cell are one number; `TINY` keeps the logarithm finite there
     side = upper + (lower - upper).clamp_max(-TINY).expm1().neg().log()
-    return side.sum(dim=2).logsumexp(dim=1) - math.log(len(centres))
+    return (side.sum(dim=2) + shares).logsumexp(dim=1)

@@ -1,4 +1,4 @@
-"""Modes covered, share of high-quality samples and reverse KL of a known mixture of equal Gaussians.
+"""Modes covered, share of high-quality samples and reverse KL of a known mixture of Gaussians.
 
 A sample is of high quality if it lies less than 3 sigma (L2) from the nearest centre; a mode is covered if one such
 sample is nearest to it: A. Srivastava et al., "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational
@@ -6,15 +6,16 @@ Learning", 2017, arXiv:1705.07761. Reverse KL, of the high-quality samples' hist
 one: Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018, arXiv:1712.04086; 2,500
 samples as there. Samples of the truth itself score 1 - exp(-9/2) = 98.89 % high quality in two dimensions, and a
 reverse KL of about (K - 1) / 2n for K modes and n samples.
-Departure: the same on all samples given; modes with 20 samples or more, which a few strays do not cover; and the
-Jensen-Shannon divergence of the same histograms, which is bounded and blames a missing mode less. A histogram without
-any sample has no shares: it gets the bound of either, log K and log 2, so that the worst models are not left out.
+Departure: where modes have unequal shares, these stand in the uniform ones' place; the same on all samples given; modes
+with 20 samples or more, which a few strays do not cover; and the Jensen-Shannon divergence of the same histograms,
+which is bounded and blames a missing mode less. A histogram without any sample has no shares: it gets the bound of
+either, log K and log 2, so that the worst models are not left out.
 """
 
 from torch import Tensor
 
 from benchmarks.metrics import Column
-from benchmarks.metrics.common.histograms import js_from_uniform, kl_from_uniform
+from benchmarks.metrics.common.histograms import js_from, kl_from, uniform
 from benchmarks.metrics.common.occupancy import FIRM, RADIUS, occupancy
 
 FIRST = 2500  # samples that the literature counts
@@ -38,7 +39,7 @@ def _columns(suffix: str, which: str, n: str, main: bool) -> tuple[Column, ...]:
         ),
         Column(
             f"reverse_kl{suffix}", f"Reverse KL{which}", "lower", 4, main=main,
-            note=f"KL of the high-quality samples over the modes from uniform, nats, among {n}; "
+            note=f"KL of the high-quality samples over the modes from equal (or the true) shares, nats, among {n}; "
             f"samples of the truth score about {floor}. Its bound log K where no sample is of high quality.",
         ),
         Column(
@@ -55,17 +56,20 @@ COLUMNS = (
 )
 
 
-def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -> dict[str, float | None]:
+def score(
+    *, fake: Tensor | None, centres: Tensor | None, sigma: float | None, weights: Tensor | None
+) -> dict[str, float | None]:
     if fake is None or centres is None or sigma is None:
         return {column.name: None for column in COLUMNS}
     values: dict[str, float | None] = {}
     for suffix, points in (("", fake[:FIRST]), ("_all", fake)):
         counts = occupancy(fake=points, centres=centres, sigma=sigma)
+        shares = uniform(counts) if weights is None else weights
         values |= {
             f"modes{suffix}": float((counts >= 1).sum()),
             f"modes_{FIRM}{suffix}": float((counts >= FIRM).sum()),
             f"high_quality{suffix}": counts.sum().item() / len(points),
-            f"reverse_kl{suffix}": kl_from_uniform(counts=counts),
-            f"modes_js{suffix}": js_from_uniform(counts=counts),
+            f"reverse_kl{suffix}": kl_from(counts=counts, shares=shares),
+            f"modes_js{suffix}": js_from(counts=counts, shares=shares),
         }
     return values

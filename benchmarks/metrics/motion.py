@@ -47,27 +47,29 @@ COLUMNS = (
 def score(
     *,
     fake: Tensor | None,
-    target: Tensor | None,
-    target_labels: Tensor | None,
+    true_clips: Tensor | None,
+    true_clip_labels: Tensor | None,
     continued: Tensor | None,
-    draws: Tensor | None,
+    continuations: Tensor | None,
     seen: int | None,
     speed: int | None,
 ) -> dict[str, float | None]:
     values: dict[str, float | None] = {column.name: None for column in COLUMNS}
-    if fake is None or target is None or not seen or not speed:
+    if fake is None or true_clips is None or not seen or not speed:
         return values
-    if fake.shape != target.shape:
-        raise ValueError(f"fake {tuple(fake.shape)} continues target {tuple(target.shape)}: give clips of one shape")
-    known, frames = things(target), light(fake)
+    if fake.shape != true_clips.shape:
+        raise ValueError(
+            f"fake {tuple(fake.shape)} continues true_clips {tuple(true_clips.shape)}: give clips of one shape"
+        )
+    known, frames = things(true_clips), light(fake)
     found = matched(frames, known)
     values["trajectory"] = trajectory(found, known, seen)
     values["lawful"] = lawful(found, known.reach, seen, speed)
     values["bounce_kl"] = kl_from_uniform(counts=bounces(found, known.reach, seen, speed).flatten())
-    if target_labels is not None:
-        values["digit_kept"] = kept(frames[:, seen:], known, target_labels)
-    if continued is not None and draws is not None:
-        values["spread"] = spread(draws, things(continued), seen)
+    if true_clip_labels is not None:
+        values["digit_kept"] = kept(frames[:, seen:], known, true_clip_labels)
+    if continued is not None and continuations is not None:
+        values["spread"] = spread(continuations, things(continued), seen)
     return values
 
 

@@ -24,7 +24,8 @@ _OF = f"predicted frames with the true ones, of the first {CLIPS} clips that sam
 COLUMNS = (
     Column(
         "psnr_mean", f"PSNR, mean of {DRAWS}", "higher", 2,
-        note=f"Peak signal-to-noise ratio of {_OF} their mean image; dB, mean over frames.",
+        note=f"Peak signal-to-noise ratio of {_OF} their mean image; dB, mean over frames. The oracle's draws are the "
+        "true law's, where it is known.",
     ),
     Column(
         "psnr_best", f"PSNR, best of {DRAWS}", "higher", 2,
@@ -42,11 +43,11 @@ COLUMNS = (
 
 
 def score(
-    *, continued: Tensor | None, draws: Tensor | None, seen: int | None, levels: int | None
+    *, continued: Tensor | None, continuations: Tensor | None, seen: int | None, levels: int | None
 ) -> dict[str, float | None]:
-    if continued is None or draws is None or seen is None:
+    if continued is None or continuations is None or seen is None:
         return {column.name: None for column in COLUMNS}
-    psnr, ssim = by_frame(continued=continued, draws=draws, seen=seen, levels=levels or 0)
+    psnr, ssim = by_frame(continued=continued, draws=continuations, seen=seen, levels=levels or 0)
     values: dict[str, float | None] = {}
     for name, (mean, each) in {"psnr": psnr, "ssim": ssim}.items():
         values |= {f"{name}_mean": mean.mean().item(), f"{name}_best": best(each).mean().item()}

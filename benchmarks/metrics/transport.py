@@ -65,21 +65,21 @@ def score(*, real: Tensor | None, fake: Tensor | None, sigma: float | None) -> d
     return {"w1": w1, "w2": w2, "sliced_w2": sliced(*equally_many(real, fake, most=SLICED))}
 
 
-def by_cells(*, real: Tensor, fake: Tensor, side: float) -> tuple[float, float]:
+def by_cells(*, real: Tensor, fake: Tensor, side: float, most: int = CELLS) -> tuple[float, float]:
     """W1 and W2 between samples (N, D) and (n, D), each at the mean of those in its cell."""
-    (places, shares), (others, parts) = histogram(real, side), histogram(fake, side)
+    (places, shares), (others, parts) = (histogram(x, side, most) for x in (real, fake))
     weights = [x.cpu().numpy() for x in (shares, parts)]
     distance = torch.cdist(places, others, compute_mode="donot_use_mm_for_euclid_dist").cpu().numpy()  # (C, c)
     w1, w2 = (float(ot.emd2(*weights, distance**order, numItermax=PIVOTS)) for order in (1, 2))
     return w1, w2**0.5
 
 
-def histogram(x: Tensor, side: float) -> tuple[Tensor, Tensor]:
+def histogram(x: Tensor, side: float, most: int = CELLS) -> tuple[Tensor, Tensor]:
     """The mean of the samples x (n, D) in each cubic cell that has any, (C, D), and their shares, (C,)."""
     if not side > 0:
         raise ValueError(f"sigma is {side}: a cell needs a positive side")
     x = x.double()
-    while len(cells := (x / side + 0.5).floor().unique(dim=0)) > CELLS:
+    while len(cells := (x / side + 0.5).floor().unique(dim=0)) > most:
         side *= 2
     cell = (x / side + 0.5).floor().unique(dim=0, return_inverse=True)[1]  # (n,)
     counts = cell.bincount().double()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from benchmarks.metrics import Column
 from benchmarks.metrics.common.checks import check_mixture
+from benchmarks.metrics.common.histograms import uniform
 from benchmarks.metrics.common.occupancy import FIRM, RADIUS, nearest_mode
 
 _OF = f"of the samples less than {RADIUS} sigma from a mode's centre, over sigma; median over modes"
@@ -39,8 +40,8 @@ COLUMNS = (
     ),
     Column(
         "mode_chi2", "Chi² of mode counts", "lower", 2, main=False,
-        note="Chi-squared of all samples, each counted at the nearest mode, against equal shares, over K-1; 1 on "
-        "average for samples of the truth, n at most.",
+        note="Chi-squared of all samples, each counted at the nearest mode, against equal (or true) shares, over K-1; "
+        "1 on average for samples of the truth.",
     ),
     Column(
         "cross_entropy", "Cross-entropy (nats)", None, 3, main=False,
@@ -50,13 +51,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def score(*, fake: Tensor | None, centres: Tensor | None, sigma: float | None) -> dict[str, float | None]:
+def score(
+    *, fake: Tensor | None, centres: Tensor | None, sigma: float | None, weights: Tensor | None
+) -> dict[str, float | None]:
     if fake is None or centres is None or sigma is None:
         return {column.name: None for column in COLUMNS}
     return {
         **moments(fake=fake, centres=centres, sigma=sigma),
-        "mode_chi2": chi2(counts=nearest_mode(fake, centres)[1].bincount(minlength=len(centres))),
-        "cross_entropy": cross_entropy(fake=fake, centres=centres, sigma=sigma),
+        "mode_chi2": chi2(counts=nearest_mode(fake, centres)[1].bincount(minlength=len(centres)), weights=weights),
+        "cross_entropy": cross_entropy(fake=fake, centres=centres, sigma=sigma, weights=weights),
     }
 
 
@@ -89,17 +92,18 @@ def _median(x: Tensor) -> float:
     return x.quantile(0.5).item()
 
 
-def chi2(*, counts: Tensor) -> float:
-    """Chi-squared of counts (K,) against equal ones, over its degrees of freedom."""
-    equal = counts.sum() / len(counts)
-    return ((counts - equal).square().sum() / equal / max(1, len(counts) - 1)).item()
+def chi2(*, counts: Tensor, weights: Tensor | None = None) -> float:
+    """Chi-squared of counts (K,) against equal ones, or those by weights (K,), over its degrees of freedom."""
+    meant = counts.sum() * (uniform(counts) if weights is None else weights.double()).to(counts.device)
+    return ((counts - meant).square() / meant).sum().item() / max(1, len(counts) - 1)
 
 
-def cross_entropy(*, fake: Tensor, centres: Tensor, sigma: float) -> float:
-    """Mean -log density of samples (n, D) in the mixture of equal Gaussians around centres (K, D), nats."""
+def cross_entropy(*, fake: Tensor, centres: Tensor, sigma: float, weights: Tensor | None = None) -> float:
+    """Mean -log density of samples (n, D) in the mixture of Gaussians around centres (K, D), nats."""
     modes, dims = centres.shape
+    shares = (uniform(centres) if weights is None else weights.double()).log().to(centres.device)
     total = 0.0
     for part in fake.double().split(max(1, 2**22 // modes)):
         distance = torch.cdist(part, centres.double(), compute_mode="donot_use_mm_for_euclid_dist")  # (n, K)
-        total += (-(distance / sigma).square() / 2).logsumexp(1).sum().item()
-    return math.log(modes) + dims * math.log(sigma * math.sqrt(2 * math.pi)) - total / len(fake)
+        total += (shares - (distance / sigma).square() / 2).logsumexp(1).sum().item()
+    return dims * math.log(sigma * math.sqrt(2 * math.pi)) - total / len(fake)

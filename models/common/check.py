@@ -62,6 +62,25 @@ def clips(spec: Spec, *, model: str, seen: int = 0) -> None:
         )
 
 
+def partner(spec: Spec, *, model: str) -> None:
+    """For models that translate: data of two domains, both of points or both of images of one size."""
+    if not spec.partner:
+        raise ValueError(f"{model} translates from another domain, the data of shape {spec.shape} have none")
+    same = spec.partner == spec.shape if len(spec.shape) == 1 else spec.partner[1:] == spec.shape[1:]
+    if not same or len(spec.shape) not in (1, 3) or len(spec.partner) != len(spec.shape):
+        raise ValueError(
+            f"{model} translates points to points of as many numbers, or images to images as large; the data are of "
+            f"shape {spec.shape}, their partners of {spec.partner}"
+        )
+
+
+def partners(given: Tensor | None, n: int) -> Tensor:
+    """What a translator is given: a datum of the other domain for each sample."""
+    if given is None or len(given) != n:
+        raise ValueError(f"{n} translations need a partner each, given are {given if given is None else len(given)}")
+    return given
+
+
 def told(value: Tensor | None, what: str = "label") -> Tensor:
     """What not every batch has, and this model needs."""
     if value is None:

@@ -23,14 +23,14 @@ def predicted(model: Model | None, resident: Data, half: Tensor, rng: Generator)
         return {}
     test, few = resident.test, half[:CLIPS]
     found: Evidence = {
-        "target": resident.as_input(test.x[half]),
-        "target_labels": None if test.label is None else test.label[half],
+        "true_clips": resident.as_input(test.x[half]),
+        "true_clip_labels": None if test.label is None else test.label[half],
         "continued": resident.as_input(test.x[few]),
         "seen": resident.seen,
         "speed": resident.speed,
     }
     drawn = lawful(resident, few, rng) if model is None else drawn_by(model, resident, few, rng)
-    return found if drawn is None else found | {"draws": drawn}
+    return found if drawn is None else found | {"continuations": drawn}
 
 
 def drawn_by(model: Model, resident: Data, few: Tensor, rng: Generator) -> Tensor | None:
@@ -63,9 +63,9 @@ def shuffled(resident: Data, half: Tensor) -> Tensor:
 
 def save(samples: Path, seed: int, resident: Data, evidence: Evidence) -> None:
     """Write what the report's strips and curves show, beside the samples."""
-    if "draws" not in evidence:
+    if "continuations" not in evidence:
         return
-    true, draws = evidence["continued"], evidence["draws"]
+    true, draws = evidence["continued"], evidence["continuations"]
     curves = by_frame(continued=true, draws=draws, seen=resident.seen, levels=resident.levels)
     content = {"true": resident.to_levels(true[:SHOWN]), "draws": resident.to_levels(draws[:STRIPS, :SHOWN])}
     for name, (mean, each) in zip(("psnr", "ssim"), curves, strict=True):

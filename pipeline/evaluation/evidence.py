@@ -18,9 +18,10 @@ from models.common.protocol import (
     Model,
     Samples,
     ScoresPixels,
+    Supervised,
 )
 from pipeline.data import Data
-from pipeline.evaluation import clips, uses
+from pipeline.evaluation import clips, translation, uses
 from pipeline.evaluation.sampling import asked, generate, packed
 from pipeline.evaluation.view import TESTED, Evidence
 from pipeline.files import atomic_write
@@ -41,7 +42,7 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     fake, milliseconds = timed(model, n, given, rng)
     broken = not bool(fake.isfinite().all())
     # Images are scored as they would be stored: on the data's own grey levels.
-    evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": model.given}
+    evidence: Evidence = {"fake": resident.as_input(resident.to_levels(fake)), "given": told(model)}
     evidence["given_labels"] = given if model.given == "label" else None
     if model.given == "caption" and given is not None:
         evidence |= captioned(given)
@@ -65,13 +66,21 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     terms = of_terms(model, test, wanted)
     broken |= any(bool(value.isnan().any()) for value in terms.values() if isinstance(value, Tensor))
     evidence |= terms
-    if "draws" in wanted:
+    if "continuations" in wanted:
         evidence |= clips.predicted(model, resident, half, rng)
-        broken |= "draws" in evidence and not bool(evidence["draws"].isfinite().all())
+        broken |= "continuations" in evidence and not bool(evidence["continuations"].isfinite().all())
+    translated = translation.of_model(model, resident, half, rng, wanted)
+    broken |= translation.broken(translated)
+    evidence |= translated
     if "filled" in wanted and not broken:
         evidence |= uses.inpainted(model, benchmark, resident, rng)
         broken |= "filled" in evidence and bool(evidence["filled"].isinf().any())
     return evidence | {"broken": broken, "walks": uses.walks(model, resident)}
+
+
+def told(model: Model) -> str:
+    """What a model is given, and where it is shown the answers, too, while it trains, that."""
+    return "pairs" if isinstance(model, Supervised) else model.given
 
 
 def timed(model: Model, n: int, given: Tensor | None, rng: Generator) -> tuple[Tensor, float]:
@@ -119,15 +128,17 @@ def of_pixels(model: ScoresPixels, x: Tensor, label: Tensor | None, log_prob: Te
 
 def of_oracle(resident: Data, half: Tensor, rng: Generator) -> Evidence:
     """Fresh real samples: of the truth where it is known, or else the test data that ``half`` names, which neither the
-    judge nor the reference holds."""
+    judge nor the reference holds. Where these are translations of others they are shown in any case: the true map's."""
+    known: Evidence = translation.of_oracle(resident, half)
     if resident.truth is not None:
         parts = {"log_prob": resident.test.x[:TESTED], "train_log_prob": resident.train.x[:LEARNT]}
-        known = {name: resident.truth.log_density(x) for name, x in parts.items()}
-        return known | {"fake": resident.truth.sample(len(half), rng).x, "estimator": "exact"}
+        known |= {name: resident.truth.log_density(x) for name, x in parts.items()} | {"estimator": "exact"}
+        if "source" not in known:
+            return known | {"fake": resident.truth.sample(len(half), rng).x}
     labels = resident.test.labels[half] if resident.spec.classes else None
     told = {} if resident.test.caption is None else captioned(resident.test.caption[half])
-    known = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
-    return known | clips.predicted(None, resident, half, rng)
+    shown: Evidence = {"fake": resident.as_input(resident.test.x[half]), "given_labels": labels, **told}
+    return known | shown | clips.predicted(None, resident, half, rng)
 
 
 def captioned(caption: Tensor) -> Evidence:

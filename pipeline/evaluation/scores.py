@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from pipeline.params import Benchmark
     from pipeline.work.units import Record
 
+TRUE = "as many true translations of the same"
+MAPS = {  # what the oracle of a kind shows, where data are translated
+    "point_pairs": TRUE,
+    "image_pairs": TRUE,
+    "unpaired_points": "as many other test points, translations of no one",
+    "unpaired_images": "as many other test images, translations of no one, which the judge has not seen",
+}
 RECORDED = ("of", "made", "sample_ms", "seconds")  # what is told of a seed beside its row
 
 
@@ -61,6 +68,10 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
         )
     if any(row.get("given") == "clip" for row in rows):
         lines.append(f"{cell.model} is given the first frames of test clips, of none that is in the reference.")
+    if any(row.get("given") == "pairs" for row in rows):
+        lines.append(f"{cell.model} is shown pairs: half of the training data, and what they are translations of.")
+    if any(row.get("given") == "partner" for row in rows):
+        lines.append(f"{cell.model} is shown no pairs: where there are any, partners of the other half.")
     return lines + yardsticks(benchmark, cell.scores.parents[1] / "judge.json")
 
 
@@ -68,11 +79,15 @@ def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     """What samples are measured by: reference, oracle and judge."""
     clips = benchmark.kind.startswith("clips")
     data = "points" if benchmark.judge is None else "clips" if clips else "images"
-    oracle = "fresh samples of the true density; its likelihood is the true one"
+    fresh = "as many fresh samples of the true density; its likelihood is the true one"
+    oracle = fresh if benchmark.judge is None else f"as many other test {data}, which the judge has not seen"
+    about = f"Likelihoods: of all test {data}, 10,000 at most."
+    if benchmark.kind in MAPS:  # no translator states a likelihood
+        oracle, about = MAPS[benchmark.kind], f"Samples: translations of other test {data} than the reference's."
     lines = [
         f"Reference: as many test {data}, others for each seed and the same for every model.",
-        f"Oracle: as many {oracle if benchmark.judge is None else f'other test {data}, which the judge has not seen'}.",
-        f"Likelihoods: of all test {data}, 10,000 at most.",
+        f"Oracle: {oracle}.",
+        about,
     ]
     if benchmark.judge is None or not record.exists():
         return lines

@@ -15,7 +15,7 @@ from benchmarks import metrics
 from models.common.protocol import Model
 from pipeline import data
 from pipeline.data import Data
-from pipeline.evaluation import clips, evidence, retrieval, uses
+from pipeline.evaluation import clips, evidence, retrieval, translation, uses
 from pipeline.evaluation.progress import progress, taken
 from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.sweeps import swept
@@ -82,6 +82,7 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         clips.save(samples, unit.seed, resident, found)
         if "shuffled_features" in wanted:
             found |= view.of("shuffled", clips.shuffled(resident, half.oracle), wanted)
+        translation.save(samples, unit.seed, resident, found)
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
         found |= retrieval.coded(model, resident, view, wanted)
         retrieval.save(samples, unit.seed, resident, found)

@@ -49,8 +49,10 @@ class View:
             "levels": resident.levels,
             "dims": math.prod(resident.spec.shape),
         }
+        if resident.test.partner is not None:
+            known["partner"] = resident.as_input(resident.test.partner[self.reference])
         if resident.truth is not None:
-            known |= {"centres": resident.truth.centres, "sigma": resident.truth.sigma}
+            known |= resident.truth._asdict()
         return known | self.of("real", real, wanted)
 
     def of(self, what: str, x: Tensor, wanted: set[str]) -> Evidence:

@@ -60,6 +60,8 @@ def _data(file: Path) -> Data:
             raise ValueError("a part holds no data, or of another shape")
         if any(each is not None and len(each) != len(part.x) for each in (part.label, part.caption)):
             raise ValueError("labels are not as many as data")
+        if part.partner is not None and (part is not found.train or found.paired) and len(part.partner) != len(part.x):
+            raise ValueError("partners are not as many as data")
     if found.train.x.dim() not in ((4, 5) if found.levels > 0 else (2,)):
         raise ValueError(f"{tuple(found.train.x.shape)} with {found.levels} levels are no points, images or clips")
     return found

@@ -5,13 +5,13 @@ import os
 import socket
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from tarfile import TarError
 
-from torchvision.datasets import MNIST, VisionDataset
+from torchvision.datasets import MNIST
 from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import calculate_md5
 
@@ -19,6 +19,7 @@ from benchmarks.datasets.common.splits import Split, Splits, aside
 
 VALIDATION = 10_000  # of MNIST's training images and its likes', the last ones, as the literature sets them aside
 Checksums = Mapping[str, str]  # file below the root -> MD5
+Fetch = Callable[..., object]  # called (root, download=True), as torchvision's data sets are
 PATIENCE = 6.0  # seconds that an address may be silent; some hosts have eight of them
 FAILURES = (OSError, RuntimeError, EOFError, HTTPException, TarError, zlib.error)  # torchvision makes one of only some
 
@@ -37,7 +38,7 @@ def load_idx(name: str, dataset: type[MNIST], checksums: Checksums, root: Path) 
     return Splits(*aside(split("train"), VALIDATION), split("t10k"), classes=10, levels=256)
 
 
-def ensure(name: str, dataset: type[VisionDataset], files: Checksums, archives: Checksums, root: Path) -> None:
+def ensure(name: str, fetch: Fetch, files: Checksums, archives: Checksums, root: Path) -> None:
     """Have all of ``files`` under ``root``, each with its checksum.
 
     Raises ValueError for a damaged file, OSError for a missing one that can't be downloaded; both in one line.
@@ -47,7 +48,7 @@ def ensure(name: str, dataset: type[VisionDataset], files: Checksums, archives: 
     if not missing:
         return
     try:
-        download(name, dataset, files, archives, root)
+        download(name, fetch, files, archives, root)
     except FAILURES as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise OSError(errno.ENOSPC, error.strerror, str(root)) from error
@@ -58,7 +59,7 @@ def ensure(name: str, dataset: type[VisionDataset], files: Checksums, archives: 
         ) from error
 
 
-def download(name: str, dataset: type[VisionDataset], files: Checksums, archives: Checksums, root: Path) -> None:
+def download(name: str, fetch: Fetch, files: Checksums, archives: Checksums, root: Path) -> None:
     """Fetch and unpack in a folder aside, and move files in place when all are whole. Archives at hand are used."""
     verify(name, root, archives)
     root.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ def download(name: str, dataset: type[VisionDataset], files: Checksums, archives
             if (root / archive).exists():
                 (aside / archive).parent.mkdir(parents=True, exist_ok=True)
                 (aside / archive).symlink_to((root / archive).resolve())
-        dataset(aside, download=True)
+        fetch(aside, download=True)
         verify(name, aside, files)
         for file in files:
             (root / file).parent.mkdir(parents=True, exist_ok=True)

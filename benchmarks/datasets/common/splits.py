@@ -12,9 +12,10 @@ class Split(NamedTuple):
     """Data with their labels, row by row."""
 
     x: Tensor  # (N, D) float32 points, (N, C, H, W) images or (N, T, C, H, W) clips as uint8 levels 0..levels-1
-    label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel
+    label: Tensor | None = None  # (N,) int64 in 0..classes-1, or (N, C): one a channel; of test also the partners'
     partner: Tensor | None = None  # (M, *partner) of the domain that is translated from, stored as x is
     caption: Tensor | None = None  # (N, L) int64, words by their place in the vocabulary; 0 after the last
+    again: Tensor | None = None  # (N, *shape) another true translation of each partner, where it has more than one
 
     @property
     def labels(self) -> Tensor:
@@ -25,23 +26,33 @@ class Split(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """A mixture of isotropic Gaussians of equal weight and equal width."""
+    """A mixture of isotropic Gaussians of equal width."""
 
     centres: Tensor  # (K, D) float32
     sigma: float
+    weights: Tensor | None = None  # (K,) shares, which add up to 1; None: equal ones
+
+    @property
+    def shares(self) -> Tensor:
+        """(K,) float64"""
+        modes = len(self.centres)
+        return torch.full((modes,), 1 / modes, dtype=torch.float64) if self.weights is None else self.weights.double()
 
     def log_density(self, x: Tensor) -> Tensor:
-        """Nats, in the precision of x: log mean_k N(x; centre_k, sigma^2 I)."""
-        modes, dims = self.centres.shape
+        """Nats, in the precision of x: log sum_k share_k N(x; centre_k, sigma^2 I)."""
+        dims = self.centres.shape[1]
         # The faster way through a matrix product loses, far from the origin, the digits that matter here.
         distance = torch.cdist(x, self.centres.to(x), compute_mode="donot_use_mm_for_euclid_dist")  # (N, D) -> (N, K)
-        exponents = -(distance / self.sigma).square() / 2
-        return exponents.logsumexp(dim=1) - math.log(modes) - dims * math.log(self.sigma * math.sqrt(2 * math.pi))
+        exponents = self.shares.log().to(x) - (distance / self.sigma).square() / 2
+        return exponents.logsumexp(dim=1) - dims * math.log(self.sigma * math.sqrt(2 * math.pi))
 
     def sample(self, n: int, rng: Generator) -> Split:
         """n fresh points, labelled with the index of their mode."""
         modes, dims = self.centres.shape
-        mode = torch.randint(modes, (n,), generator=rng, device=rng.device)
+        if self.weights is None:
+            mode = torch.randint(modes, (n,), generator=rng, device=rng.device)
+        else:
+            mode = self.weights.to(rng.device).multinomial(n, replacement=True, generator=rng)
         noise = torch.randn(n, dims, generator=rng, device=rng.device)
         return Split(self.centres.to(rng.device)[mode] + self.sigma * noise, mode)
 

@@ -1,4 +1,4 @@
-"""How far two histograms over the same bins diverge, nats.
+"""How far two histograms over the same bins diverge, nats; beside uniform shares other ones may be meant.
 
 Rounding below 0 is cut off by `clamp_min` and not by `max`, which makes 0 of NaN.
 """
@@ -21,14 +21,29 @@ def jensen_shannon(a: Tensor, b: Tensor) -> float:
 
 def kl_from_uniform(*, counts: Tensor) -> float:
     """KL(histogram || uniform) in nats, 0 log 0 = 0; of an empty histogram, which has no shares, its bound log K."""
-    if counts.sum() == 0:
-        return math.log(len(counts))
-    share = counts.double() / counts.sum()
-    return torch.xlogy(share, share * len(counts)).sum().clamp_min(0).item()
+    return kl_from(counts=counts, shares=uniform(counts))
 
 
 def js_from_uniform(*, counts: Tensor) -> float:
     """JS(histogram, uniform) in nats; of an empty histogram, all whose samples lie elsewhere, its bound log 2."""
+    return js_from(counts=counts, shares=uniform(counts))
+
+
+def kl_from(*, counts: Tensor, shares: Tensor) -> float:
+    """KL(histogram || shares) in nats; of an empty histogram its bound, which one bin alone reaches, the rarest."""
+    shares = shares.double().to(counts.device)
+    if counts.sum() == 0:
+        return -math.log(shares.min().item())
+    share = counts.double() / counts.sum()
+    return torch.xlogy(share, share / shares).sum().clamp_min(0).item()
+
+
+def js_from(*, counts: Tensor, shares: Tensor) -> float:
+    """JS(histogram, shares) in nats; log 2 of an empty histogram."""
     if counts.sum() == 0:
         return math.log(2)
-    return jensen_shannon(counts.double(), torch.ones_like(counts).double())
+    return jensen_shannon(counts.double(), shares.double().to(counts.device))
+
+
+def uniform(counts: Tensor) -> Tensor:
+    return torch.full((len(counts),), 1 / len(counts), dtype=torch.float64)
