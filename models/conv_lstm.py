@@ -7,7 +7,7 @@ convolution. The forecasting net sees no frame, its own or true: a prediction is
 
 Departure: the levels' likelihood, a Gaussian's, in place of cross-entropy of pixels in [0, 1]; Adam in place of
 RMSProp, small nets. The likelihood is exact. Where several things may come a prediction is their mean, as it is for
-cross-entropy; a logistic law's would be near their median, which is black wherever a thing is more likely not.
+cross-entropy.
 """
 
 from __future__ import annotations
