@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from models.common import likelihoods
+from models.common import check, likelihoods
 from models.common.pixels import from_levels, to_levels
 from models.common.protocol import Batch, Move, Spec
 from models.common.repair import check_mask
@@ -38,6 +38,7 @@ class Model(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
+        check.still(spec)
         self.levels = spec.levels
         self.kernel = likelihoods.of(spec, "gaussian").requires_grad_(False)
         self.data: Tensor = nn.Buffer(torch.zeros(1, *spec.shape), persistent=False)  # (M, *shape), M unknown so far

@@ -47,7 +47,7 @@ def test_density_of_samples_gives_the_entropy(name: str) -> None:
 @pytest.mark.parametrize("name", TOYS)
 def test_points_scatter_around_their_mode(name: str) -> None:
     splits = toy(name)
-    for x, mode in splits.parts:
+    for x, mode, *_ in splits.parts:
         noise = x - splits.truth.centres[mode]
         n = len(x)
         assert noise.mean(0).abs().max() < 5 * splits.truth.sigma / math.sqrt(n)
