@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(6000)
 LAUNCH = (sys.executable, "-m", "pipeline.launch")
 MODELS = {"toys": {"vae": {"model": "vae"}, "gmm": {"model": "gmm"}}, "images": {"cgan": {"model": "cgan", "width": 8}}}
 CELLS = ("ring/vae", "ring/gmm", "ring/oracle", "digits/cgan", "digits/oracle")
-VOLATILE = ("seconds", "made", "steps_per_second")  # what may differ between two runs
+VOLATILE = ("seconds", "made", "steps_per_second", "sample_ms")  # what may differ between two runs
 
 
 def small(board: dict) -> None:
