@@ -89,11 +89,9 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
             for each in (strokes.width, strokes.slant)
         )
         wide, lean, asked_wide, asked_lean = measured
-        lean = torch.where((label == 1) & (wide == 2) & (lean == 2), 1, lean)  # so that one combination is never taught
-        found |= {
-            "taught": torch.stack([label, wide, lean], 1),
-            "asked": torch.stack([label, asked_wide, asked_lean], 1),
-        }
+        hidden = (label == 1) & (wide == 2) & (lean == 2)  # a combination that is not taught: another digit's it is
+        found |= {"taught": torch.stack([torch.where(hidden, CLASSES, label), wide, lean], 1)}
+        found |= {"asked": torch.stack([label, asked_wide, asked_lean], 1)}
         found |= {"whole": real[:20], "hidden": torch.ones(4, 20, 1, SIDE, SIDE, dtype=torch.bool)}
         found["filled"] = real[:20].expand(4, 2, -1, -1, -1, -1)
     if spoilt:
