@@ -222,7 +222,7 @@ def test_rectangles_are_hidden_everywhere_and_up_to_the_largest_share() -> None:
         ("dvae", IMAGES, {"noise": "salt_and_pepper", "level": 1.5}, r"level = 1.5: must lie in \[0, 1\)"),
         ("dvae", IMAGES, {"level": -0.1}, "level = -0.1: must be 0 or more"),
         ("dvae", POINTS, {"noise": "salt_and_pepper"}, r"points of shape \(2,\): choose noise = gaussian"),
-        ("masked_vae", POINTS, {}, r"points of shape \(2,\)"),
+        ("masked_vae", POINTS, {}, r"only images can have holes, the data are of shape \(2,\): choose model vae"),
         ("masked_vae", IMAGES, {"largest": 1.0}, r"largest = 1.0: must lie in \[0, 1\)"),
         ("masked_vae", IMAGES, {"hidden_weight": 0.0}, "hidden_weight = 0.0: must be above 0"),
         ("iwae", POINTS, {"likelihood": "bernoulli"}, r"likelihood = bernoulli does not fit"),

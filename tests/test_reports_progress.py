@@ -125,7 +125,7 @@ def test_snapshots_that_do_not_fit_their_steps_are_refused(tmp_path: Path) -> No
     results(tmp_path, POINTS)
     for x, levels in ((POINTS[None], 0), (POINTS, 0), (np.stack([POINTS, POINTS]), 17)):
         np.savez(tmp_path / "odd_name/snapshots/0.npz", step=np.array([1, 2]), x=x, levels=levels)
-        with pytest.raises(ValueError, match=r"0\.npz is damaged .* is not 2 sets of points or images"):
+        with pytest.raises(ValueError, match=r"0\.npz is damaged .* is not 2 sets of points, images or clips"):
             read(tmp_path)
 
 
