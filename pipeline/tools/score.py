@@ -211,7 +211,7 @@ def tell(path: Path, content: Seen, samples: Samples | None) -> Told:
     else:
         how = f"read as {samples.range} ({samples.range.how})"
     one = list(content.shapes[0]) if len(content.shapes) == 1 else []
-    limits = samples.range and [samples.range.low, samples.range.high] if samples else None
+    limits = None if samples is None or samples.range is None else [samples.range.low, samples.range.high]
     return Told(
         str(path), [content.n, *one], limits, how + f", {len(content.shapes)} shapes" * (len(content.shapes) > 1)
     )
