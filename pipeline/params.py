@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pipeline.training.settings import Training
 from pipeline.validation import known as known  # of the names in here, whoever asks
 from pipeline.validation import shown, validated
+from pipeline.work.units import MEASURED
 from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
@@ -197,7 +198,7 @@ class Benchmark(BaseModel):
     @property
     def metrics(self) -> set[str]:
         """All that its evaluation computes."""
-        return {*self.evaluation.metrics, *self.evaluation.progress, *self.evaluation.sweeps}
+        return {metric for part in MEASURED for metric in getattr(self.evaluation, part)}
 
 
 class Params:
@@ -259,7 +260,7 @@ class Params:
             where = benchmark.place("training", "snapshots")
             raise ValueError(f"{where} = {snapshots}: more than {benchmark.name}'s {steps} steps; ask for fewer")
         files = stems(self.root / "benchmarks/metrics")
-        for part in ("metrics", "progress", "sweeps"):
+        for part in MEASURED:
             for metric in getattr(benchmark.evaluation, part):
                 known(metric, files, benchmark.place("evaluation", part), "metric")
 

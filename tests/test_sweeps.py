@@ -111,3 +111,6 @@ def test_curves_are_means_over_seeds(tmp_path: Path) -> None:
 
 def test_without_samplers_there_is_no_section(tmp_path: Path) -> None:
     assert sweeps.render(replace(swept_report(), sweeps=pd.DataFrame(columns=SWEPT)), tmp_path) is None
+    made = swept_report()
+    other = made.sweeps[made.sweeps.sweep == "evaluations"].assign(metric="of_a_user")
+    assert sweeps.render(replace(made, sweeps=other), tmp_path) is None, "no column that is drawn, and no picture"

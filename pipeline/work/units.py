@@ -22,6 +22,7 @@ WORK = Path("artifacts/work")
 DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError)  # no record, or one that is damaged
 Record = dict[str, Any]  # what a unit says of itself, in plain values
 Task = Literal["train", "evaluate"]
+MEASURED = ("metrics", "progress", "sweeps")  # the settings of an evaluation that name metrics
 
 
 def data_file(benchmark: str) -> Path:
@@ -82,6 +83,12 @@ class Unit:
     def steps(self) -> int:
         """How far there is to go, in what the task advances by."""
         return self.settings["training"]["steps"] if self.task == "train" else 1
+
+    @property
+    def metrics(self) -> set[str]:
+        """All that the task computes; nothing where it trains."""
+        asked = self.settings.get("evaluation", {})
+        return {metric for part in MEASURED for metric in asked.get(part, [])}
 
     def file(self, suffix: str) -> Path:
         """A file beside what the unit makes: `.json` is its record, `.log` what it printed, `.lock` whose it is."""

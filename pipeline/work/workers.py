@@ -217,12 +217,7 @@ def imports(units: list[Unit]) -> list[str]:
     for unit in units:
         found.add("pipeline.training.unit" if unit.task == "train" else "pipeline.evaluation.unit")
         found |= {f"models.{model}" for model in [unit.settings["model"]] if model}
-        asked = unit.settings.get("evaluation", {})
-        found |= {
-            f"benchmarks.metrics.{metric}"
-            for part in ("metrics", "progress", "sweeps")
-            for metric in asked.get(part, [])
-        }
+        found |= {f"benchmarks.metrics.{metric}" for metric in unit.metrics}
     return sorted(found)
 
 

@@ -62,6 +62,8 @@ def points(found: pd.DataFrame, model: str, metric: str) -> list[Point]:
 
 def draw_evaluations(report: Report, found: pd.DataFrame, file: Path) -> bool:
     metrics = [name for name in SHOWN if name in set(found.metric)]
+    if not metrics:
+        return False
     figure, panels = style.panels(len(metrics), 3, 4.2, 3.2)
     swept = [model for model in report.models if model in set(found.model)]
     for metric, axes in zip(metrics, panels, strict=True):
@@ -73,7 +75,7 @@ def draw_evaluations(report: Report, found: pd.DataFrame, file: Path) -> bool:
         axes.set_title(report.column(metric).label)
     panels[0].legend(fontsize=7)
     style.save(figure, file)
-    return bool(metrics)
+    return True
 
 
 def line(axes: Axes, along: Sequence[Point], colour: str, label: str) -> None:
