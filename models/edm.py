@@ -24,6 +24,7 @@ from models.common import check, ode
 from models.common.denoising import Denoising
 from models.common.pixels import check_levels, dequantised
 from models.common.protocol import Batch, Losses, Spec
+from models.common.repair import repaint
 from models.common.timed import along
 
 
@@ -90,13 +91,34 @@ class Model(Denoising):
         guidance: float | None = None,
     ) -> Tensor:
         (times, w), label = self.budget(evaluations, guidance), self.told(n, given)
-        sigma = self.grid((times + 1) // 2, self.sigma_max, self.sigma_min)
-        sigma = torch.cat([sigma, sigma.new_zeros(1)])
 
         def field(x: Tensor, sigma: Tensor) -> Tensor:
-            return (x - self.denoise(x, sigma.expand(n), label, w)) / sigma
+            return self.slope(x, sigma, label, w)
 
-        return self.bounded(ode.solve(field, self.sigma_max * self.normal(n, rng), sigma, euler_at_end=True))
+        x = self.sigma_max * self.normal(n, rng)
+        return self.bounded(ode.solve(field, x, self.timetable(times), euler_at_end=True))
+
+    def timetable(self, times: int) -> Tensor:
+        """Levels of noise from the largest to 0, of a sampler that may ask so often."""
+        sigma = self.grid((times + 1) // 2, self.sigma_max, self.sigma_min)
+        return torch.cat([sigma, sigma.new_zeros(1)])
+
+    def slope(self, x: Tensor, sigma: Tensor, label: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+        """dx/d(sigma), equation 3: (B, *shape), () -> (B, *shape)"""
+        return (x - self.denoise(x, sigma.expand(len(x)), label, guidance)) / sigma
+
+    @torch.no_grad()
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        filled = repaint(
+            x,
+            mask,
+            self.sigma_max * self.normal(len(x), rng),
+            list(self.timetable(self.asked)),
+            noised=lambda x, sigma: x + sigma * self.normal(len(x), rng),
+            step=lambda x, *ends: ode.solve(self.slope, x, torch.stack(ends), euler_at_end=not ends[1]),
+            back=lambda x, low, high: x + (high.square() - low.square()).sqrt() * self.normal(len(x), rng),
+        )
+        return self.bounded(filled)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels

@@ -23,6 +23,7 @@ from models.common.denoising import Denoising
 from models.common.ode import Field
 from models.common.pixels import check_levels, dequantised
 from models.common.protocol import Batch, Losses, Spec
+from models.common.repair import repaint
 from models.common.timed import along
 
 Step = Callable[[Field, Tensor, Tensor, Tensor], Tensor]  # field, x (B, *shape), t (), u () -> x of time u
@@ -106,10 +107,15 @@ class Matching(Denoising):
     def asks(self, times: int) -> int:
         return max(1, times // self.cost * self.cost)
 
-    def follow(self, x: Tensor, label: Tensor | None = None, *, asked: int, guidance: float = 1.0) -> Tensor:
-        """The end of the way from noise x; where it may ask once only, by a step of Euler's."""
+    def way(self, asked: int) -> tuple[Step, Tensor]:
+        """The steps that may ask so often, and their times; where it is once only, Euler's."""
         step, cost = (self.step, self.cost) if asked >= self.cost else (euler, 1)
-        for t, u in pairwise(self.grid(asked // cost, self.power)):
+        return step, self.grid(asked // cost, self.power)
+
+    def follow(self, x: Tensor, label: Tensor | None = None, *, asked: int, guidance: float = 1.0) -> Tensor:
+        """The end of the way from noise x."""
+        step, times = self.way(asked)
+        for t, u in pairwise(times):
             x = step(lambda x, t: self.ask(x, t.expand(len(x)), label, guidance), x, t, u)
         return x
 
@@ -124,6 +130,25 @@ class Matching(Denoising):
     ) -> Tensor:
         (asked, w), label = self.budget(evaluations, guidance), self.told(n, given)
         return self.bounded(self.follow(self.normal(n, rng), label, asked=asked, guidance=w))
+
+    @torch.no_grad()
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        step, times = self.way(self.asked)
+
+        def back(x: Tensor, u: Tensor, t: Tensor) -> Tensor:
+            kept = t / u  # of the datum's part u, so that it is t
+            return kept * x + ((1 - t).square() - (kept * (1 - u)).square()).sqrt() * self.normal(len(x), rng)
+
+        filled = repaint(
+            x,
+            mask,
+            self.normal(len(x), rng),
+            list(times),
+            noised=lambda x, u: torch.lerp(self.normal(len(x), rng), x, u),
+            step=lambda x, t, u: step(lambda x, t: self.ask(x, t.expand(len(x))), x, t, u),
+            back=back,
+        )
+        return self.bounded(filled)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels"""
