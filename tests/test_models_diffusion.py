@@ -114,12 +114,12 @@ def test_what_edms_net_is_to_learn_has_variance_one_at_every_level() -> None:
 def test_edms_likelihood_of_a_gaussian(m: float, v: float, steps: int) -> None:
     """The equation keeps (x - m) / sqrt(v^2 + sigma^2), from sigma_min to N(0, sigma_max^2); where v is sigma_data,
     and m is 0, any grid is exact."""
-    model = of_gaussian(0.7, m, v, likelihood_steps=steps)
+    model = of_gaussian(0.7, m, v, nodes=steps)
     x = m + v * torch.randn(20, 2)
     growth = math.sqrt((v**2 + model.sigma_max**2) / (v**2 + model.sigma_min**2))
     end = torch.distributions.Normal(0.0, model.sigma_max).log_prob(m + growth * (x - m))
     assert torch.allclose(model.log_prob(x), (end + math.log(growth)).sum(1), rtol=0, atol=1e-4)
-    assert not model.bound and f"Runge-Kutta of {steps} steps" in model.estimator
+    assert not model.bound and f"{steps} divergences" in model.estimator
 
 
 def test_edms_samples_of_a_gaussian() -> None:
@@ -132,7 +132,9 @@ def test_edms_samples_of_a_gaussian() -> None:
 def test_noise_falls_as_in_equation_5() -> None:
     model = build("edm", sigma_min=0.01, sigma_max=10.0, rho=3.0)
     by_hand = [(10 ** (1 / 3) + i / 4 * (0.01 ** (1 / 3) - 10 ** (1 / 3))) ** 3 for i in range(5)]
-    assert torch.allclose(model.grid(5, model.sigma_max, model.sigma_min), torch.tensor(by_hand))
+    assert torch.allclose(
+        model.spread(torch.linspace(0, 1, 5), model.sigma_max, model.sigma_min), torch.tensor(by_hand)
+    )
 
 
 # ---- DDPM
@@ -288,7 +290,7 @@ def test_ancestral_samples_have_the_variance_of_the_chain() -> None:
 
 @pytest.mark.parametrize("name", ["ddpm", "edm"])
 def test_bounds_of_all_binary_images_sum_to_less_than_one(name: str) -> None:
-    hyper = {"steps": 6} if name == "ddpm" else {"likelihood_steps": 6, "sigma_min": 0.05}
+    hyper = {"steps": 6} if name == "ddpm" else {"nodes": 6, "sigma_min": 0.05}
     model = perturbed(build(name, BINARY, **hyper))
     x, draws = all_images((1, 3, 3), 2), 4
     nats = model.log_prob(x.repeat(draws, 1, 1, 1)).view(draws, 512).mean(0)

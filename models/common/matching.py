@@ -46,6 +46,11 @@ def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
 STEPS: dict[str, tuple[Step, int]] = {"euler": (euler, 1), "midpoint": (midpoint, 2), "heun": (heun, 2)}
 
 
+def angle(share: Tensor) -> Tensor:
+    """From a right angle, of data, to 0, of noise: slower near the data."""
+    return math.pi / 2 * (1 - share.square())
+
+
 def clipped(optimizer: Optimizer, norm: float) -> Optimizer:
     """The same one, all gradients together no longer than `norm`."""
     owned = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -68,19 +73,19 @@ class Matching(Denoising):
         solver: Literal["euler", "midpoint", "heun"] = "midpoint",
         evaluations: int = 64,
         power: float = 1.0,
-        likelihood_steps: int = 8,
+        nodes: int = 16,
         clip: float = 1.0,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
         check.one_of(STEPS, solver=solver)
-        check.at_least(1, evaluations=evaluations, power=power, likelihood_steps=likelihood_steps)
+        check.at_least(1, evaluations=evaluations, power=power, nodes=nodes)
         check.positive(clip=clip)
         (self.step, self.cost), self.asked, self.power, self.clip = STEPS[solver], evaluations, power, clip
-        self.likelihood_steps = likelihood_steps
+        self.nodes = nodes
         self.spread = nn.Buffer(torch.ones(()))  # of the data, the root mean square of the first minibatch
         self.bound = spec.levels > 0
-        flow = f"ODE, Runge-Kutta of {likelihood_steps} steps"
+        flow = f"ODE, {nodes} divergences"
         self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -157,8 +162,7 @@ class Matching(Denoising):
             check_levels(x, self.levels)
             x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
             nats = x[0].numel() * math.log(2 / (self.levels - 1))
-        angles = math.pi / 2 * self.grid(self.likelihood_steps, power=2.0).flip(0)  # finer near the data
-        noise, expansion = ode.expand(self.turning, x / self.spread, angles)
+        noise, expansion = ode.expand(self.turning, x / self.spread, angle, self.nodes)
         return nats + expansion + standard_normal(noise.flatten(1)) - x[0].numel() * self.spread.log()
 
     def turning(self, u: Tensor, angle: Tensor) -> Tensor:
