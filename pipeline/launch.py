@@ -61,12 +61,8 @@ def launch(arguments: argparse.Namespace) -> None:
     from pipeline.cell import ORACLE
     from pipeline.work import plan
 
-    suite = (
-        []
-        if arguments.benchmarks and not arguments.suite
-        else params.load().of_suite(arguments.suite or params.EMBEDDED)
-    )
-    names = list(dict.fromkeys([*arguments.benchmarks, *suite]))
+    suite = arguments.suite or (None if arguments.benchmarks else params.EMBEDDED)
+    names = dict.fromkeys([*arguments.benchmarks, *(params.load().of_suite(suite) if suite else [])])
     benchmarks = [params.load().benchmark(name) for name in names]
     plan.prepare(benchmarks)
     units = plan.stale(benchmarks)

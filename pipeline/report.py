@@ -173,10 +173,8 @@ def print_summary(suite: str) -> None:
         comparison = tables.read(rendered_dir(name) / "table.csv")
         print(f"{name}\n{tables.plain(tables.table(comparison))}\n")
     print("mean ± s.d. over training seeds   * best   ~ tied with the best   (protocol: on each page)\n")
-    pages = (
-        [rendered_dir(name) / "index.html" for name in names] if suite == params.QUICK else [RENDERED / "index.html"]
-    )
-    print("\n".join(f"report   {page.resolve().as_uri()}" for page in pages))
+    folders = [rendered_dir(name) for name in names] if suite == params.QUICK else [RENDERED]
+    print("\n".join(f"report   {(folder / 'index.html').resolve().as_uri()}" for folder in folders))
     print(f"figures  {rendered_dir(names[0]).parent / '<benchmark>'}/*.png")
     print("MLflow   make ui")
 
