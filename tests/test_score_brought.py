@@ -12,7 +12,8 @@ from scoring import Command, evidence, saved, values
 from torch import Tensor
 
 from benchmarks import inception
-from benchmarks.extractors import Judge
+from benchmarks.extractors import Judge, describe
+from benchmarks.metrics.classification import classification_accuracy
 from benchmarks.metrics.common.draw import draw
 from pipeline.evaluation import judging
 from pipeline.tools import asked, score, seeing, sets
@@ -71,6 +72,24 @@ def test_of_large_sets_a_part_is_looked_at_as_pixels(tmp_path: Path, monkeypatch
     warnings = score.score({"real": real[0], "fake": fake[1]}, "pixels", ["manifold"]).warnings
     assert warnings == ["real: 20 of its 30 samples are looked at, by lot: more would take too much memory"]
     assert "20 of its 30" in score.save_reference(real[0], tmp_path / "kept.npz", "pixels")
+
+
+def test_labels_are_of_the_samples_that_a_metric_looks_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 90 labelled images 60 are looked at as floats, while their judge sees all of them."""
+    monkeypatch.setattr(seeing, "RAW", 60)
+    judge, sets_of, chosen = Judge((1, 8, 8), 3), {}, draw(torch.arange(90), 60)
+    judging.save_judge(judge, tmp_path / "judge.pt", 1.0)
+    for seed, name in enumerate(("real", "fake")):
+        sets_of[name] = levels(90, seed), torch.arange(90) * (seed + 1) % 3
+        np.savez(tmp_path / f"{name}.npz", x=sets_of[name][0], label=sets_of[name][1])
+    metrics = ["conditional", "classification"]
+    found = values(tmp_path / "real.npz", tmp_path / "fake.npz", f"judge:{tmp_path / 'judge.pt'}", metrics)
+    (real, truth), (fake, asked_for) = ((as_input(x), label) for x, label in sets_of.values())
+    assert found["label_match"] == (describe(judge, fake).labels == asked_for).double().mean().item()
+    assert found["cas"] == classification_accuracy(
+        real=real[chosen].flatten(1), true_labels=truth[chosen],
+        fake=fake[chosen].flatten(1), given_labels=asked_for[chosen],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("extractor", ["pixels", "inception"])
