@@ -133,6 +133,10 @@ def test_names_are_those_that_users_know(tmp_path: Path, monkeypatch: pytest.Mon
         values(real, fake, chosen=["fid"])
     with pytest.raises(ValueError, match=r"nothing of memorisation .*it wants training data: --train SET"):
         values(real, fake, chosen=["memorisation"])
+    with pytest.raises(
+        ValueError, match=r"nothing of fd_infinite .*too few samples: it is so with fewer than 6 samples"
+    ):
+        values(real, fake, chosen=["fd_infinite"])
     with pytest.raises(ValueError, match="no metric is called 'fdi': did you mean"):
         values(real, fake, chosen=["fdi"])
 
