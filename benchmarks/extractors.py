@@ -170,11 +170,17 @@ class Description(NamedTuple):
 @torch.no_grad()
 def describe(judge: AnyJudge, x: Tensor, batch: int = BATCH) -> Description:
     """Penultimate features, most likely label and class probabilities of each image, whatever the batch size."""
-    _check(judge, x)
-    judge.eval()
-    features = torch.cat([judge.features(part) for part in x.split(batch)])  # (N, C, H, W) -> (N, 64)
+    features = features_of(judge, x, batch)
     logits = judge.head(features)
     return Description(features, logits.argmax(dim=1), logits.softmax(dim=1))
+
+
+@torch.no_grad()
+def features_of(judge: AnyJudge, x: Tensor, batch: int = BATCH) -> Tensor:
+    """The features alone: a stack has a thousand probabilities, five times as many numbers."""
+    _check(judge, x)
+    judge.eval()
+    return torch.cat([judge.features(part) for part in x.split(batch)])  # (N, C, H, W) -> (N, 64)
 
 
 def accuracy(judge: AnyJudge, x: Tensor, label: Tensor) -> float:

@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import stage
+import models
+from benchmarks import datasets
+from pipeline import data, stage
 from pipeline.evaluation.sampling import packed
 from pipeline.files import atomic_write
 from pipeline.tensors import save_tensors
+from pipeline.training import engine
+from pipeline.training.settings import Training
 from pipeline.work.making import begin_anew_elsewhere
 from pipeline.work.units import Unit
+
+CPU = torch.device("cpu")
 
 
 def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:
@@ -58,3 +64,21 @@ def test_a_seed_is_made_on_one_kind_of_device(
     atomic_write(unit.file(".snapshots") / "10.npz", packed(x=torch.zeros(2)))
     begin_anew_elsewhere(unit)
     assert unit.file(".checkpoint").exists() == unit.file(".snapshots").exists() == goes_on
+
+
+@pytest.mark.parametrize("change", ["model", "optimizers", "average", "random"])
+def test_a_checkpoint_of_another_model_is_a_line_with_a_remedy(change: str, tmp_path: Path) -> None:
+    def run(name: str) -> engine.Run:
+        model = models.build(name, resident.spec, {"width": 8})
+        return engine.Run(model, resident, Training(2, 50, 0.9, "fp32", False), 0, CPU, tmp_path / "0")
+
+    data.save(datasets.load("ring", Path(), {"train": 100, "test": 100}), tmp_path / "data.pt")
+    resident = data.load(tmp_path / "data.pt", "cpu")
+    path, other = tmp_path / "0.checkpoint", {"optimizers": {}, "average": None, "random": {"cpu": torch.zeros(1)}}
+    save_tensors(path, run("gan").state() | ({} if change == "model" else {change: other[change]}))
+    with pytest.raises(ValueError, match="another model or other settings") as caught:
+        run("vae" if change == "model" else "gan").train()
+    line = stage.describe(caught.value)
+    assert str(path) in line and "delete it and run the same command again" in line and "\n" not in line
+    path.unlink()
+    run("gan").train()

@@ -1,5 +1,7 @@
 """The judge learns real digits, from its seed alone, and describes images the same in any batch."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from benchmarks.extractors import FEATURES, ChannelJudge, Judge, _shift, accuracy, by_channel, combined, describe, fit
+from pipeline.evaluation.view import View
 
 SHAPE = (1, 8, 8)
 
@@ -64,6 +67,15 @@ def test_descriptions_do_not_depend_on_the_batch(digits: tuple[Tensor, ...]) -> 
         assert torch.equal(labels[:100], same_labels)
     assert torch.equal(judge(x).argmax(dim=1), labels)
     torch.testing.assert_close(judge(x).softmax(dim=1), probabilities)
+
+
+@pytest.mark.parametrize("names", [["features"], ["labels"], ["features", "probabilities"], []])
+def test_of_what_a_judge_sees_a_benchmark_keeps_what_is_wanted(digits: tuple[Tensor, ...], names: list[str]) -> None:
+    view, x = View(Path("none"), None, torch.arange(2)), digits[1]
+    view.judge = Judge(SHAPE, 10)
+    found, whole = view.of("fake", x, {f"fake_{name}" for name in names}), describe(view.judge, x)
+    assert found.keys() == {f"fake_{name}" for name in names}
+    assert all(torch.equal(found[f"fake_{name}"], getattr(whole, name)) for name in names)
 
 
 def stacked(x: Tensor, label: Tensor, n: int = 300) -> tuple[Tensor, Tensor]:

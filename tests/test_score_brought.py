@@ -12,7 +12,8 @@ from scoring import Command, evidence, saved, values
 from torch import Tensor
 
 from benchmarks import inception
-from benchmarks.extractors import Judge
+from benchmarks.extractors import Judge, describe
+from benchmarks.metrics.classification import classification_accuracy
 from benchmarks.metrics.common.draw import draw
 from pipeline.evaluation import judging
 from pipeline.tools import asked, score, seeing, sets
@@ -73,6 +74,24 @@ def test_of_large_sets_a_part_is_looked_at_as_pixels(tmp_path: Path, monkeypatch
     assert "20 of its 30" in score.save_reference(real[0], tmp_path / "kept.npz", "pixels")
 
 
+def test_labels_are_of_the_samples_that_a_metric_looks_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 90 labelled images 60 are looked at as floats, while their judge sees all of them."""
+    monkeypatch.setattr(seeing, "RAW", 60)
+    judge, sets_of, chosen = Judge((1, 8, 8), 3), {}, draw(torch.arange(90), 60)
+    judging.save_judge(judge, tmp_path / "judge.pt", 1.0)
+    for seed, name in enumerate(("real", "fake")):
+        sets_of[name] = levels(90, seed), torch.arange(90) * (seed + 1) % 3
+        np.savez(tmp_path / f"{name}.npz", x=sets_of[name][0], label=sets_of[name][1])
+    metrics = ["conditional", "classification"]
+    found = values(tmp_path / "real.npz", tmp_path / "fake.npz", f"judge:{tmp_path / 'judge.pt'}", metrics)
+    (real, truth), (fake, asked_for) = ((as_input(x), label) for x, label in sets_of.values())
+    assert found["label_match"] == (describe(judge, fake).labels == asked_for).double().mean().item()
+    assert found["cas"] == classification_accuracy(
+        real=real[chosen].flatten(1), true_labels=truth[chosen],
+        fake=fake[chosen].flatten(1), given_labels=asked_for[chosen],
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("extractor", ["pixels", "inception"])
 def test_words_are_of_what_is_scored(extractor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inception, "extractor", lambda device: seen_by_a_stub)
@@ -114,6 +133,10 @@ def test_names_are_those_that_users_know(tmp_path: Path, monkeypatch: pytest.Mon
         values(real, fake, chosen=["fid"])
     with pytest.raises(ValueError, match=r"nothing of memorisation .*it wants training data: --train SET"):
         values(real, fake, chosen=["memorisation"])
+    with pytest.raises(
+        ValueError, match=r"nothing of fd_infinite .*too few samples: it is so with fewer than 6 samples"
+    ):
+        values(real, fake, chosen=["fd_infinite"])
     with pytest.raises(ValueError, match="no metric is called 'fdi': did you mean"):
         values(real, fake, chosen=["fdi"])
 

@@ -23,6 +23,13 @@ subprocess.Popen("pipeline/run slow", shell=True, env={**os.environ, "DVC_STAGE"
 WAIT
 os.kill(os.getpid(), 9)
 """
+SERVER = """
+import time
+from pipeline.work import workers
+workers._context(["endless"])
+print("importing", flush=True)
+time.sleep(3600)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +37,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("stage")
     copy(place)
     (place / "pipeline/slow.py").write_text(SLOW)
+    (place / "endless.py").write_text("import time; open('begun', 'w').close(); time.sleep(3600)")
     return place
 
 
@@ -79,4 +87,14 @@ def test_a_stage_goes_on_as_long_as_dvc(clone: Path) -> None:
     assert len(processes_in(clone)) >= 2
     os.kill(dvc.pid, signal.SIGKILL)
     dvc.wait()
+    wait_for(lambda: not processes_in(clone))
+
+
+def test_no_server_of_workers_imports_on_when_its_starter_is_killed(clone: Path) -> None:
+    code = f"import sys; sys.path.insert(0, '')\n{SERVER}"
+    starter = subprocess.Popen([sys.executable, "-c", code], cwd=clone, env=variables())
+    wait_for(lambda: (clone / "begun").exists())
+    assert len(processes_in(clone)) >= 2
+    starter.kill()
+    starter.wait()
     wait_for(lambda: not processes_in(clone))

@@ -158,9 +158,11 @@ def plain(found: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str],
     return {key: {**run, "run": run["run"].info.run_id} for key, run in found.items()}
 
 
-def python(*arguments: str, grace: float = tracking.GRACE, **options: Any) -> subprocess.Popen:
+def python(
+    *arguments: str, grace: float = tracking.GRACE, by: str = sys.executable, **options: Any
+) -> subprocess.Popen:
     code = f"from pipeline.tracking import importer; importer.GRACE = {grace}; importer.main()"
-    command = [sys.executable, "-c", code, *arguments]
+    command = [by, "-c", code, *arguments]
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(command, text=True, **streams, **options)
 
@@ -289,13 +291,14 @@ def test_a_moved_project_keeps_its_pictures_and_writes_where_it_is(
 
 @pytest.mark.parametrize("name", ["a%20b", "what?", "a #1 100%"])
 def test_a_project_may_lie_anywhere(project: Path, name: str) -> None:
-    """In a process of its own: MLflow keeps stores by their addresses, which are relative here."""
+    """With its environment in it; in a process of its own: MLflow keeps stores by their addresses, relative here."""
     place = project / name
     shutil.copytree(project, place, ignore=shutil.ignore_patterns(name))
+    (place / ".venv").symlink_to(sys.prefix)
     with contextlib.chdir(place):
         finish(gan())
     before = {path for path in project.rglob("*") if place not in (path, *path.parents)}
-    importer = python("ring", cwd=place)
+    importer = python("ring", cwd=place, by=f"{place}/.venv/bin/python")
     said, errors = importer.communicate(timeout=PATIENCE)
     assert importer.returncode == 0 and "2 runs of 1 models in MLflow, 2 of them new" in said, errors
     assert {path for path in project.rglob("*") if place not in (path, *path.parents)} == before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.extractors import describe
+from benchmarks.extractors import features_of
 from benchmarks.metrics.retrieval import nearest
 from models.common.protocol import Encodes, Model
 from pipeline.data import Data
@@ -28,7 +28,7 @@ def coded(model: Model | None, resident: Data, view: View, wanted: set[str]) -> 
         encode = model.encode
         found = {name: torch.cat([encode(part) for part in x.split(CHUNK)]).flatten(1) for name, x in images.items()}
     elif model is None and view.judge:
-        found = {name: describe(view.judge, x).features for name, x in images.items()}
+        found = {name: features_of(view.judge, x) for name, x in images.items()}
         known |= {f"{name}_pixels": x.flatten(1) for name, x in images.items()}
     else:
         return {}

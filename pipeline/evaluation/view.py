@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks import imagenet, inception
 from benchmarks.datasets.common.captions import meanings
-from benchmarks.extractors import describe
+from benchmarks.extractors import Description, describe, features_of
 from pipeline.data import Data
 from pipeline.evaluation.judging import classes, trusted
 
@@ -58,11 +58,13 @@ class View:
     def of(self, what: str, x: Tensor, wanted: set[str]) -> Evidence:
         """Features of ``x``, its labels and their probabilities, under names that begin with ``what``."""
         found: Evidence = {}
-        if not wanted.isdisjoint({f"{what}_features", f"{what}_labels", f"{what}_probabilities"}):
-            if self.judge:
-                found = {f"{what}_{key}": value for key, value in describe(self.judge, x)._asdict().items()}
-            elif x.dim() == 2:
-                found = {f"{what}_features": x}
+        names = [name for name in Description._fields if f"{what}_{name}" in wanted]
+        if names and self.judge:
+            alone = names == ["features"]
+            seen = {"features": features_of(self.judge, x)} if alone else describe(self.judge, x)._asdict()
+            found = {f"{what}_{name}": seen[name] for name in names}
+        elif names and x.dim() == 2:
+            found = {f"{what}_features": x}
         if x.dim() == 4:
             found |= self.by_others(what, x, wanted)
         return found

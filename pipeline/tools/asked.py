@@ -67,16 +67,16 @@ def missing(what: Asked, values: Mapping[str, float | None], evidence: Mapping[s
     """Why columns have no value, beyond what their metric says: of those that were named, and of too few samples."""
     found = {}
     for file in what.metrics:
-        columns = [column for column in metrics.load(file).COLUMNS if column in what.columns]
-        nothing = file in what.named and all(values[column.name] is None for column in columns)
-        for column in columns:
+        every = metrics.load(file).COLUMNS
+        nothing = all(values[column.name] is None for column in every)
+        for column in (column for column in every if column in what.columns):
             whose, remedy = next((own for start, own in OWN.items() if column.name.startswith(start)), (None, ""))
             fits = whose is None or key.startswith(whose or ("pixels", "coordinates"))
             if values[column.name] is not None:
                 continue
-            if fits and "n/a with fewer" in column.note and any(values[other.name] is not None for other in columns):
+            if fits and "n/a with fewer" in column.note and not nothing:
                 found[column.name] = "there are too few samples: it is so " + column.note.split("n/a ")[1].split(".")[0]
-            elif nothing or column.name in what.named:
+            elif (nothing and file in what.named) or column.name in what.named:
                 found[column.name] = (
                     _wants(file, evidence) if fits else f"it is of other features: --extractor {remedy}"
                 )

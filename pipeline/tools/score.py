@@ -9,14 +9,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from textwrap import TextWrapper
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks import metrics
 from pipeline.stage import run_stage
 from pipeline.tools import reference
 from pipeline.tools.asked import asked, missing, worded
 from pipeline.tools.ranges import Range
-from pipeline.tools.seeing import Extractor, Seen, evidence, opened, seen
+from pipeline.tools.seeing import Extractor, Seen, evidence, of_samples, opened, seen
 from pipeline.tools.sets import Samples, read
 from reports.tables import heading, number
 
@@ -137,7 +137,7 @@ def score(
         found |= {name: seen(samples, used, name in raw) for name, samples in sets.items()}
         sets = {name: replace(samples, groups=()) for name, samples in sets.items()}  # metrics want the memory
         given = evidence(found, used)
-        values, reasons = metrics.evaluated(what.metrics, given)
+        values, reasons = evaluated(what.metrics, given, given | of_samples(found))
     except ValueError as error:
         named = ", ".join(f"{name} is {path}" for name, path in paths.items())
         raise ValueError(f"{error} ({named})") from error
@@ -156,6 +156,14 @@ def score(
     parts = [f"{name}: {content.note}" for name, content in found.items() if content.note]
     doubts = [*doubtful(sets, used), *parts, *too_few(found, [column for column, _ in have])]
     return Result(told, used.name, have, reasons, doubts)
+
+
+def evaluated(chosen: list[str], given: dict[str, Any], looked: dict[str, Any]) -> metrics.Found:
+    """The chosen metrics of what is given; those that want both sets' labels look at samples, which may be a part."""
+    themselves = [name for name in chosen if "test_labels" in metrics.needs([name])]
+    of_all = metrics.evaluated([name for name in chosen if name not in themselves], given)
+    of_part = metrics.evaluated(themselves, looked)
+    return metrics.Found(of_all.values | of_part.values, of_all.reasons | of_part.reasons)
 
 
 def first_shape(*sets: Seen) -> tuple[int, ...]:

@@ -38,6 +38,7 @@ class Seen(NamedTuple):
     evidence: dict[str, Tensor]  # by its name's end
     label: Tensor | None = None
     note: str = ""  # that they are not all
+    looked: Tensor | None = None  # those that metrics look at themselves; None: all
 
 
 def opened(extractor: str, shape: tuple[int, ...]) -> Extractor:
@@ -97,8 +98,8 @@ def by_imagenet() -> Extractor:
 def seen(samples: Samples, extractor: Extractor, raw: bool) -> Seen:
     """What the extractor sees in each part of a set; and, if ``raw``, the samples themselves.
 
-    Of an extractor's sets they are 5,000 at most, by lot, unless they have labels: all would be four times as large as
-    their pictures. So would pixels as features, which therefore are of so many samples as hold 2^26 numbers.
+    Of an extractor's sets they are 5,000 at most, by lot: all would be four times as large as their pictures. So would
+    pixels as features, which therefore are of so many samples as hold 2^26 numbers.
     """
     if extractor.see is None:
         return themselves(samples)
@@ -111,11 +112,12 @@ def seen(samples: Samples, extractor: Extractor, raw: bool) -> Seen:
             found[name][place.to(device)] = value
     if extractor.key in found:  # features that have a name of their own
         found["features"] = found[extractor.key]
+    looked = None
     if raw and not samples.unlike:
-        all_of_them = samples.label is not None or len(samples) <= RAW
-        chosen = torch.arange(len(samples)) if all_of_them else draw(samples.groups[0].place, RAW)
-        found[""] = samples.some(chosen).to(device)
-    return Seen(len(samples), samples.shapes, found, samples.label)
+        every = samples.groups[0].place
+        looked = every if len(every) <= RAW else draw(every, RAW)
+        found[""] = samples.some(looked).to(device)
+    return Seen(len(samples), samples.shapes, found, samples.label, looked=looked)
 
 
 def themselves(samples: Samples) -> Seen:
@@ -138,3 +140,13 @@ def evidence(sets: dict[str, Seen], extractor: Extractor) -> dict[str, Any]:
     found["test"] = found.get("real")
     labels = {"test_labels": sets["real"].label, "given_labels": sets["fake"].label}
     return found | {name: label.to(device) for name, label in labels.items() if label is not None}
+
+
+def of_samples(sets: dict[str, Seen]) -> dict[str, Tensor]:
+    """The labels of the samples that metrics look at themselves, where these are a part."""
+    parts = {"test_labels": sets["real"], "given_labels": sets["fake"]}
+    return {
+        name: content.label[content.looked].to(chosen_device())
+        for name, content in parts.items()
+        if content.label is not None and content.looked is not None
+    }

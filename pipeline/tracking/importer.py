@@ -22,7 +22,9 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -170,9 +172,14 @@ def store() -> Iterator["MlflowClient"]:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    import alembic.config
     import mlflow.store.db.utils
     from sqlalchemy.exc import SQLAlchemyError
 
+    if (
+        "%" in mlflow.__path__[0]
+    ):  # where its migrations lie, which would be taken for the beginning of an option's name
+        alembic.config.ConfigParser = partial(ConfigParser, interpolation=None)
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # its 15 tries take two hours to say that a database is not there
     uri = address()
     STORE.mkdir(parents=True, exist_ok=True)

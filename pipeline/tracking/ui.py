@@ -6,7 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -28,7 +31,25 @@ os.killpg(int(sys.argv[1]), signal.SIGKILL)
 def serve(port: int, store: str, settings: dict[str, str]) -> None:
     """Run `mlflow ui` over ``store`` until Ctrl-C. Raises OSError if the port is taken or the server does not start."""
     claim(port)
-    environment = settings | os.environ
+    with plain_packages() as path:
+        tend(port, store, settings | os.environ | path)
+
+
+@contextlib.contextmanager
+def plain_packages() -> Iterator[dict[str, str]]:
+    """Where MLflow is imported from, by a path without %, which its migrations take for the beginning of a name."""
+    place = sysconfig.get_path("purelib")
+    if "%" not in place:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "packages"
+        link.symlink_to(place)
+        yield {"PYTHONPATH": os.pathsep.join([str(link), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+def tend(port: int, store: str, environment: dict[str, str]) -> None:
+    """Run the server until Ctrl-C, or until it ends."""
     environment |= {
         "MLFLOW_BACKEND_STORE_URI": store,  # not on the command line: it may hold a password
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # processes that serve language models

@@ -121,7 +121,7 @@ class Run:
     def work(self) -> Iterator[None]:
         checkpoint = self.files.with_suffix(".checkpoint")
         if checkpoint.exists():
-            self.restore(load_tensors(checkpoint, self.device))
+            self.restore(checkpoint)
             self.advance(self.step)
         yield from self.windows()
         if self.average:
@@ -187,7 +187,19 @@ class Run:
             "rows": self.meters.rows,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, checkpoint: Path) -> None:
+        """Go on where a checkpoint was made. Raises ValueError, in one line, if that was of another model."""
+        state = load_tensors(checkpoint, self.device)
+        try:
+            self.take_up(state)
+        except torch.OutOfMemoryError:
+            raise
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{checkpoint} is of another model or other settings; delete it and run the same command again"
+            ) from error
+
+    def take_up(self, state: dict[str, Any]) -> None:
         self.step, self.clock.seconds = state["step"], state["seconds"]
         self.model.load_state_dict(state["model"])
         for player, optimizer in self.players.optimizers.items():

@@ -1,6 +1,7 @@
 """What there is to compute on, and how many processes at once."""
 
 import os
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -63,11 +64,12 @@ def _tell_devices(connection: Connection) -> None:
 
     from pipeline.data import chosen_device
 
-    try:
-        device = chosen_device()
-    except ValueError as error:
-        connection.send((str(error), []))
-        return
-    every = device.type == "cuda" and device.index is None
-    count = torch.cuda.device_count() if every else 0
-    connection.send(("", [f"cuda:{index}" for index in range(count)] or [str(device)]))
+    with suppress(BrokenPipeError):  # nobody wants to know any more
+        try:
+            device = chosen_device()
+        except ValueError as error:
+            connection.send((str(error), []))
+            return
+        every = device.type == "cuda" and device.index is None
+        count = torch.cuda.device_count() if every else 0
+        connection.send(("", [f"cuda:{index}" for index in range(count)] or [str(device)]))

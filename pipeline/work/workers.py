@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from pipeline.stage import describe
+from pipeline.work import tied
 from pipeline.work.devices import devices_seen, start, worker_count
 from pipeline.work.display import REFRESH, Display
 from pipeline.work.making import run
@@ -226,10 +227,12 @@ def _context(modules: list[str]) -> Any:
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(modules)
+    context.set_forkserver_preload([tied.__name__, *modules])
     # Ctrl-C goes to every process of the terminal; the server and its workers leave it to this one, from their start.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ[tied.STARTER] = str(os.getpid())
     forkserver.ensure_running()
+    del os.environ[tied.STARTER]
     signal.signal(signal.SIGINT, handler)
     return context
 

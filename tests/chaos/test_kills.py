@@ -104,12 +104,13 @@ def running(clone: Path) -> list[str]:
     return found
 
 
-def ended(clone: Path) -> float:
-    """The seconds that it takes until nothing runs."""
-    began = time.monotonic()
-    while running(clone) and time.monotonic() < began + PATIENCE:
+def ended(clone: Path) -> tuple[float, list[str]]:
+    """The seconds that it takes until nothing runs, and what ran last."""
+    began, last = time.monotonic(), []
+    while (found := running(clone)) and time.monotonic() < began + PATIENCE:
+        last = found
         time.sleep(0.1)
-    return time.monotonic() - began
+    return time.monotonic() - began, last
 
 
 def locks(clone: Path) -> list[str]:
@@ -158,7 +159,7 @@ def test_kills(clone: Path, whole: dict[str, str]) -> None:
                 forget(clone, target)
             moment = rng.uniform(0, seconds[target.part])
             victim = killed(clone, target, moment, rng)
-        orphans, took = running(clone), ended(clone)
+        took, orphans = ended(clone)
         held, said = locks(clone), (clone / ".said").read_text()
         print(f"  {kill}, after {moment:.1f} of {seconds[target.part]:.1f} s, of {victim}", flush=True)
         faults = [f"ran on for {took:.1f} s: {orphans}"] * (took > ORPHAN) + [f"held: {held}"] * bool(held)
