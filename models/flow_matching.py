@@ -7,8 +7,7 @@ guidance: arXiv:2207.12598.
 
 Departure: sigma_min = 0; the midpoint method in place of an adaptive solver; small nets (`models.common.timed`) without
 attention and dropout; the divergence is exact, and discrete data are dequantised uniformly, in training, too. The
-assignment of noise to data is not the best of a minibatch but one that `rounds` of swaps come to, of points about 3 %
-dearer with half as many rounds as data. It is a permutation all the way, so that noise stays Gaussian.
+assignment of noise to data is one that `rounds` of swaps come to (`models.common.assignment`).
 """
 
 from __future__ import annotations
@@ -17,24 +16,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from models.common import check
+from models.common.assignment import assigned
 from models.common.matching import Matching
 from models.common.protocol import Batch, Losses, Move, Spec
-
-
-def assigned(noise: Tensor, data: Tensor, rounds: int) -> Tensor:
-    """The noise in an order that brings it near the data, (B, *shape): in each round a number s below B is drawn, and
-    those at i and s - i (modulo B), for all i, are swapped if that makes the sum of squared distances less."""
-    place = torch.arange(len(data), device=data.device)
-    others = (torch.randint(len(data), (rounds, 1), device=data.device) - place) % len(data)  # (rounds, B)
-    held, flat = noise.flatten(1), data.flatten(1)
-    for other, way in zip(others, flat[others] - flat, strict=True):
-        theirs = held[other]
-        shorter = ((theirs - held) * way).sum(1, keepdim=True) < 0  # alike for both, to the last bit
-        held = torch.where(shorter, theirs, held)
-    return held.view_as(noise)
 
 
 class Model(Matching):

@@ -122,7 +122,7 @@ def test_both_ways_to_take_steps_give_the_same_losses(
 @pytest.mark.parametrize("name", models.names())
 def test_a_recording_changes_nothing(name: str, resident: None, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     kinds = {
-        **dict.fromkeys(("masked_vae", "vq_vae"), images),
+        **dict.fromkeys(("masked_vae", "vq_vae", "cyclegan_warp"), images),
         **dict.fromkeys(("svg", "frame_vae", "conv_lstm"), clips),
     }
     data = kinds.get(name, points)()

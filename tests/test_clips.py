@@ -1,5 +1,6 @@
 """Clips from data to evidence and report: what continues given frames, shuffled clips, their judge, and films."""
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Generator, Tensor
 
 import models
 from benchmarks import datasets, metrics
+from benchmarks.metrics import likelihood
 from benchmarks.metrics.prediction import CLIPS, DRAWS
 from models.common.protocol import Spec
 from pipeline import data
@@ -25,6 +27,7 @@ from reports import sections, style
 from reports.load import ORACLE, Report
 from reports.sections import clips as films
 from reports.sections import grids, snapshots
+from reports.sections.likelihoods import predicted
 
 MODELS = ("copy_last", "draws_by_law")
 SETTINGS = {"train": 300, "validation": 50, "test": 240}
@@ -60,6 +63,16 @@ def test_prepared_clips_say_what_is_given(resident: Data) -> None:
     assert resident.speed == 2
     splits = datasets.load("bouncing_digits", Path(), SETTINGS)
     assert summary(splits).startswith("clips of 12 x 1 x 16 x 16 in 17 levels: 300 for training")
+
+
+def test_bits_are_of_the_frames_that_are_not_given(resident: Data, tmp_path: Path) -> None:
+    """A uniform law over 17 levels costs log2(17) bits for each number that it predicts."""
+    half = halves(resident, "bouncing_digits", 0, 120)
+    dims = View(tmp_path / "none", resident, half.reference).compared(set())["dims"]
+    assert dims == 8 * 16 * 16
+    uniform = torch.full((3,), -dims * math.log(17.0))
+    scores = likelihood.score(log_prob=uniform, train_log_prob=None, dims=dims, levels=17)
+    assert scores["bits_per_dim"] == pytest.approx(math.log2(17))
 
 
 def test_the_last_frame_is_copied_and_needs_one(resident: Data) -> None:
@@ -227,6 +240,11 @@ def test_a_page_of_clips_where_nothing_is_given(report: Report, tmp_path: Path) 
 def test_all_sections_take_clips(report: Report, tmp_path: Path) -> None:
     titles = [fragment.title for fragment in sections.render(report, tmp_path)]
     assert {"Clips", "Samples"} <= set(titles)
+
+
+def test_a_uniform_law_is_of_the_frames_that_are_predicted(report: Report) -> None:
+    assert predicted(report) == 8 * 16 * 16
+    assert predicted(replace(report, clips={})) == 12 * 16 * 16
 
 
 def test_a_damaged_file_of_clips_is_named(root: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 from torch import Generator, Tensor, nn
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
@@ -12,7 +14,7 @@ from models.common.clips import Lstm
 from models.common.codes import Code
 from models.common.likelihoods import Gaussian
 from models.common.protocol import Batch, Spec
-from models.conv_lstm import Cell
+from models.conv_lstm import Cell, binomial
 
 CLIPS = Spec((5, 1, 8, 8), levels=17, seen=2)
 COPIES = 40_000  # of one clip, whose bounds are averaged
@@ -248,6 +250,22 @@ def test_other_data_are_refused_in_one_line(name: str) -> None:
                 made(name, spec)
             assert "\n" not in str(refusal.value) and str(spec.shape) in str(refusal.value)
     made(name, CLIPS._replace(seen=NEEDS[name]))
+
+
+def test_cross_entropy_is_a_likelihood_of_levels() -> None:
+    """The binomial law by scipy, and its cross-entropy and constant by hand."""
+    k, odds = torch.arange(17, dtype=torch.float64), 0.7
+    nats = binomial(k / 8 - 1, torch.tensor(odds, dtype=torch.float64), 16)
+    share = 1 / (1 + math.exp(-odds))
+    np.testing.assert_allclose(nats, binom.logpmf(k.numpy(), 16, share), rtol=1e-9)
+    apart = (nats[3] - nats[16]).item()
+    entropy = [-(c * math.log(share) + (1 - c) * math.log(1 - share)) for c in (3 / 16, 1)]
+    assert apart == pytest.approx(16 * (entropy[1] - entropy[0]) + math.log(560))  # 16 choose 3
+    model, x = made("conv_lstm"), clips(2)
+    told = model.forecast(x[:, :2])
+    expected = [binomial(x[:, 2 + t], told[:, t], 16).flatten(1).sum(1) for t in range(3)]
+    torch.testing.assert_close(model.log_prob(x), sum(expected))
+    torch.testing.assert_close(model.sample(2, x[:, :2], Generator())[:, 2:], 2 * told.sigmoid() - 1)
 
 
 def test_patches_must_divide_a_frame() -> None:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import models
+from models.common.assignment import assigned
 from models.common.pixels import dequantised, from_levels
 from models.common.protocol import Batch, Spec
-from models.flow_matching import assigned
 
 pytestmark = pytest.mark.usefixtures("float64")
 M, S = 1.5, 0.4

@@ -10,6 +10,7 @@ from test_reports import IMAGES, POINTS, empty, fabricate, read
 
 from reports import page, style
 from reports.load import Column, Report
+from reports.pictures import EDGE
 from reports.samples import Translations
 from reports.sections import translation
 
@@ -72,7 +73,10 @@ def test_a_models_images_stand_row_under_row(images: Report, tmp_path: Path) -> 
     with Image.open(tmp_path / "translations/cyclegan.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
     factor = translation.SHEET // (12 * 9 - 1)
-    small = pixels[::factor, ::factor].astype(int)
+    high, wide = factor * (5 * 9 - 1), factor * (12 * 9 - 1)
+    names, sheet = pixels[EDGE : EDGE + high, : -EDGE - wide], pixels[EDGE : EDGE + high, -EDGE - wide : -EDGE]
+    assert all((row < 128).any() for row in np.array_split(names, 5)), "each row has a name"
+    small = sheet[::factor, ::factor].astype(int)
     assert small.shape == (5 * 9 - 1, 12 * 9 - 1, 3)
     grey = np.rint(IMAGES[1, 0] * 255.0 / 16)
     assert np.abs(small[:8, 9:17] - grey[..., None]).max() <= 1, "the source is grey"

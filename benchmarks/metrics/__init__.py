@@ -75,7 +75,7 @@ EVIDENCE = {
     "back": "(n, *partner) data of the other half of test, translated back",
     "returned": "(n, *partner) `source`, translated there and back",
     "returned_after_noise": "(n, *partner) the same, with noise on what it was translated to",
-    "dims": "numbers in one sample, the product of its shape",
+    "dims": "numbers in a datum that a likelihood is of: all, or of clips those of the frames that are not given",
     "levels": "grey levels that `log_prob` is stated for; 0: continuous",
 }
 

@@ -19,7 +19,8 @@ COLUMNS = (
     ),
     Column(
         "bits_per_dim", "Bits/dim", "lower", 3, main=False,
-        note="The same over dimensions and log 2; n/a for points, whose density is in no such unit.",
+        note="The same over dimensions, of clips those of the frames that are not given, and log 2; n/a for points, "
+        "whose density is in no such unit.",
     ),
     Column(
         "nats_train", "NLL, train", None, 2, main=False,

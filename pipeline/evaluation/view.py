@@ -47,7 +47,7 @@ class View:
             "classes": classes(resident),
             "features_of": "judge" if self.judge else "coordinates" if real.dim() == 2 else None,
             "levels": resident.levels,
-            "dims": math.prod(resident.spec.shape),
+            "dims": predicted(resident),
         }
         if resident.test.partner is not None:
             known["partner"] = resident.as_input(resident.test.partner[self.reference])
@@ -79,3 +79,9 @@ class View:
         if f"{what}_imagenet" in wanted and (net := imagenet.extractor(x.device)):
             found[f"{what}_imagenet"] = net(x)
         return found
+
+
+def predicted(resident: Data) -> int:
+    """How many numbers of a datum a likelihood is of: all, or of clips those of the frames that are not given."""
+    first, *rest = resident.spec.shape
+    return math.prod((first - resident.seen, *rest))

@@ -76,11 +76,18 @@ def on_one_scale(report: Report, columns: list[Column], published: pd.DataFrame)
             note = ", ".join(filter(None, (note, row.note)))
             found.append((nats.get(row.model, math.nan), row._replace(note=note, cells=(*row.cells, estimator))))
     if levels := report.samples[ORACLE].levels:
-        dims = report.samples[ORACLE].x[0].size
+        dims = predicted(report)
         found.append((dims * math.log(levels), uniform(columns, dims, levels)))
         found += [elsewhere(entry, columns, dims) for _, entry in published.iterrows()]
     found.sort(key=lambda entry: (math.isnan(entry[0]), entry[0]))
     return Table((*ours.headings, "Stated as"), tuple(row for _, row in found))
+
+
+def predicted(report: Report) -> int:
+    """How many numbers of a datum a likelihood is of; the first frames of clips may be given."""
+    first, *rest = report.samples[ORACLE].x[0].shape
+    seen = report.clips[ORACLE].seen if ORACLE in report.clips else 0
+    return math.prod((first - seen, *rest))
 
 
 def cells(columns: list[Column], nats: float, dims: int, hint: str) -> tuple[Cell, ...]:

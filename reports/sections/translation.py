@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from reports import statistics, style, tables
 from reports.load import ORACLE, Report
-from reports.pictures import DOTS, enlarged, ground, tile
+from reports.pictures import DOTS, enlarged, ground, named_rows, tile
 from reports.samples import Samples, Translations
 from reports.sections import Fragment, Picture
 from reports.tables import Legend
@@ -69,7 +68,9 @@ def gallery(found: dict[str, Translations], out: Path) -> tuple[Picture, ...]:
         steps = shown(found[model])
         name = "true map" if model == ORACLE else model
         pictures.append(Picture(f"translations/{model}.png", f"{name}: {', '.join(STEPS[step] for step in steps)}"))
-        Image.fromarray(enlarged(sheet(steps, found[model].levels), SHEET)).save(out / pictures[-1].file, optimize=True)
+        rows = [(STEPS[step], style.INK) for step in steps]
+        picture = named_rows(enlarged(sheet(steps, found[model].levels), SHEET), rows)
+        style.save(picture, out / pictures[-1].file, colours=0)
     return tuple(pictures)
 
 
