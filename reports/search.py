@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports import style, tables
 from reports.page import environment
@@ -146,6 +148,7 @@ def drawn(record: Record, found: list[Contestant]) -> Figure:
     finite = finite[np.isfinite(finite)]
     if record["by"]["distance"]:
         axes.set_xscale("log")
+        plain(axes.xaxis)
     edge = finite.max() * (1.5 if record["by"]["distance"] else 1.05) if len(finite) else 1.0
     for place, each in enumerate(found):
         for trial, value in zip(each.trials, each.found, strict=True):
@@ -156,6 +159,13 @@ def drawn(record: Record, found: list[Contestant]) -> Figure:
             axes.plot(value, place, mark, color=hue, markerfacecolor=inside, markersize=5)
     axes.set_xlabel(record["by"]["label"])
     return figure
+
+
+def plain(axis: Axis) -> None:
+    """Numbers of a log scale as they are, at a few places in each decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def growth(record: Record, found: list[Contestant], out: Path) -> Fragment:
@@ -170,6 +180,7 @@ def growth(record: Record, found: list[Contestant], out: Path) -> Fragment:
         axes.plot(list(counts), shown, color=hue, label=name if name in leaders else None, zorder=2 + (name in leaders))
     if record["by"]["distance"]:
         axes.set_yscale("log")
+        plain(axes.yaxis)
     axes.set_xlabel("k trials")
     axes.set_ylabel(record["by"]["label"])
     axes.legend(ncols=2)

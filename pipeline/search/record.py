@@ -89,12 +89,14 @@ def kept(study: Study) -> dict[str, Any]:
 
 def rows(study: Study, name: str, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> list[dict[str, Any]]:
     """The trials of a contestant, of which all units are made."""
-    by_trial: dict[Trial, dict[str, Made]] = {}
-    numbers = {trial.number: trial for trial in tried.values() if trial.contestant == name}
+    trials: dict[int, Trial] = {}
+    found: dict[int, dict[str, Made]] = {}
     for unit, trial in tried.items():
         if trial.contestant == name and unit in made:
-            by_trial.setdefault(numbers[trial.number], {})[unit.benchmark] = made[unit]
-    return [row(study, trial, found) for trial, found in by_trial.items() if len(found) == len(study.rule.on)]
+            trials[trial.number] = trial
+            found.setdefault(trial.number, {})[unit.benchmark] = made[unit]
+    whole = [number for number, each in found.items() if len(each) == len(study.rule.on)]
+    return [row(study, trials[number], found[number]) for number in sorted(whole)]
 
 
 def row(study: Study, trial: Trial, made: Mapping[str, Made]) -> dict[str, Any]:
