@@ -4,6 +4,7 @@ A kind says so for all its lines (`settings: found`); a line may say it of itsel
 of: `gan_found: {model: gan, found: gan}`. Only numbers that a search varies differ between the three.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -17,16 +18,19 @@ Row = Literal["house", "found", "paper"]
 ROWS: tuple[Row, ...] = get_args(Row)
 
 
-def settled(name: str, kind: "Kind", root: Path) -> dict[str, "Contestant"]:
-    """The contestants of a kind with the settings that they are asked to have. Raises ValueError, one line."""
+def settled(kinds: Mapping[str, "Kind"], root: Path) -> dict[str, "Kind"]:
+    """The kinds, with the settings that their contestants are asked to have. Raises ValueError, one line."""
+    return {name: kind.model_copy(update={"models": contestants(name, kind, root)}) for name, kind in kinds.items()}
+
+
+def contestants(name: str, kind: "Kind", root: Path) -> dict[str, "Contestant"]:
     if kind.settings == "house" and not any(line.of for line in kind.models.values()):
         return kind.models
     if kind.settings == "found":
         for contestant in spaces.found_in(name, root):
             known(contestant, list(kind.models), f"{spaces.FOUND}: {name}", "contestant")
-    return {
-        key: line.model_copy(update={"settings": settings(name, kind, key, root)}) for key, line in kind.models.items()
-    }
+    meant = {key: settings(name, kind, key, root) for key in kind.models}
+    return {key: line.model_copy(update={"settings": meant[key]}) for key, line in kind.models.items()}
 
 
 def settings(name: str, kind: "Kind", key: str, root: Path) -> dict[str, Any]:
