@@ -74,7 +74,7 @@ def contestants(record: Record) -> list[Contestant]:
 
 
 def facts(record: Record) -> dict[str, str]:
-    on = " and ".join(record["on"])
+    on = " and ".join(record["benchmarks"])
     return {
         "Trials": f"{record['trials']} of each contestant, 1/{record['shorter']} of the steps, a seed of its own each",
         "Chosen by": f"the lowest {record['by']['label']} on the validation data of {on}",
@@ -100,7 +100,7 @@ def distribution(record: Record, found: list[Contestant], out: Path) -> Fragment
 
 
 def legend(record: Record) -> Legend:
-    on = record["on"]
+    on = record["benchmarks"]
     mean = f"the geometric mean over {' and '.join(on)}" if record["by"]["distance"] else "the mean over benchmarks"
     lines = [f"{record['by']['label']}" + (f", {mean}" if len(on) > 1 else "") + "; lower is better."]
     lines += [f"{name}: {why}." for name, why in record["notes"].items()]

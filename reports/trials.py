@@ -11,7 +11,15 @@ from typing import Any
 from reports.files import read_json, readable
 
 Record = dict[str, Any]  # of a kind: the rule, and of each contestant its ranges and trials
-WANTED = {"kind": str, "on": list, "by": dict, "trials": int, "shorter": int, "not_searched": dict, "notes": dict}
+WANTED = {
+    "kind": str,
+    "benchmarks": list,
+    "by": dict,
+    "trials": int,
+    "shorter": int,
+    "not_searched": dict,
+    "notes": dict,
+}
 
 
 def read(path: Path, known: Collection[str]) -> Record:

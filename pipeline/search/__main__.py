@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.launch import on_ray, summary
-from pipeline.search import page, record, trials
+from pipeline.search import page, record, trials, whose
 from pipeline.search.spaces import FOUND
 from pipeline.search.study import Contestant, Study, Trial
 from pipeline.stage import run_stage
@@ -30,6 +30,9 @@ def main() -> None:
     arguments = parse()
     params.known(arguments.kind, list(params.KINDS), "KIND", "kind")
     only = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
+    if arguments.settings:
+        print("\n".join(whose.lines(arguments.kind, only)))
+        return
     study = Study(arguments.kind, arguments.trials, only)
     if arguments.page:
         print(page.write(study))
@@ -48,6 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", metavar="MODEL,...", help="contestants; the others keep what is on record")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
     parser.add_argument("--dry-run", action="store_true", help="say what is searched and what it costs, and end")
+    parser.add_argument("--settings", action="store_true", help="say of each number whose it is, and end")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT of its head, or auto")
     where.add_argument("--pack", type=Path, metavar="FILE", help="only write what trials need into FILE (.tar.gz)")
@@ -71,7 +75,7 @@ def counted(text: str, name: str, least: int) -> int:
 def search(study: Study, arguments: argparse.Namespace) -> None:
     """Make the trials that are not made, write down what they found, and draw it."""
     record.kept(study)  # says now, and not after hours, if it cannot
-    plan.provide([params.load().benchmark(name) for name in study.rule.on])
+    plan.provide([params.load().benchmark(name) for name in study.rule.benchmarks])
     tried = trials.units(study)
     cost = trials.cost(tried)
     units = sorted(tried, key=lambda unit: -cost[unit])
@@ -116,8 +120,9 @@ def estimate(study: Study, tried: Mapping[Unit, Trial], each: Mapping[str, float
     total, most = sum(each.values()), sorted(each.items(), key=lambda item: -item[1])[:5]
     longest = ", ".join(f"{name} {share / 60:.0f} min" for name, share in most)
     spread = ", ".join(f"{count} in {total / count / 3600:.1f} h" for count in dict.fromkeys((1, 2, 16, cores())))
+    where = " and ".join(study.rule.benchmarks)
     return [
-        f"{study.kind}: {len(study.varied)} contestants, {study.trials} trials each on {' and '.join(study.rule.on)}, "
+        f"{study.kind}: {len(study.varied)} contestants, {study.trials} trials each on {where}, "
         f"1/{study.shorter} of the steps, lowest {study.column.label} on validation; {len(tried)} units",
         f"by the seconds on record {total / 60:.0f} minutes of one core; cores: {spread}",
         f"longest: {longest}",

@@ -53,7 +53,7 @@ def rule(study: Study) -> dict[str, Any]:
     column = study.column
     return {
         "kind": study.kind,
-        "on": study.rule.on,
+        "benchmarks": study.rule.benchmarks,
         "by": {"column": column.name, "label": column.label, "decimals": column.decimals, "distance": distance(study)},
         "trials": study.trials,
         "shorter": study.shorter,
@@ -79,7 +79,7 @@ def kept(study: Study) -> dict[str, Any]:
     record = read(path, list(study.board))
     others = {name: each for name, each in record["contestants"].items() if name not in searched}
     now = rule(study)
-    for key in ("on", "by", "trials", "shorter"):
+    for key in ("benchmarks", "by", "trials", "shorter"):
         if others and record[key] != now[key]:
             raise ValueError(
                 f"{path}: {key} = {record[key]} there and {now[key]} now; search as there, or all without --only"
@@ -95,7 +95,7 @@ def rows(study: Study, name: str, tried: Mapping[Unit, Trial], made: Mapping[Uni
         if trial.contestant == name and unit in made:
             trials[trial.number] = trial
             found.setdefault(trial.number, {})[unit.benchmark] = made[unit]
-    whole = [number for number, each in found.items() if len(each) == len(study.rule.on)]
+    whole = [number for number, each in found.items() if len(each) == len(study.rule.benchmarks)]
     return [row(study, trials[number], found[number]) for number in sorted(whole)]
 
 

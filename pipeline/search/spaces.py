@@ -26,7 +26,7 @@ class Section(BaseModel):
 class Rule(Section):
     """How the contestants of a kind are searched."""
 
-    on: Names = Field(min_length=1)
+    benchmarks: Names = Field(min_length=1)
     by: str
     keep: Names = []
     paper: dict[str, Setting] = {}  # model -> settings

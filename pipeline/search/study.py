@@ -93,8 +93,8 @@ class Contestant:
 
     @property
     def ranges(self) -> dict[str, Range]:
-        assert isinstance(self.space, dict)
-        return {setting: self.range(setting, self.space[setting]) for setting in self.searched}
+        words = self.space if isinstance(self.space, dict) else {}
+        return {setting: self.range(setting, words[setting]) for setting in self.searched}
 
     def range(self, setting: str, word: str | list[float]) -> Range:
         value = self.paper[setting]
@@ -165,21 +165,20 @@ class Study:
         self.check(only)
         self.contestants = [Contestant(kind, name, line, self.rule) for name, line in self.board.items()]
         self.varied = [each for each in self.contestants if not each.why_not and (not only or each.name in only)]
-        for each in self.varied:
-            assert each.ranges
+        self.ranges = {each.name: each.ranges for each in self.varied}  # seen to be right, before anything runs
 
     def check(self, only: Collection[str]) -> None:
         where = f"{spaces.RULES}: kinds.{self.kind}"
         parameters = params.load()
-        for name in self.rule.on:
-            params.known(name, parameters.benchmarks(), f"{where}.on", "benchmark")
+        for name in self.rule.benchmarks:
+            params.known(name, parameters.benchmarks(), f"{where}.benchmarks", "benchmark")
             if (kind := parameters.benchmark(name).kind) != self.kind:
-                raise ValueError(f"{where}.on: {name} is of kind {kind}, not {self.kind}")
+                raise ValueError(f"{where}.benchmarks: {name} is of kind {kind}, not {self.kind}")
         params.known(self.rule.by, [each.name for each in metrics.columns(metrics.names())], f"{where}.by", "column")
         if self.column.direction != "lower":
             raise ValueError(f"{where}.by = {self.rule.by!r}: lower is not better there; choose a distance, or nats")
         for name in self.rule.paper:
-            params.known(name, [line.model for line in self.board.values()], f"{where}.paper", "model")
+            params.known(name, models.names(), f"{where}.paper", "model")
         for name in self.rule.notes:
             params.known(name, list(self.board), f"{where}.notes", "contestant")
         for name in only:

@@ -13,7 +13,7 @@ from pipeline.search.study import Contestant, Study, Trial
 from pipeline.work import plan
 from pipeline.work.units import Unit, data_file, judge_file
 
-FIRST_SEED = 1000  # of trial 0, and so on: apart from the seeds that are reported
+FIRST_SEED = 10_000  # of trial 0, and so on: above every seed that may be reported
 TRIED = Path("pipeline/search/unit.py")  # what a process runs that tries settings
 
 
@@ -23,7 +23,7 @@ def units(study: Study) -> dict[Unit, Trial]:
         unit(study, benchmark, contestant, trial): trial
         for contestant in study.varied
         for trial in contestant.trials(study.trials)
-        for benchmark in study.rule.on
+        for benchmark in study.rule.benchmarks
     }
 
 
