@@ -154,7 +154,7 @@ def test_units_have_seeds_of_their_own_a_third_of_the_steps_and_no_snapshots() -
         (spaces.SPACES, ("gan",), {"lr": [0.1, 0.2]}, "gan.lr = [0.1, 0.2]: without the paper's 0.0002"),
         (spaces.SPACES, ("gan",), {"lr": "wide"}, "gan = {'lr': 'wide'}: a space is {setting: decade}"),
         (spaces.SPACES, ("gan",), {"lr": [float("nan"), 1]}, "gan.lr = [nan, 1.0]: reversed"),
-        (spaces.SPACES, ("gan",), {"rate": "decade"}, "models/spaces.yaml: gan: unknown setting 'rate'; did you mean 'latent'?"),
+        (spaces.SPACES, ("gan",), {"rate": "decade"}, "gan: unknown setting 'rate'; did you mean 'latent'?"),
         (spaces.SPACES, ("gan",), {"loss": "decade"}, "gan.loss = 'non_saturating': is no number"),
         (spaces.SPACES, ("gan",), {"smoothing": "decade"}, "gan.smoothing = decade: the paper's value is 0.0"),
         (spaces.SPACES, ("gan",), None, "gan = None: a space is {setting: decade}"),
