@@ -7,9 +7,10 @@ beside a code, and the prior's code comes from the label's component of the mixt
 
 Departure: the house's nets and Adam, as DCGAN (arXiv:1511.06434) sets it, in place of two layers of 1,000 ReLUs and
 SGD; its non-saturating loss; a prior N(0, I) where the paper's figures on likelihood are of a wider one. The error is
-squared, summed over pixels. One optimizer for both losses of the encoder, where the paper has one for each with a rate
-of its own: so the units of the data say what the error weighs beside the critic, and on points it weighs little. The
-paper draws its mixture of ten without numbers: these are ours, and a supervised mixture has a component for each class.
+that of a Gaussian decoder, squares over 2 sigma^2, summed over pixels. One optimizer for both losses of the encoder,
+where the paper has one for each with a rate of its own: so `sigma`, in units of the data, says what the error weighs
+beside the critic; at 1, on points in clusters of a few hundredths' width, it weighs next to nothing. The paper draws
+its mixture of ten without numbers: these are ours, and a supervised mixture has a component for each class.
 All data are labelled, or none.
 """
 
@@ -44,6 +45,7 @@ class Model(nn.Module):
         posterior: Literal["deterministic", "gaussian", "universal"] = "deterministic",
         prior: Literal["gaussian", "mixture"] = "gaussian",
         supervised: bool = False,
+        sigma: float = 1.0,
         lr: float = 2e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
@@ -54,13 +56,13 @@ class Model(nn.Module):
         check.at_least(1, latent=latent)
         check.one_of(("deterministic", "gaussian", "universal"), posterior=posterior)
         check.one_of(("gaussian", "mixture"), prior=prior)
-        check.positive(lr=lr)
+        check.positive(lr=lr, sigma=sigma)
         check.decay(beta1=beta1, beta2=beta2)
         if prior == "mixture" and latent != 2:
             raise ValueError(f"latent = {latent}: must be 2 for prior = mixture, whose components lie in a plane")
         if supervised and prior != "mixture":
             raise ValueError(f"prior = {prior}: must be mixture for supervised = true, a label chooses a component")
-        self.latent, self.posterior, self.lr, self.betas = latent, posterior, lr, (beta1, beta2)
+        self.latent, self.posterior, self.sigma, self.lr, self.betas = latent, posterior, sigma, lr, (beta1, beta2)
         self.components = {"gaussian": 0, "mixture": 10}[prior]
         beside = 0
         if supervised:
@@ -79,7 +81,8 @@ class Model(nn.Module):
         return [self.reconstruction_move, self.critic_move, self.generator_move]
 
     def reconstruction_move(self, batch: Batch) -> Losses:
-        error = (self.decode(self.code(batch.x)) - batch.x).square().flatten(1).sum(1).mean()
+        squares = (self.decode(self.code(batch.x)) - batch.x).square().flatten(1).sum(1)  # (B,)
+        error = squares.mean() / (2 * self.sigma**2)
         return {"encoder": error, "decoder": error}
 
     def critic_move(self, batch: Batch) -> Losses:

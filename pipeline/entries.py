@@ -36,6 +36,10 @@ def of_task(task: Task, kind: str, model: str | None, parameters: params.Params)
 
 def roots_of(unit: Unit) -> tuple[str, list[Path]]:
     """The entry that a unit runs, and the files that it begins with."""
+    if unit.task == "trial":
+        from pipeline.search import trials
+
+        return f"trial/{unit.settings['model']}", trials.roots(unit.settings["model"], unit.metrics)
     kind = params.load().benchmark(unit.benchmark).kind
     return of_task(unit.task, kind, unit.settings["model"], params.load())
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
+from pipeline import rows
+from pipeline.rows import ROWS, Row
 from pipeline.training.settings import Training
 from pipeline.validation import known as known  # of the names in here, whoever asks
 from pipeline.validation import shown, validated
@@ -27,7 +29,15 @@ KindName = Literal[
 ]  # fmt: skip
 KINDS: tuple[KindName, ...] = get_args(KindName)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
-ARTIFACTS = ("code", "settings", "checked", "work", "mlflow", "downloads")  # what lies beside benchmarks' folders
+ARTIFACTS = (
+    "code",
+    "settings",
+    "checked",
+    "work",
+    "mlflow",
+    "downloads",
+    "search",
+)  # what lies beside benchmarks' folders
 BESIDE = {  # what has a place beside the contestants
     "oracle": "the name of the real data's row",
     "data": "the name of the folder of the data",
@@ -122,14 +132,19 @@ class Contestant(Section):
 
     model: str
     settings: dict[str, Any]
+    row: Row = Field(default="house", exclude=True)  # of another line: which of its rows this one is
+    of: str = Field(default="", exclude=True)
 
     @model_validator(mode="before")
     @classmethod
     def apart(cls, line: Any) -> Any:
-        """`{model: aae, latent: 2}` is aae with the settings `{latent: 2}`."""
+        """`{model: aae, latent: 2}` is aae with `{latent: 2}`, `{model: gan, found: gan}` a row of gan's line."""
         if not isinstance(line, dict) or "model" not in line:
             raise ValueError("names no model; write {model: FILE, ...} with the name of a file in models/")
-        return {"model": line["model"], "settings": {key: value for key, value in line.items() if key != "model"}}
+        row = [{"row": key, "of": line[key]} for key in ROWS if key in line][:1]  # a second one is no model's setting
+        apart = ["model", *(each["row"] for each in row)]
+        settings = {key: value for key, value in line.items() if key not in apart}
+        return {"model": line["model"], "settings": settings, **(row[0] if row else {})}
 
 
 class Kind(Section):
@@ -140,6 +155,7 @@ class Kind(Section):
     judge: Judging | None = None
     ranked: Names = []  # columns that a model's score counts: such as every model can have, each with a floor
     floors: Floors = {}
+    settings: Row = "house"  # of its contestants: as its lines say, or with what a search found, or the papers'
     models: dict[Annotated[str, AfterValidator(name_of_contestant)], Contestant] = Field(min_length=1)
 
 
@@ -221,7 +237,9 @@ class Params:
 
     def __init__(self, root: Path = Path()) -> None:
         self.root = root
-        self.board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
+        board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
+        self.lines = {name: kind.models for name, kind in board.kinds.items()}  # as they stand there
+        self.board = board.model_copy(update=rows.settled(board.kinds, root))
         self.suite = self.board.suites[EMBEDDED]
         self.read: dict[str, Benchmark] = {}
         for suite, names in self.board.suites.items():

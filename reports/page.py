@@ -54,8 +54,9 @@ def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
             }
         )
     standing = suite.standing(folders)
+    searches = sorted(page.parent.name for page in out.glob("search/*/index.html"))  # pages of `pipeline.search`
     pages = {
-        name: environment().get_template(template).render(entries=entries, standing=standing)
+        name: environment().get_template(template).render(entries=entries, standing=standing, searches=searches)
         for name, template in (("index.html", "index.html"), ("README.md", "README.md.jinja"))
     }
     return pages | (standing.files if standing else {})

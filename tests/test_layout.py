@@ -61,7 +61,12 @@ def test_a_model_imports_no_other_model() -> None:
 
 @pytest.mark.parametrize(
     ("library", "place"),
-    [("mlflow", "pipeline/tracking"), ("torch_fidelity", "benchmarks"), ("ray", "pipeline/work/cluster.py")],
+    [
+        ("mlflow", "pipeline/tracking"),
+        ("torch_fidelity", "benchmarks"),
+        ("ray", "pipeline/work/cluster.py"),
+        ("optuna", "pipeline/search"),
+    ],
 )
 def test_libraries_stay_in_their_place(library: str, place: str) -> None:
     for package in PACKAGES:

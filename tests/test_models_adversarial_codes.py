@@ -259,6 +259,17 @@ def test_three_moves_of_an_aae_and_their_players() -> None:
 
 
 @pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("spec", [Spec((2,)), IMAGES])
+def test_the_error_of_an_aae_is_that_of_a_gaussian_decoder(spec: Spec) -> None:
+    model, x = models.load("aae")(spec, width=16, sigma=0.3), torch.randn(5, *spec.shape)
+    with torch.no_grad():
+        bound = Normal(model.decode(model.code(x)), 0.3).log_prob(x)
+        error = model.reconstruction_move(Batch(x))["decoder"]
+    constant = math.log(0.3 * math.sqrt(2 * math.pi))  # of each number
+    torch.testing.assert_close(error, -(bound + constant).flatten(1).sum(1).mean())
+
+
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("posterior", POSTERIORS)
 @pytest.mark.parametrize("spec", [Spec((2,)), IMAGES])
 def test_codes_of_an_aae_vary_as_their_posterior_says(posterior: str, spec: Spec) -> None:

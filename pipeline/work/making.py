@@ -40,18 +40,26 @@ def inputs(unit: Unit) -> list[Path]:
 
 def _made(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, Record | Exception]]:
     """What training or evaluation says of each unit, by its place."""
-    if units and units[0].task == "train":
-        from pipeline.training.unit import train
-
+    if units and units[0].task != "evaluate":
         for unit in units:
             begin_anew_elsewhere(unit)
-        yield from train(units, advance)
+        yield from _trained(units, advance)
     elif units:
         from pipeline.evaluation.unit import evaluate
 
         for place, unit in enumerate(units):
             check_trained(unit)
             yield place, evaluate(unit, advance[place])
+
+
+def _trained(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, Record | Exception]]:
+    if units[0].task == "trial":
+        from pipeline.search.unit import tried
+
+        return tried(units, advance)
+    from pipeline.training.unit import train
+
+    return train(units, advance)
 
 
 def begin_anew_elsewhere(unit: Unit) -> None:

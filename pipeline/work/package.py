@@ -218,10 +218,14 @@ def whole(unit: Unit, record: Record | None, files: dict[str, bytes]) -> tuple[U
 
 def check_unit(file: Path, unit: Unit) -> None:
     from pipeline.cell import Cell
+    from pipeline.search import trials
 
     cell = Cell(unit.benchmark, unit.contestant)
     try:
-        here = cell.fingerprint if unit.task == "train" else cell.evaluation_fingerprint
+        if unit.task == "trial":
+            here = trials.fingerprint(unit.benchmark, unit.settings)
+        else:
+            here = cell.fingerprint if unit.task == "train" else cell.evaluation_fingerprint
     except (KeyError, AssertionError):
         here = "nothing"
     if here != unit.fingerprint:

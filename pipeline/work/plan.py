@@ -20,10 +20,19 @@ LISTED = Path(".dvc/tmp/rwlock")  # who reads and writes what, as DVC knows it; 
 BUSY = "is busy, it is being blocked by"  # DVC's word for files that another one reads or writes
 AGAIN = 10.0  # seconds between two tries
 WAITING = "another DVC is at work here; waiting until it has ended or is through with these files"
-UNKNOWN = {"train": 1e-3, "evaluate": 5.0}  # seconds a step, and an evaluation, where none has been recorded
+UNKNOWN: dict[str, float] = {
+    "train": 1e-3,
+    "evaluate": 5.0,
+}  # seconds a step, and an evaluation, where none has been recorded
 
 
 def prepare(benchmarks: list[Benchmark]) -> None:
+    """Have DVC make what units read, and bring back what was made of them."""
+    provide(benchmarks)
+    restore(benchmarks)
+
+
+def provide(benchmarks: list[Benchmark]) -> None:
     """Have DVC make what units read: digests, data and judges. Raises ValueError if it cannot."""
     targets = ["code", "check"]
     for benchmark in benchmarks:
@@ -32,7 +41,6 @@ def prepare(benchmarks: list[Benchmark]) -> None:
         targets += [f"{stages}:prepare", *[f"{stages}:judge"] * bool(benchmark.judge)]
     if dvc("repro", "--quiet", *targets):
         raise ValueError("`dvc repro` of the stages before training failed; what it said stands above")
-    restore(benchmarks)
 
 
 def restore(benchmarks: list[Benchmark]) -> None:

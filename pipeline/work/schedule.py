@@ -28,7 +28,7 @@ class Schedule:
         self.waiting = [unit for unit in self.waiting if unit.after not in lost]
         unmade = {unit.key for unit in (*self.waiting, *running)}
         ready = [unit for unit in self.waiting if unit.after not in unmade]
-        side_by_side = self.together if ready and ready[0].task == "train" else 1
+        side_by_side = self.together if ready and ready[0].task != "evaluate" else 1
         alike = [unit for unit in ready if (unit.task, unit.benchmark) == (ready[0].task, ready[0].benchmark)]
         taken = alike[:side_by_side]
         self.waiting = [unit for unit in self.waiting if unit not in taken]

@@ -1,4 +1,4 @@
-"""Units of work: one seed of one cell, to train or to evaluate, told in plain values.
+"""Units of work: one seed of one cell, to train or to evaluate, or one trial of other settings, told in plain values.
 
 What a unit makes lies in a work folder that is named by all that its result depends on. It is finished once its record
 is there; whoever comes by, a stage, `pipeline.launch` or another machine, then takes it as it is. A lock sees to it
@@ -21,7 +21,7 @@ WORK = Path("artifacts/work")
 
 DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError)  # no record, or one that is damaged
 Record = dict[str, Any]  # what a unit says of itself, in plain values
-Task = Literal["train", "evaluate"]
+Task = Literal["train", "evaluate", "trial"]
 MEASURED = ("metrics", "progress", "sweeps")  # the settings of an evaluation that name metrics
 
 
@@ -40,6 +40,8 @@ def scores_dir(benchmark: str) -> Path:
 def outputs(task: Task, benchmark: str, contestant: str) -> dict[str, Path]:
     """The folders that a stage's outputs lie in, by the names that they have in a work folder."""
     large, small = Path("artifacts") / benchmark / contestant, scores_dir(benchmark) / contestant
+    if task == "trial":  # leaves its record alone
+        return {}
     if task == "train":
         return {"weights": large / "weights", "snapshots": large / "snapshots", "curves": small / "curves"}
     return {"samples": large / "samples", "progress": small / "progress"}
@@ -60,7 +62,8 @@ def published(task: Task, benchmark: str, contestant: str, fingerprint: str) -> 
 
 @dataclass(frozen=True)
 class Unit:
-    """One seed of one cell, to train or to evaluate; `fingerprint` is a digest of all that its result depends on."""
+    """One seed of one cell, to train, to evaluate or to try settings on; `fingerprint` is a digest of all that its
+    result depends on."""
 
     task: Task
     benchmark: str
@@ -82,7 +85,7 @@ class Unit:
     @property
     def steps(self) -> int:
         """How far there is to go, in what the task advances by."""
-        return self.settings["training"]["steps"] if self.task == "train" else 1
+        return 1 if self.task == "evaluate" else self.settings["training"]["steps"]
 
     @property
     def metrics(self) -> set[str]:

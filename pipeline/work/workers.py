@@ -32,6 +32,7 @@ from pipeline.work.units import Record, Unit
 NO_MEMORY = -1  # the place of a word about all units of a process: the GPU has too little memory for them
 PATIENCE = 5.0  # seconds that a process may take to end when told to
 TELL = 0.2  # seconds between two words of a worker about how far it is
+RUNS = {"train": "pipeline.training.unit", "evaluate": "pipeline.evaluation.unit", "trial": "pipeline.search.unit"}
 TOGETHER = 8  # units of one benchmark that a process trains side by side on a GPU
 
 
@@ -216,7 +217,7 @@ def imports(units: list[Unit]) -> list[str]:
     """The modules that the units run, for the server to import once."""
     found = {"torch", "torch._dynamo"}  # an optimizer imports the latter, which takes seconds, too
     for unit in units:
-        found.add("pipeline.training.unit" if unit.task == "train" else "pipeline.evaluation.unit")
+        found.add(RUNS[unit.task])
         found |= {f"models.{model}" for model in [unit.settings["model"]] if model}
         found |= {f"benchmarks.metrics.{metric}" for metric in unit.metrics}
     return sorted(found)

@@ -1,0 +1,133 @@
+"""The search of settings: `python -m pipeline.search KIND`, for each contestant of the kind as many trials.
+
+Trials are units of work, made beside each other as `pipeline.launch` makes them, on every core, GPU or node of Ray, or
+elsewhere by file (--pack here, `python -m pipeline.launch --work` there, `--adopt` here); what is made is found made by
+the same command. It leaves all trials in reports/scores/search, the best settings in benchmarks/found.yaml, and a page.
+
+No stage of DVC: what a search finds is a parameter, on which all stages depend, and which should change when somebody
+asks for it.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline import params
+from pipeline.launch import on_ray, summary
+from pipeline.search import page, record, trials, whose
+from pipeline.search.spaces import FOUND
+from pipeline.search.study import Contestant, Study, Trial
+from pipeline.stage import run_stage
+from pipeline.work import plan
+from pipeline.work.devices import cores, whole_number
+from pipeline.work.display import Display
+from pipeline.work.units import Unit
+from pipeline.work.workers import run_units
+
+
+def main() -> None:
+    arguments = parse()
+    params.known(arguments.kind, list(params.KINDS), "KIND", "kind")
+    only = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
+    if arguments.settings:
+        print("\n".join(whose.lines(arguments.kind, only)))
+        return
+    study = Study(arguments.kind, arguments.trials, only)
+    if arguments.page:
+        print(page.write(study))
+    elif arguments.dry_run:
+        print("\n".join(told(study)))
+    else:
+        search(study, arguments)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="pipeline.search", description="Search the settings of a kind's contestants.")
+    parser.add_argument(
+        "kind", metavar="KIND", help="such as toys or images: those with a rule in benchmarks/search.yaml"
+    )
+    parser.add_argument("--trials", metavar="N", help="of each contestant; default: as benchmarks/search.yaml says")
+    parser.add_argument("--only", metavar="MODEL,...", help="contestants; the others keep what is on record")
+    parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
+    parser.add_argument("--dry-run", action="store_true", help="say what is searched and what it costs, and end")
+    parser.add_argument("--settings", action="store_true", help="say of each number whose it is, and end")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT of its head, or auto")
+    where.add_argument("--pack", type=Path, metavar="FILE", help="only write what trials need into FILE (.tar.gz)")
+    where.add_argument("--page", action="store_true", help="only render the page of what is on record")
+    arguments = parser.parse_args()
+    for name, least in (("trials", 2), ("jobs", 1)):
+        given = getattr(arguments, name)
+        if given is not None:
+            setattr(arguments, name, counted(given, f"--{name}", least))
+    return arguments
+
+
+def counted(text: str, name: str, least: int) -> int:
+    if (number := whole_number(text, name)) < least:
+        raise ValueError(
+            f"{name} {text}: the paper's settings and the present ones are two already; give {least} or more"
+        )
+    return number
+
+
+def search(study: Study, arguments: argparse.Namespace) -> None:
+    """Make the trials that are not made, write down what they found, and draw it."""
+    record.kept(study)  # says now, and not after hours, if it cannot
+    plan.provide([params.load().benchmark(name) for name in study.rule.benchmarks])
+    tried = trials.units(study)
+    cost = trials.cost(tried)
+    units = sorted(tried, key=lambda unit: -cost[unit])
+    if arguments.pack:
+        from pipeline.work import package
+
+        package.pack([unit for unit in units if unit.record() is None], arguments.pack)
+        print(f"{arguments.pack}: there, `python -m pipeline.launch --work {arguments.pack.name}`")
+        return
+    display, began = Display(f"search {study.kind}", units, cost), time.monotonic()
+    if arguments.ray:
+        outcome = on_ray(units, arguments.ray, arguments.jobs, display)
+    else:
+        outcome = run_units(units, display, jobs=arguments.jobs, keep_on=True)
+    record.write(study, tried, outcome.records)
+    print(page.write(study), flush=True)
+    summary(units, outcome, time.monotonic() - began, f"the best are in {FOUND}")
+
+
+def told(study: Study) -> list[str]:
+    """What would be searched, and what that costs by the seconds on record."""
+    tried = trials.units(study)
+    cost = trials.cost(tried)
+    each: dict[str, float] = {}
+    for unit, trial in tried.items():
+        each[trial.contestant] = each.get(trial.contestant, 0.0) + cost[unit]
+    lines = [line for contestant in study.varied for line in ranges(contestant, each[contestant.name])]
+    lines += [f"{other.name}: not searched: {other.why_not}" for other in study.contestants if other.why_not]
+    return [*lines, "", *estimate(study, tried, each)]
+
+
+def ranges(contestant: Contestant, seconds: float) -> list[str]:
+    """A line for each number that is searched: its range, the paper's value, and that of params.yaml."""
+    house, paper, line = contestant.house, contestant.paper, f"{contestant.name} ({seconds:.0f} s)"
+    return [
+        f"{line}: {name} in [{each.low:.3g}, {each.high:.3g}], paper {paper[name]:g}, params.yaml {house[name]:g}"
+        for name, each in contestant.ranges.items()
+    ]
+
+
+def estimate(study: Study, tried: Mapping[Unit, Trial], each: Mapping[str, float]) -> list[str]:
+    total, most = sum(each.values()), sorted(each.items(), key=lambda item: -item[1])[:5]
+    longest = ", ".join(f"{name} {share / 60:.0f} min" for name, share in most)
+    spread = ", ".join(f"{count} in {total / count / 3600:.1f} h" for count in dict.fromkeys((1, 2, 16, cores())))
+    where = " and ".join(study.rule.benchmarks)
+    return [
+        f"{study.kind}: {len(study.varied)} contestants, {study.trials} trials each on {where}, "
+        f"1/{study.shorter} of the steps, lowest {study.column.label} on validation; {len(tried)} units",
+        f"by the seconds on record {total / 60:.0f} minutes of one core; cores: {spread}",
+        f"longest: {longest}",
+    ]
+
+
+if __name__ == "__main__":
+    run_stage(main)

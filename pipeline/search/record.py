@@ -1,0 +1,149 @@
+"""What a search leaves in git: all its trials by kind, and the settings that were best.
+
+A trial's value is the mean over the rule's benchmarks: of logarithms where the column is a distance, so that no unit
+counts, and as it is where it is nats. The lowest is chosen, of equals the first; a trial that diverged, or has no
+value, is above all others.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pipeline import params
+from pipeline.cell import scores_dir
+from pipeline.files import atomic_write
+from pipeline.search.spaces import FOUND, Setting
+from pipeline.search.study import Contestant, Study, Trial
+from pipeline.work.units import Record as Made
+from pipeline.work.units import Unit, locked
+from pipeline.yaml_files import read as read_yaml
+from reports.trials import Record, best, read
+
+NATS = ("nats", "bits_per_dim")  # what may be below 0
+LEAST = 1e-9  # of a distance, which has a logarithm
+
+
+def file_of(kind: str) -> Path:
+    return scores_dir("search") / f"{kind}.json"
+
+
+def write(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
+    """Put the contestants whose trials are all there into the kind's record, and their best settings into found.yaml.
+
+    Raises ValueError if others are to be kept that were searched by another rule.
+    """
+    with locked(Path("artifacts/work/search.lock")):
+        contestants = kept(study)
+        for contestant in study.varied:
+            trials = rows(study, contestant.name, tried, made)
+            if len(trials) == study.trials:
+                contestants[contestant.name] = {**about(contestant), "trials": trials}
+        order = [name for name in study.board if name in contestants]
+        record = {**rule(study), "contestants": {name: contestants[name] for name in order}}
+        atomic_write(file_of(study.kind), text(record))
+        write_found(study.kind, {name: best(each["trials"]) for name, each in record["contestants"].items()})
+    return record
+
+
+def rule(study: Study) -> dict[str, Any]:
+    """By which rule settings are chosen, and who is not searched."""
+    column = study.column
+    return {
+        "kind": study.kind,
+        "benchmarks": study.rule.benchmarks,
+        "by": {"column": column.name, "label": column.label, "decimals": column.decimals, "distance": distance(study)},
+        "trials": study.trials,
+        "shorter": study.shorter,
+        "not_searched": {each.name: each.why_not for each in study.contestants if each.why_not},
+        "notes": study.rule.notes,
+    }
+
+
+def distance(study: Study) -> bool:
+    return study.rule.by not in NATS
+
+
+def about(contestant: Contestant) -> dict[str, Any]:
+    ranges = {name: [each.low, each.high] for name, each in contestant.ranges.items()}
+    return {"model": contestant.line.model, "ranges": ranges, "paper": contestant.paper, "house": contestant.house}
+
+
+def kept(study: Study) -> dict[str, Any]:
+    """The contestants of an earlier record that this search leaves alone. Raises ValueError if it had another rule."""
+    path, searched = file_of(study.kind), [each.name for each in study.varied]
+    if not study.only or not path.exists():
+        return {}
+    record = read(path, list(study.board))
+    others = {name: each for name, each in record["contestants"].items() if name not in searched}
+    now = rule(study)
+    for key in ("benchmarks", "by", "trials", "shorter"):
+        if others and record[key] != now[key]:
+            raise ValueError(
+                f"{path}: {key} = {record[key]} there and {now[key]} now; search as there, or all without --only"
+            )
+    return others
+
+
+def rows(study: Study, name: str, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> list[dict[str, Any]]:
+    """The trials of a contestant, of which all units are made."""
+    trials: dict[int, Trial] = {}
+    found: dict[int, dict[str, Made]] = {}
+    for unit, trial in tried.items():
+        if trial.contestant == name and unit in made:
+            trials[trial.number] = trial
+            found.setdefault(trial.number, {})[unit.benchmark] = made[unit]
+    whole = [number for number, each in found.items() if len(each) == len(study.rule.benchmarks)]
+    return [row(study, trials[number], found[number]) for number in sorted(whole)]
+
+
+def row(study: Study, trial: Trial, made: Mapping[str, Made]) -> dict[str, Any]:
+    values = {name: each["value"] for name, each in made.items()}
+    return {
+        "trial": trial.number,
+        "of": trial.origin,
+        "settings": trial.settings,
+        "seed": next(iter(made.values()))["seed"],
+        "value": together(values.values(), distance(study)),
+        "values": values,
+        "seconds": round(sum(each["seconds"] for each in made.values()), 2),
+        "diverged": any(each["diverged"] for each in made.values()),
+    }
+
+
+def together(values: Iterable[float | None], distance: bool) -> float | None:
+    """One value of those on several benchmarks: the geometric mean of distances, the mean of nats; None if one is."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(list(values)):
+        return None
+    return math.exp(fmean(math.log(max(LEAST, value)) for value in known)) if distance else fmean(known)
+
+
+def text(record: Mapping[str, Any]) -> str:
+    """JSON with a line for each trial, so that versions of it can be compared."""
+    head = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in record.items() if key != "contestants"]
+    blocks = []
+    for name, each in record["contestants"].items():
+        told = [f"   {json.dumps(key)}: {json.dumps(value)}," for key, value in each.items() if key != "trials"]
+        trials = ",\n".join(f"    {json.dumps(trial)}" for trial in each["trials"])
+        blocks.append("\n".join([f"  {json.dumps(name)}: {{", *told, '   "trials": [', trials, "   ]", "  }"]))
+    return "\n".join(["{", *head, ' "contestants": {', ",\n".join(blocks), " }", "}"]) + "\n"
+
+
+def write_found(kind: str, chosen: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """Let found.yaml hold the settings of the chosen trials of a kind, and those of other kinds as they were."""
+    content = read_yaml(FOUND) or {}
+    found: dict[str, Setting] = {name: trial["settings"] for name, trial in chosen.items() if trial is not None}
+    content = {name: found if name == kind else content.get(name, {}) for name in params.KINDS}
+    lines = [line for line in FOUND.read_text().splitlines() if line.startswith("#")]
+    for name, contestants in content.items():
+        if contestants:
+            lines += [f"{name}:", *(f"  {each}: {flow(settings)}" for each, settings in contestants.items())]
+    atomic_write(FOUND, "\n".join(lines if any(content.values()) else [*lines, "{}"]) + "\n")
+
+
+def flow(settings: Mapping[str, Any]) -> str:
+    """Settings as a line of YAML."""
+    return "{" + ", ".join(f"{name}: {value!r}" for name, value in settings.items()) + "}"

@@ -1,0 +1,39 @@
+"""Of each number of a contestant's settings, whose it is: its paper's, a search's, or the house's own."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import models
+from pipeline import params
+from pipeline.search import spaces
+
+
+def lines(kind: str, only: Collection[str]) -> Iterator[str]:
+    """A line for each contestant of the kind."""
+    contestants = params.load().board.kinds[kind].models
+    for name in only:
+        params.known(name, list(contestants), "--only", "contestant")
+    for name in only or contestants:
+        told = [f"{setting} {value:g} {owner}" for setting, (value, owner) in numbers(kind, name).items()]
+        yield f"{name}: {', '.join(told) or 'no number'}"
+
+
+def numbers(kind: str, name: str) -> dict[str, tuple[float, str]]:
+    """The value and the owner of each number, those of params.yaml first."""
+    line = params.load().board.kinds[kind].models[name]
+    rules = spaces.rules().kinds
+    papers = rules[kind].paper.get(line.model, {}) if kind in rules else {}
+    defaults = {key: each.default for key, each in models.hyperparameters(models.load(line.model)).items()}
+    said = {**line.settings, **{key: value for key, value in defaults.items() if key not in line.settings}}
+    found = searched(kind, name, line)
+    return {
+        key: (value, "search" if key in found else "paper" if value == papers.get(key, defaults[key]) else "house")
+        for key, value in said.items()
+        if type(value) in (int, float)
+    }
+
+
+def searched(kind: str, name: str, line: params.Contestant) -> dict[str, Any]:
+    """The settings that a search found, of a contestant that takes them."""
+    row = line.row if line.of else params.load().board.kinds[kind].settings
+    return spaces.found_in(kind).get(line.of or name, {}) if row == "found" else {}

@@ -1,0 +1,239 @@
+"""The page of a search: every trial of each contestant, what searching gained, and who leads after how many trials."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from reports import style, tables
+from reports.page import environment
+from reports.pictures import ROW, matrix, rows
+from reports.sections import Fragment, Picture
+from reports.statistics import BEST
+from reports.tables import Cell, Legend, Row, Table
+from reports.trials import Record, beats, best, expected, values
+
+DIVERGED = "diverged"
+TURNED = 15  # pairs that are listed
+TURN = "Pairs whose order turns with the number of trials"
+TRIALS = (
+    "Every trial (dots), lower is better: with the settings of params.yaml (ring), with the paper's (square), those of "
+    "both where they are one; trials that diverged stand at the right edge."
+)
+GROWTH = (
+    "The best of k trials in the mean over all ways to draw k of those made: what a smaller search would have found. A "
+    "line begins where no k trials can all have diverged."
+)
+DUEL = (
+    "How probable it is, in per cent, that the best of {} of the row's contestant is below the best of as many of the "
+    "column's."
+)
+NOTES = (
+    ("paper", "Value with the paper's settings: the defaults in models/, or what the paper takes for such data."),
+    ("params.yaml", "Value with the settings of params.yaml, where they differ from the paper's."),
+    ("best", "Lowest value of all trials, these two among them."),
+    ("gain", "By how much the best is lower than with params.yaml, in per cent of that; of nats in nats."),
+    ("median", "Of all trials; diverged ones count as the worst."),
+    ("best of k", "In the mean over all ways to draw k of the trials."),
+)  # fmt: skip
+
+
+class Contestant(NamedTuple):
+    name: str
+    trials: list[dict[str, Any]]
+    found: np.ndarray  # (n,) values, infinite where diverged
+
+    def of(self, origin: str) -> float:
+        """The value of the trial with the settings of the paper, or of params.yaml: which are one where they do not
+        differ."""
+        by_origin = {trial["of"]: value for trial, value in zip(self.trials, self.found.tolist(), strict=True)}
+        return float(by_origin.get(origin, by_origin.get("paper", inf)))
+
+
+def write(record: Record, out: Path, index: str) -> None:
+    """The page with all its files, into the empty folder ``out``; ``index`` is the way back."""
+    with style.sheet():
+        fragments = sections(record, out)
+    template = environment().get_template("search.html")
+    page = template.render(kind=record["kind"], facts=facts(record), fragments=fragments, index=index)
+    (out / "index.html").write_text(page, encoding="utf-8")
+
+
+def contestants(record: Record) -> list[Contestant]:
+    """The best first."""
+    named = record["contestants"].items()
+    found = [Contestant(name, each["trials"], np.array(values(each["trials"]))) for name, each in named]
+    return sorted(found, key=lambda each: (each.found.min(), each.name))
+
+
+def facts(record: Record) -> dict[str, str]:
+    on = " and ".join(record["benchmarks"])
+    return {
+        "Trials": f"{record['trials']} of each contestant, 1/{record['shorter']} of the steps, a seed of its own each",
+        "Chosen by": f"the lowest {record['by']['label']} on the validation data of {on}",
+    }
+
+
+def sections(record: Record, out: Path) -> list[Fragment]:
+    found = contestants(record)
+    if not found:
+        return [Fragment("Trials", "No contestant has been searched yet")]
+    return [distribution(record, found, out), growth(record, found, out), duels(record, found, out)]
+
+
+def distribution(record: Record, found: list[Contestant], out: Path) -> Fragment:
+    """The table, and each contestant's trials."""
+    style.save(drawn(record, found), out / "trials.png")
+    content, said = table(record, found), legend(record)
+    for name, text in tables.files("search", content, said, f"Search of {record['kind']}").items():
+        (out / name).write_text(text, encoding="utf-8")
+    tidy(found).to_csv(out / "trials.csv", index=False)
+    files = ("search.md", "search.tex", "trials.csv")
+    return Fragment("What was found", "", (("", content),), said, (Picture("trials.png", TRIALS),), files=files)
+
+
+def legend(record: Record) -> Legend:
+    on = record["benchmarks"]
+    mean = f"the geometric mean over {' and '.join(on)}" if record["by"]["distance"] else "the mean over benchmarks"
+    lines = [f"{record['by']['label']}" + (f", {mean}" if len(on) > 1 else "") + "; lower is better."]
+    lines += [f"{name}: {why}." for name, why in record["notes"].items()]
+    if missing := record["not_searched"]:
+        lines.append("Not searched: " + "; ".join(f"{name} ({why})" for name, why in missing.items()) + ".")
+    return Legend(tuple(lines), NOTES)
+
+
+def table(record: Record, found: list[Contestant]) -> Table:
+    half = max(1, record["trials"] // 2)
+    headings = ("paper", "params.yaml", "best", "gain", "median", f"best of {half}", "diverged", "settings found")
+    return Table(headings, tuple(Row(each.name, "", tuple(cells(record, each, half))) for each in found))
+
+
+def cells(record: Record, each: Contestant, half: int) -> Iterator[Cell]:
+    now, least = each.of("house"), float(each.found.min())
+    for value in (each.of("paper"), now):
+        yield Cell(number(record, value), "", "")
+    yield Cell(number(record, least), BEST if least < now else "", "in bold: below that of params.yaml")
+    yield Cell(gain(record, now, least), "", "")
+    yield Cell(number(record, float(np.sort(each.found)[(len(each.found) - 1) // 2])), "", "")
+    yield Cell(number(record, expected(each.found.tolist(), half)), "", "")
+    yield Cell(f"{int(np.isinf(each.found).sum())} of {len(each.found)}", "", "trials")
+    chosen = best(each.trials)
+    told = {name: f"{value:g}" for name, value in chosen["settings"].items()} if chosen else {}
+    whose = {"paper": "the paper's: ", "house": "as in params.yaml: ", "drawn": ""}[chosen["of"]] if chosen else ""
+    yield Cell(whose + ", ".join(f"{name} {value}" for name, value in told.items()) or tables.UNAVAILABLE, "", "")
+
+
+def number(record: Record, value: float) -> str:
+    return f"{value:.{record['by']['decimals']}f}" if isfinite(value) else DIVERGED
+
+
+def gain(record: Record, now: float, least: float) -> str:
+    if not isfinite(now) or not isfinite(least):
+        return tables.UNAVAILABLE
+    return f"{100 * (1 - least / now):.0f} %" if record["by"]["distance"] else f"{now - least:.2f} nats"
+
+
+def drawn(record: Record, found: list[Contestant]) -> Figure:
+    """A row a contestant, the best first."""
+    figure, (axes,) = style.panels(1, 1, 6.4, 0.7 + ROW * len(found))
+    rows(axes, [each.name for each in found])
+    finite = np.concatenate([each.found for each in found])
+    finite = finite[np.isfinite(finite)]
+    if record["by"]["distance"]:
+        axes.set_xscale("log")
+        plain(axes.xaxis)
+    edge = finite.max() * (1.5 if record["by"]["distance"] else 1.05) if len(finite) else 1.0
+    for place, each in enumerate(found):
+        for trial, value in zip(each.trials, each.found, strict=True):
+            mark = {"house": "o", "paper": "s", "drawn": "."}[trial["of"]]
+            hue, inside = (style.HUES[0], "none" if trial["of"] != "drawn" else style.HUES[0])
+            if not isfinite(value):
+                value, hue = edge, style.HUES[1]
+            axes.plot(value, place, mark, color=hue, markerfacecolor=inside, markersize=5)
+    axes.set_xlabel(record["by"]["label"])
+    return figure
+
+
+def plain(axis: Axis) -> None:
+    """Numbers of a log scale as they are, at a few places in each decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def growth(record: Record, found: list[Contestant], out: Path) -> Fragment:
+    """The best of k trials as k grows."""
+    counts = range(1, record["trials"] + 1)
+    curves = {each.name: [expected(each.found.tolist(), k) for k in counts] for each in found}
+    figure, (axes,) = style.panels(1, 1, 6.4, 3.6)
+    leaders = [each.name for each in found[:10]]
+    for name, curve in curves.items():
+        shown = np.array([value if isfinite(value) else np.nan for value in curve])
+        hue = style.HUES[leaders.index(name)] if name in leaders else style.pale(style.FAINT)
+        axes.plot(list(counts), shown, color=hue, label=name if name in leaders else None, zorder=2 + (name in leaders))
+    if record["by"]["distance"]:
+        axes.set_yscale("log")
+        plain(axes.yaxis)
+    axes.set_xlabel("k trials")
+    axes.set_ylabel(record["by"]["label"])
+    axes.legend(ncols=2)
+    style.save(figure, out / "growth.png")
+    pd.DataFrame(curves, index=pd.Index(counts, name="k")).to_csv(out / "growth.csv")
+    return Fragment("As a search grows", pictures=(Picture("growth.png", GROWTH),), files=("growth.csv",))
+
+
+def duels(record: Record, found: list[Contestant], out: Path) -> Fragment:
+    """Who is ahead after one trial, and after half of them; whose order turns."""
+    shares = {k: square(found, k) for k in range(1, record["trials"] + 1)}
+    pairs = list(combinations([each.name for each in found], 2))
+    entries = [(*pair, k, share.to_numpy()[place(share, pair)]) for pair in pairs for k, share in shares.items()]
+    pd.DataFrame(entries, columns=["model", "other", "k", "probability"]).to_csv(out / "duels.csv", index=False)
+    drawings = []
+    for k in dict.fromkeys((1, max(1, record["trials"] // 2))):
+        style.save(matrix(2 * shares[k] - 1, shares[k].map(lambda part: f"{100 * part:.0f}")), out / f"duels_{k}.png")
+        drawings.append(Picture(f"duels_{k}.png", DUEL.format(f"{k} trial{'s' * (k > 1)}")))
+    content = turned(pairs, shares)
+    shown = ((TURN, content),) if content.rows else ()
+    return Fragment("Who leads after k trials", "", shown, None, tuple(drawings), files=("duels.csv",))
+
+
+def square(found: Sequence[Contestant], k: int) -> pd.DataFrame:
+    """How often the best of k trials of the row's contestant is below the best of k of the column's."""
+    names = [each.name for each in found]
+    values = [[beats(one.found.tolist(), other.found.tolist(), k) for other in found] for one in found]
+    return pd.DataFrame(values, index=names, columns=names)
+
+
+def turned(pairs: Sequence[tuple[str, str]], shares: Mapping[int, pd.DataFrame]) -> Table:
+    """Pairs of which one leads after one trial and the other after all, the widest turns first."""
+    last = max(shares)
+    ways = {pair: {k: float(share.to_numpy()[place(share, pair)]) for k, share in shares.items()} for pair in pairs}
+    turns = [pair for pair, way in ways.items() if (way[1] - 0.5) * (way[last] - 0.5) < 0]
+    turns.sort(key=lambda pair: -abs(ways[pair][last] - ways[pair][1]))
+    shown = list(dict.fromkeys((1, min(2, last), max(1, last // 2), last)))
+    told = {pair: tuple(Cell(f"{100 * ways[pair][k]:.0f} %", "", "") for k in shown) for pair in turns[:TURNED]}
+    lines = tuple(Row(f"{model} before {other}", "", cells) for (model, other), cells in told.items())
+    return Table(tuple(f"k = {k}" for k in shown), lines)
+
+
+def place(share: pd.DataFrame, pair: tuple[str, str]) -> tuple[int, int]:
+    names = list(share.index)
+    return names.index(pair[0]), names.index(pair[1])
+
+
+def tidy(found: list[Contestant]) -> pd.DataFrame:
+    """A row a trial."""
+    lines = []
+    for each in found:
+        for trial in each.trials:
+            settings = " ".join(f"{name}={value:g}" for name, value in trial["settings"].items())
+            told = {key: trial[key] for key in ("trial", "of", "seed", "value", "seconds", "diverged")}
+            lines.append({"contestant": each.name, **told, **trial["values"], "settings": settings})
+    return pd.DataFrame(lines)

@@ -1,0 +1,71 @@
+"""The trials of a search: read from their record, and what k of n trials would have found, in closed form.
+
+A trial counts by its value, lower being better; one that diverged or has no value (None) is above all others.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import comb, inf, isinf
+from pathlib import Path
+from typing import Any
+
+from reports.files import read_json, readable
+
+Record = dict[str, Any]  # of a kind: the rule, and of each contestant its ranges and trials
+WANTED = {
+    "kind": str,
+    "benchmarks": list,
+    "by": dict,
+    "trials": int,
+    "shorter": int,
+    "not_searched": dict,
+    "notes": dict,
+}
+
+
+def read(path: Path, known: Collection[str]) -> Record:
+    """The record of a search, of no other contestants than those. Raises OSError or ValueError, one line."""
+    remedy = f"`python -m pipeline.search {path.stem}`"
+    record = read_json(path, remedy)
+    with readable(path, remedy):
+        for key, kind in WANTED.items():
+            if not isinstance(record[key], kind):
+                raise TypeError(f"{key} = {record[key]!r}")
+        for each in record["contestants"].values():
+            if not values(each["trials"]):
+                raise ValueError("a contestant without trials")
+            tried = [trial["settings"] for trial in each["trials"]]
+            if any(told.keys() != each["paper"].keys() for told in (each["house"], *tried)):
+                raise ValueError("settings of other names")
+    if strangers := [name for name in record["contestants"] if name not in known]:
+        raise ValueError(f"{path}: {strangers[0]} is no contestant of {record['kind']}; {remedy} makes it anew")
+    return record
+
+
+def values(trials: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Their values, infinite where there is none."""
+    return [inf if trial["value"] is None or trial["diverged"] else float(trial["value"]) for trial in trials]
+
+
+def best(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The one of the lowest value, of equals the first; None if all have none."""
+    found = values(trials)
+    place = min(range(len(found)), key=lambda index: (found[index], trials[index]["trial"]))
+    return None if isinf(found[place]) else trials[place]
+
+
+def chances(n: int, k: int) -> list[float]:
+    """How probable it is that the best of k of n trials, drawn without replacement, is the first, second, ... best of
+    all: the other k - 1 are among those behind it."""
+    return [comb(n - place, k - 1) / comb(n, k) for place in range(1, n + 1)]
+
+
+def expected(found: Sequence[float], k: int) -> float:
+    """The best of k of these trials, in the mean over all ways to draw k; infinite while all k can have diverged."""
+    drawn = zip(chances(len(found), k), sorted(found), strict=True)
+    return sum(chance * value for chance, value in drawn if chance)
+
+
+def beats(one: Sequence[float], other: Sequence[float], k: int) -> float:
+    """How probable it is that the best of k trials of one is below the best of k of the other, ties half."""
+    ours, theirs = (list(zip(chances(len(found), k), sorted(found), strict=True)) for found in (one, other))
+    return sum(p * q * (1.0 if a < b else 0.5 if a == b else 0.0) for p, a in ours for q, b in theirs)
