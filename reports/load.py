@@ -128,13 +128,15 @@ def load(
     scores: Path,
     samples: Mapping[str, Path],
     snapshots: Mapping[str, Path] = MappingProxyType({}),
+    lines: bool = True,
 ) -> Report:
-    """Read ``scores``/<model>/ of every model and the oracle, and the folders of each model's samples and snapshots.
+    """Read ``scores``/<model>/ of every model and the oracle, and the folders of each model's samples and snapshots;
+    without ``lines`` neither curves nor progress.
 
     Raises ValueError or OSError for the first file that is damaged or missing. Older results lack progress/, snapshots.
     """
     remedy = f"`dvc repro benchmarks/{benchmark}/dvc.yaml`"
-    parts = [part(model, scores / model, remedy) for model in (*models, ORACLE)]
+    parts = [part(model, scores / model, remedy, lines) for model in (*models, ORACLE)]
     columns: dict[str, Column] = {}
     for column in chain(*(found.columns for found in parts)):
         columns.setdefault(column.name, column)
@@ -168,7 +170,7 @@ def load(
     )
 
 
-def part(model: str, folder: Path, remedy: str) -> Part:
+def part(model: str, folder: Path, remedy: str, lines: bool = True) -> Part:
     """What one model's ``folder`` of scores holds."""
     content = read_seeds(folder / "scores.json", remedy)
     with readable(folder / "scores.json", remedy):
@@ -185,14 +187,14 @@ def part(model: str, folder: Path, remedy: str) -> Part:
         ]
     finished = {seed["seed"] for seed in seeds if seed["status"] == "finished"}
     progress, curves = [], []
-    if (recorded := folder / "progress").exists():
+    if lines and (recorded := folder / "progress").exists():
         progress = [
             curve(model, seed, recorded / f"{seed}.csv", "metric", remedy, digests[seed]) for seed in sorted(finished)
         ]
     if model != ORACLE:
         runs = trained(finished, folder / "training.json", remedy)
         values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]
-        curves = list(losses(model, runs, finished, folder / "curves", remedy))
+        curves = list(losses(model, runs, finished, folder / "curves", remedy)) if lines else []
     return Part(columns, content["protocol"], seeds, values, reasons, curves, progress, sweeps)
 
 

@@ -201,10 +201,10 @@ def compare(report: Report) -> pd.DataFrame:
         diverged=("status", lambda status: (status == "diverged").sum()),
         given=("given", lambda given: next(iter(given.dropna()), "")),
     )
-    rows, out = [], unranked(report)
+    rows, out, nothing = [], unranked(report), np.array([])
+    known = {key: found.to_numpy() for key, found in report.scores.groupby(["metric", "model"]).value}
     for column in report.columns:
-        scores = report.scores[report.scores.metric == column.name]
-        values = {model: scores.value[scores.model == model].to_numpy() for model in (*report.models, ORACLE)}
+        values = {model: known.get((column.name, model), nothing) for model in (*report.models, ORACLE)}
         whole = {m: found for m, found in values.items() if m not in out and len(found) == counts.seeds.get(m)}
         found = marks(whole, column, report.floors.get(column.name))
         rows += [row(model, column, seeds) | {"mark": found.get(model, "")} for model, seeds in values.items()]
@@ -246,15 +246,16 @@ def main_part(comparison: pd.DataFrame) -> pd.DataFrame:
     return comparison[comparison.main & comparison.groupby("metric").n.transform("max").gt(0)]
 
 
-def rule(seeds: int, diverged: str = "left out") -> str:
-    """How the numbers of a table with ``seeds`` training seeds are to be read, and what became of ``diverged`` ones."""
+def rule(seeds: int, diverged: str = "left out", shown: str = "Mean ± standard deviation over") -> str:
+    """How the numbers of a table with ``seeds`` training seeds are to be read, and what became of ``diverged`` ones;
+    ``shown``: what of the seeds."""
     if seeds < 2:
         return "One training seed: no spread, no test, and no tie is marked. Bold: best. The oracle is not ranked."
     told = f"its best seed reaches the best model's worst (with fewer than {AGAINST_BEST} seeds nothing is tested)"
     if plan(seeds).best:
         told = f"not told apart from it at {100 * LEVEL:.0f} % for all models together (Hsu's comparison with the best)"
     return (
-        f"Mean ± standard deviation over {seeds} training seeds, diverged ones {diverged}; (n = 2 of 3): over the "
+        f"{shown} {seeds} training seeds, diverged ones {diverged}; (n = 2 of 3): over the "
         "seeds that have a value; such a mean is never marked. Bold: the best mean among models whose worst seed is no "
         f"worse than the median model's worst seed. Underlined: within {100 * MARGIN:.0f} % of the way from the best "
         f"to the column's floor (where it has none, of the best itself), and {told}; on a scale of logarithms where "

@@ -1,6 +1,5 @@
 """One comparison (`reports.statistics.compare`) as Markdown, LaTeX or plain text; pages take the same `Table`."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -8,6 +7,8 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from reports.files import readable
+from reports.latex import escape_tex as escape_tex
+from reports.latex import latex as latex
 from reports.load import ORACLE, Report
 from reports.statistics import BEST, TIED, Entry, entries, fewest, plan, rule
 
@@ -18,15 +19,16 @@ TOLD = {
     "image": "told images, not ranked",
     "pairs": "shown pairs",
 }  # what a model is given beside noise
-TEX = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$"},
-    **{"<": "$<$", ">": "$>$", "|": "$|$", "\u00d7": r"$\times$", "·": r"$\cdot$", "\u03c3": r"$\sigma$"},
+
+
+SPREAD = {"sd": " ± {}", "brackets": " ({})"}
+FORMS = {  # how the values of several seeds are shown -> how a legend begins
+    "sd": "Mean ± standard deviation over",
+    "brackets": "Mean (standard deviation) over",
+    "mean": "Mean over",
+    "all": "Each value of",
 }
-MINUS = re.compile(r"-(?=\d)")  # of a number: a hyphen in a name stays one
+LIKELY = ("nats", "bits_per_dim", "rate", "distortion", "likelihood")  # how the columns of likelihoods begin
 
 
 class Shown(Protocol):
@@ -73,8 +75,8 @@ class Legend(NamedTuple):
     notes: tuple[tuple[str, str], ...]  # (column's label, its sentence)
 
 
-def table(comparison: pd.DataFrame) -> Table:
-    """The comparison as it is printed, models in order and the oracle last."""
+def table(comparison: pd.DataFrame, form: str = "sd") -> Table:
+    """The comparison as it is printed, models in order and the oracle last; ``form``: of the seeds, one of FORMS."""
     columns = comparison.drop_duplicates("metric")
     rows = []
     for _, found in comparison.groupby("model", sort=False):
@@ -82,7 +84,7 @@ def table(comparison: pd.DataFrame) -> Table:
         seeds, diverged = int(first.seeds), int(first.diverged)  # floats beside a model that has no seeds
         told = TOLD.get(first.given, "")
         note = ", ".join([told] * bool(told) + [f"{diverged}/{seeds} diverged"] * bool(diverged))
-        rows.append(Row(first.model, note, tuple(map(cell, values))))
+        rows.append(Row(first.model, note, tuple(cell(entry, form) for entry in values)))
     return Table(tuple(map(heading, entries(columns))), tuple(rows))
 
 
@@ -97,14 +99,15 @@ def heading(column: Shown) -> str:
     return f"{column.label}{unit} {ARROWS.get(column.direction or '', '')}".strip()
 
 
-def cell(entry: Entry) -> Cell:
+def cell(entry: Entry, form: str = "sd") -> Cell:
     """Mean and spread; the values seed by seed, where a page can show them on demand."""
     if not entry.n:
         return Cell(UNAVAILABLE, "", "")
-    text, hint = number(entry, entry.mean), f"{entry.n} seed{'s' * (entry.n > 1)}"
-    hint += ": " * bool(entry.each) + ", ".join(number(entry, float(value)) for value in entry.each.split())
-    if entry.n > 1:
-        text += f" ± {number(entry, entry.sd)}"
+    each = ", ".join(number(entry, float(value)) for value in entry.each.split())
+    hint = f"{entry.n} seed{'s' * (entry.n > 1)}" + ": " * bool(each) + each
+    text = each if form == "all" else number(entry, entry.mean)
+    if entry.n > 1 and form in SPREAD:
+        text += SPREAD[form].format(number(entry, entry.sd))
     if plan(entry.n).best:
         hint += f"; 95 % interval of the mean {number(entry, entry.low)} to {number(entry, entry.high)}"
     if entry.n < entry.seeds:  # diverged, or finished without this value
@@ -118,21 +121,42 @@ def number(column: Shown, value: float) -> str:
     return f"{value:.2e}" if abs(value) >= 1e6 else f"{value:z.{column.decimals}f}"
 
 
-def legend(report: Report, comparison: pd.DataFrame) -> Legend:
+def legend(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
     """The protocol, how marks are decided, a sentence for each column of ``comparison``, and why values are missing."""
     shown = set(comparison.metric)
     notes = tuple((column.label, column.note) for column in report.columns if column.name in shown and column.note)
-    lines = [*report.protocol, rule(fewest(report))]
-    for what, key in (("Likelihood", "estimator"), ("Hidden part", "task")):
-        if said := stated(report, key):
-            lines.append(f"{what}: " + ", ".join(f"{model} ({words})" for model, words in said.items()) + ".")
-    return Legend(tuple(lines), (*notes, *reasons(report, shown)))
+    lines = (*report.protocol, rule(fewest(report), shown=FORMS[form]), *statements(report, shown))
+    return Legend(lines, (*notes, *reasons(report, shown)))
+
+
+def brief(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
+    """The least that a reader must know: what the numbers are of, what marks mean, how a likelihood is estimated."""
+    seeds = fewest(report)
+    marks = "Bold: best; underlined: tied with it." if TIED in set(comparison.mark) else "Bold: best."
+    lines = (f"{FORMS[form]} {seeds} training seed{'s' * (seeds > 1)}.", *[marks] * (BEST in set(comparison.mark)))
+    return Legend((*lines, *statements(report, set(comparison.metric))), ())
+
+
+def statements(report: Report, shown: set[str]) -> Iterator[str]:
+    """How likelihoods are estimated, where a column shows one, and what models that complete images were shown."""
+    if any(name.startswith(LIKELY) for name in shown) and (said := stated(report, "estimator")):
+        yield f"Likelihood: {by_words(said)}."
+    if said := stated(report, "task"):
+        yield f"Hidden part: {by_words(said)}."
 
 
 def stated(report: Report, key: str) -> dict[str, str]:
     """What each model states about its values, in a column of `report.seeds`, where it states anything."""
     said = report.seeds.dropna(subset=key).groupby("model", sort=False)[key].first()
     return {str(model): str(words) for model, words in said.items()}
+
+
+def by_words(said: dict[str, str]) -> str:
+    """What models state, each statement once: "exact (parzen, gmm); ELBO, a lower bound (vae)"."""
+    whose: dict[str, list[str]] = {}
+    for model, words in said.items():
+        whose.setdefault(words, []).append(model)
+    return "; ".join(f"{words} ({', '.join(models)})" for words, models in whose.items())
 
 
 def reasons(report: Report, shown: set[str]) -> Iterator[tuple[str, str]]:
@@ -167,34 +191,6 @@ def escape_markdown(text: str) -> str:
     for character in "\\|*<_":
         text = text.replace(character, f"\\{character}")
     return text
-
-
-def latex(content: Table, legend: Legend, title: str) -> str:
-    """A floating table for a paper that loads booktabs."""
-    wrap = {BEST: r"\textbf{{{}}}", TIED: r"\underline{{{}}}", "": "{}"}
-    lines = [
-        r"\begin{table}[t]",
-        r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{escape_tex(title)}. {escape_tex(' '.join(legend.protocol))}}}",
-        rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in title)}}}",
-        r"\begin{tabular}{@{}l" + "r" * len(content.headings) + "@{}}",
-        r"\toprule",
-        " & ".join(["Model", *map(escape_tex, content.headings)]) + r" \\",
-    ]
-    for row in content.rows:
-        lines += [r"\midrule"] * (row.is_oracle or row is content.rows[0])
-        name = escape_tex(row.model + f" ({row.note})" * bool(row.note))
-        cells = [wrap[entry.mark].format(MINUS.sub("$-$", escape_tex(entry.text))) for entry in row.cells]
-        lines.append(" & ".join([name, *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    if legend.notes:
-        notes = " ".join(rf"\textit{{{escape_tex(label)}}}: {escape_tex(note)}" for label, note in legend.notes)
-        lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}")
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
-
-
-def escape_tex(text: str) -> str:
-    return "".join(TEX.get(character, character) for character in text)
 
 
 def plain(content: Table, width: int = 120) -> str:

@@ -24,6 +24,7 @@ from pipeline.cell import Cell, data_file
 from pipeline.digests import forget
 from pipeline.tracking import importer as tracking
 from pipeline.tracking.results import current
+from pipeline.tracking.store import DATABASE, STORE
 
 ROOT = Path(__file__).parents[1]
 ROWS = 100  # of a curve
@@ -49,7 +50,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         with tracking.store():
             pass
-    return folder / tracking.DATABASE
+    return folder / DATABASE
 
 
 @pytest.fixture
@@ -82,8 +83,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def stored(project: Path, empty_store: Path) -> Path:
     """The same, with an empty store."""
-    (project / tracking.STORE).mkdir(parents=True)
-    shutil.copy(empty_store, project / tracking.DATABASE)
+    (project / STORE).mkdir(parents=True)
+    shutil.copy(empty_store, project / DATABASE)
     return project
 
 
@@ -117,8 +118,11 @@ def finish(cell: Cell, diverged: int | None = None) -> None:
         bad = seed == diverged
         row = {"seed": seed, "status": "diverged" if bad else "finished", "step": 40 if bad else 1000}
         row["player"] = "critic" if bad else ""
+        made = {"torch": "2.9", "device": "a processor", "commit": "abc", "dirty": True}
         write(cell.curves / f"{seed}.csv", curve(3) + "40,nan,1\n" if bad else curve())
-        seeds.append({**row, "seconds": 20.0, "made": {"torch": "2.9", "device": "a processor", "commit": "abc"}})
+        seeds.append(
+            {**row, "seconds": 20.0, "made": made}
+        )
         scored = {"seed": seed, "status": "finished", "fjd": 1.5 + seed, "nll": None, "estimator": "exact"}
         scores.append(row if bad else scored)
         if not bad:
@@ -147,6 +151,8 @@ def content(uri: str | None = None) -> dict[tuple[str, str], dict[str, Any]]:
         }
         files = [file.path for file in client.list_artifacts(run.info.run_id)]
         own = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
+        if own["level"] != "seed":
+            continue
         key = (f"{own['model']} {own['seed']}", own["stale"])
         assert key not in found, "a run twice"
         found[key] = {"run": run, "tags": own, "points": points, "files": files, "params": run.data.params}
@@ -261,7 +267,7 @@ def test_the_oracle_has_runs_too(stored: Path) -> None:
     for _ in range(2):
         tracking.import_finished("ring", [])
     run = content()["oracle 0", "false"]
-    assert run["points"] == {"fjd": [(0, 0.1)]} and run["params"] == {"data.test": "9"}
+    assert run["points"] == {"fjd": [(0, 0.1)]} and run["params"] == {"data.test": "9", "seed": "0"}
 
 
 def test_unknown_names_are_told(project: Path) -> None:
@@ -276,7 +282,7 @@ def test_a_moved_project_keeps_its_pictures_and_writes_where_it_is(
     tracking.import_finished("ring", [])
     there = tmp_path_factory.mktemp("moved") / "elsewhere"
     shutil.copytree(stored, there)
-    shutil.rmtree(stored / tracking.STORE)
+    shutil.rmtree(stored / STORE)
     monkeypatch.chdir(there)
     write(Path("models/gan.py"), "changed = True\n")
     finish(gan())
@@ -286,7 +292,7 @@ def test_a_moved_project_keeps_its_pictures_and_writes_where_it_is(
     assert sorted(found) == [("gan 0", "false"), ("gan 0", "true"), ("gan 1", "false"), ("gan 1", "true")]
     assert [run["files"] for run in found.values()] == [["samples.png"]] * 4
     assert all(run["run"].info.artifact_uri.startswith(there.as_uri()) for run in found.values())
-    assert not (stored / tracking.STORE).exists()
+    assert not (stored / STORE).exists()
 
 
 @pytest.mark.parametrize("name", ["a%20b", "what?", "a #1 100%"])
@@ -302,7 +308,7 @@ def test_a_project_may_lie_anywhere(project: Path, name: str) -> None:
     said, errors = importer.communicate(timeout=PATIENCE)
     assert importer.returncode == 0 and "2 runs of 1 models in MLflow, 2 of them new" in said, errors
     assert {path for path in project.rglob("*") if place not in (path, *path.parents)} == before
-    assert len(list((place / tracking.STORE).rglob("samples.png"))) == 2
+    assert len(list((place / STORE).rglob("samples.png"))) == 2
 
 
 def test_pages_go_when_what_started_them_is_killed(stored: Path) -> None:
@@ -337,7 +343,7 @@ def test_a_short_cell_starts_no_mlflow(project: Path) -> None:
     train(gan(), rows=2)
     follower = python("ring", "gan", "--follow")
     assert follower.communicate(timeout=PATIENCE) == ("", "") and follower.returncode == 0
-    assert not tracking.STORE.exists()
+    assert not STORE.exists()
 
 
 def test_a_follower_brings_curves_and_leaves_with_its_parent(stored: Path) -> None:
@@ -440,3 +446,30 @@ def test_pages_come_up_serve_an_importer_and_go_with_all_children(
         pages.send_signal(signal.SIGINT)
         assert pages.communicate(timeout=PATIENCE)[1] == "" and pages.returncode == 0
     assert family and not any(process.is_running() for process in family)
+
+
+def test_a_cell_has_a_run_over_those_of_its_seeds(stored: Path) -> None:
+    from mlflow import MlflowClient
+
+    finish(gan(), diverged=1)
+    write(Path("models/gan.py"), '"""Somebody, "A paper", 2014.\n\nMore."""\n')
+    write(Path("reports/rendered/benchmarks/ring/points.png"), "a picture")
+    write(Path("reports/scores/ring/oracle/scores.json"), json.dumps({"seeds": []}))
+    for _ in range(2):
+        tracking.import_all()
+    client = MlflowClient(tracking.address())
+    experiment = client.get_experiment_by_name("ring")
+    runs = client.search_runs([experiment.experiment_id])
+    levels = [run.data.tags["level"] for run in runs]
+    assert sorted(levels) == ["cell", "report", "seed", "seed"]
+    over, page = runs[levels.index("cell")], runs[levels.index("report")]
+    assert over.data.metrics["fjd"] == 1.5 and "fjd_sd" not in over.data.metrics  # one seed has diverged
+    assert over.data.tags["diverged"] == "1" and over.data.tags["mlflow.note.content"] == 'Somebody, "A paper", 2014.'
+    assert [each.dataset.name for each in over.inputs.dataset_inputs] == ["ring"]
+    assert client.get_logged_model(over.data.tags["model_id"]).name == "gan"
+    assert [file.path for file in client.list_artifacts(page.info.run_id)] == ["points.png"]
+    seeds = [run for run in runs if run.data.tags["level"] == "seed"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in seeds} == {over.info.run_id}
+    assert {run.data.params["seed"] for run in seeds} == {"0", "1"}
+    assert seeds[0].data.params["model.latent"] == "2" and seeds[0].data.params["model.lr"]  # a default
+    assert {run.data.tags["mlflow.source.git.dirty"] for run in seeds} == {"true"}

@@ -4,6 +4,8 @@ import hashlib
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
+from inspect import Parameter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +57,7 @@ def running(cell: Cell, began: float) -> list[Result]:
     for path in sorted(cell.work.glob("*.csv")):
         try:
             made = {"curves": curves(cell, path), "commit": origin()["commit"]}
+            made["tags"] = {"dirty": str(origin()["dirty"])}
             result = Result(int(path.stem), cell.fingerprint, "RUNNING", path.stat().st_mtime, **made)
         except OSError:  # the cell ended in this moment
             continue
@@ -126,10 +129,23 @@ def remedy(cell: Cell) -> str:
 
 
 def settings(cell: Cell) -> dict[str, str]:
-    """The parameters of a run. How it is evaluated is not among them: that may change, a run's parameters may not."""
+    """All parameters of a run, the defaults of its model among them. How it is evaluated is not: that may change, a
+    run's parameters may not."""
     known = params.load().cell(cell.benchmark, cell.model)
+    known["model"] = defaults(cell) | known["model"]
     parts = ("data",) if cell.model == ORACLE else ("model", "training", "data")
     return flat({part: known[part] for part in parts})
+
+
+@cache
+def defaults(cell: Cell) -> dict[str, Any]:
+    """What the model's constructor takes where nothing is said."""
+    import models  # here: it loads torch, which a follower of a short cell need not
+
+    if cell.architecture is None:
+        return {}
+    found = models.hyperparameters(models.load(cell.architecture))
+    return {name: each.default for name, each in found.items() if each.default is not Parameter.empty}
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -73,10 +73,13 @@ def figures_on(benchmark: str) -> pd.DataFrame:
 def beside(report: Report) -> list[Beside]:
     """The published numbers of the models and columns of ``report``, in their order."""
     shown = figures_on(report.benchmark)
+    given = set(zip(shown.ours, shown.metric, strict=True))
     found = []
     for model in report.models:
         steps = pd.to_numeric(report.seeds.step[report.seeds.model == model]).max()
         for column in report.columns:
+            if (model, column.name) not in given:
+                continue
             scores = report.scores[(report.scores.model == model) & (report.scores.metric == column.name)]
             for _, published in shown[(shown.ours == model) & (shown.metric == column.name)].iterrows():
                 same = report.benchmark in published.same.split()

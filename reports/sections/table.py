@@ -16,7 +16,7 @@ def render(report: Report, out: Path) -> Fragment:
         text = tables.markdown(tables.table(part), tables.legend(report, part))
         (out / f"{stem}.md").write_text(text, encoding="utf-8")
         part.to_csv(out / f"{stem}.csv", index=False)
-    paper = tables.latex(tables.table(main), tables.legend(report, main), report.benchmark)
+    paper = tables.latex(tables.table(main), tables.legend(report, main), f"Comparison on {report.benchmark}")
     (out / "table.tex").write_text(paper, encoding="utf-8")
     report.scores.to_csv(out / "seeds.csv", index=False)
     return Fragment(
