@@ -305,6 +305,18 @@ def test_a_project_may_lie_anywhere(project: Path, name: str) -> None:
     assert len(list((place / tracking.STORE).rglob("samples.png"))) == 2
 
 
+def test_pages_find_mlflow_by_a_path_without_percent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ui.plain_packages() as usual:
+        assert usual == {} or "%" in sys.prefix
+    (place := tmp_path / "a%20b").mkdir()
+    monkeypatch.setattr(ui.sysconfig, "get_path", lambda name: str(place))
+    monkeypatch.setenv("PYTHONPATH", "more")
+    with ui.plain_packages() as found:
+        link, more = found["PYTHONPATH"].split(os.pathsep)
+        assert "%" not in link and Path(link).resolve() == place.resolve() and more == "more"
+    assert not Path(link).exists() and place.exists()
+
+
 def test_pages_go_when_what_started_them_is_killed(stored: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
