@@ -23,6 +23,7 @@ from pipeline import params
 from pipeline.cell import Cell, data_file
 from pipeline.digests import forget
 from pipeline.tracking import importer as tracking
+from pipeline.tracking import ui
 from pipeline.tracking.results import current
 
 ROOT = Path(__file__).parents[1]
