@@ -23,6 +23,7 @@ from pipeline import params
 from pipeline.cell import Cell, data_file
 from pipeline.digests import forget
 from pipeline.tracking import importer as tracking
+from pipeline.tracking import ui
 from pipeline.tracking.results import current
 from pipeline.tracking.store import DATABASE, STORE
 
@@ -307,6 +308,18 @@ def test_a_project_may_lie_anywhere(project: Path, name: str) -> None:
     assert importer.returncode == 0 and "2 runs of 1 models in MLflow, 2 of them new" in said, errors
     assert {path for path in project.rglob("*") if place not in (path, *path.parents)} == before
     assert len(list((place / STORE).rglob("samples.png"))) == 2
+
+
+def test_pages_find_mlflow_by_a_path_without_percent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ui.plain_packages() as usual:
+        assert usual == {} or "%" in sys.prefix
+    (place := tmp_path / "a%20b").mkdir()
+    monkeypatch.setattr(ui.sysconfig, "get_path", lambda name: str(place))
+    monkeypatch.setenv("PYTHONPATH", "more")
+    with ui.plain_packages() as found:
+        link, more = found["PYTHONPATH"].split(os.pathsep)
+        assert "%" not in link and Path(link).resolve() == place.resolve() and more == "more"
+    assert not Path(link).exists() and place.exists()
 
 
 def test_pages_go_when_what_started_them_is_killed(stored: Path) -> None:
