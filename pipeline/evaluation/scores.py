@@ -22,6 +22,8 @@ MAPS = {  # what the oracle of a kind shows, where data are translated
     "unpaired_points": "as many other test points, translations of no one",
     "unpaired_images": "as many other test images, translations of no one, which the judge has not seen",
 }
+UNLABELLED = ("photos",)  # kinds of images without a judge
+NET = "EfficientNet-Lite0"
 RECORDED = ("of", "made", "files", "sample_ms", "seconds")  # what is told of a seed beside its row
 
 
@@ -78,10 +80,14 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
 def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     """What samples are measured by: reference, oracle and judge."""
     clips = benchmark.kind.startswith("clips")
-    data = "points" if benchmark.judge is None else "clips" if clips else "images"
+    unlabelled = benchmark.kind in UNLABELLED
+    data = "images" if unlabelled else "points" if benchmark.judge is None else "clips" if clips else "images"
     fresh = "as many fresh samples of the true density; its likelihood is the true one"
     oracle = fresh if benchmark.judge is None else f"as many other test {data}, which the judge has not seen"
     about = f"Likelihoods: of all test {data}, 10,000 at most."
+    if unlabelled:
+        oracle = "as many other test images"
+        about += f" Features: of {NET}, which ImageNet taught; without labels there is no judge."
     if benchmark.kind in MAPS:  # no translator states a likelihood
         oracle, about = MAPS[benchmark.kind], f"Samples: translations of other test {data} than the reference's."
     lines = [

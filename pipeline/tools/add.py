@@ -15,6 +15,7 @@ from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
 NAME, CONTESTANTS = "{benchmark: NAME}", "foreach: CONTESTANTS"
+PREPARED = "      - artifacts/code/prepare/${dataset}\n"
 
 
 def main() -> None:
@@ -51,10 +52,19 @@ def stages(benchmark: params.Benchmark) -> str:
     """The text of a benchmark's dvc.yaml."""
     template = Path("benchmarks") / ("images.yaml" if benchmark.judge else "points.yaml")
     text = template.read_text()
-    if text.count(NAME) != 1 or text.count(CONTESTANTS) != 2:
-        raise ValueError(f"{template} must hold {NAME!r} once, where the name goes, and {CONTESTANTS!r} twice")
+    if text.count(NAME) != 1 or text.count(CONTESTANTS) != 2 or text.count(PREPARED) != 1:
+        raise ValueError(
+            f"{template} must hold {NAME!r} once, where the name goes, {CONTESTANTS!r} twice, {PREPARED!r}"
+        )
     text = text.replace(NAME, f"{{benchmark: {benchmark.name}}}")
+    text = text.replace(PREPARED, PREPARED + "".join(f"      - {json.dumps(path)}\n" for path in brought(benchmark)))
     return text.replace(CONTESTANTS, f"foreach: {contestants(benchmark)}")
+
+
+def brought(benchmark: params.Benchmark) -> list[str]:
+    """What a user has that the data are made of: whenever that changes, they are made anew."""
+    path = benchmark.data.get("path")
+    return [str(Path(path).expanduser())] if isinstance(path, str) else []
 
 
 def contestants(benchmark: params.Benchmark) -> str:
