@@ -71,7 +71,24 @@ def check(parameters: params.Params) -> None:
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
             params.known(column, columns, benchmark.place("evaluation", "main"), "column of the chosen metrics")
+        check_brought(benchmark, parameters.root)
         check_stages(benchmark, parameters.root)
+
+
+def check_brought(benchmark: params.Benchmark, root: Path) -> None:
+    """Raise ValueError for samples made elsewhere that are not there; what is in them is seen once they are read."""
+    for name, line in benchmark.brought.items():
+        where = f"{params.PARAMS}: brought.{benchmark.name}.{name}"
+        if "{seed}" not in line.samples and benchmark.seeds > 1:
+            raise ValueError(
+                f"{where}.samples = {shown(line.samples)}: {{seed}} is not in it, and {benchmark.name} has "
+                f"{benchmark.seeds} seeds: bring samples for each"
+            )
+        if line.range and not line.range[0] < line.range[1]:
+            raise ValueError(f"{where}.range = {line.range}: give the lower number first")
+        for file in map(line.file, range(benchmark.seeds)):
+            if not (root / file).exists():
+                raise ValueError(f"{where}: {file} is missing: bring samples for each of the {benchmark.seeds} seeds")
 
 
 def check_data(benchmark: params.Benchmark) -> None:

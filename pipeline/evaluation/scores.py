@@ -6,7 +6,7 @@ import json
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from pipeline.files import atomic_write
+from pipeline.files import atomic_write, content_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,8 @@ def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
         "protocol": protocol(cell, benchmark, rows),
         "cell": [{"fingerprint": cell.evaluation_fingerprint}],
     }
+    if cell.brought:
+        content["brought"] = [cell.brought.samples]
     atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
     shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
     print(f"{cell.name}: {', '.join(shown)}", flush=True)
@@ -57,6 +59,10 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
     """The sentences under a table that the cell stands in."""
     training = benchmark.training
     lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]
+    if cell.brought:
+        files = map(cell.brought.file, range(benchmark.seeds))
+        marks = ", ".join(content_digest(file)[:8] for file in files)
+        lines.append(f"{cell.model} was not trained here: its samples are {cell.brought.samples}, of SHA-256 {marks}.")
     if cell.architecture is not None:
         rate = ", learning rates falling linearly to 0" * (training.lr_decay == "linear")
         lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each{rate}.")

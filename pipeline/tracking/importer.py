@@ -87,10 +87,10 @@ def import_finished(benchmark: str, models: list[str]) -> None:
     """Import the named cells of ``benchmark``, or all that are finished."""
     found = params.load().benchmark(benchmark)
     for model in models:
-        params.known(model, [*found.models, ORACLE], f"{found.kind}.models", "model")
-    cells = [Cell(benchmark, model) for model in models or [*found.models, ORACLE]]
+        params.known(model, [*found.rows, ORACLE], f"{found.kind}.models", "model")
+    cells = [Cell(benchmark, model) for model in models or [*found.rows, ORACLE]]
     if not models:
-        cells = [cell for cell in cells if (cell.scores if cell.model == ORACLE else cell.training).exists()]
+        cells = [cell for cell in cells if (cell.training if cell.trains else cell.scores).exists()]
     runs = created = 0
     for cell in cells:
         results = finished(cell)
@@ -248,7 +248,6 @@ def checkout() -> str:
 
 
 def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result) -> "Run":
-    oracle = cell.model == ORACLE
     tags = {
         "benchmark": cell.benchmark,
         "model": cell.model,
@@ -256,7 +255,7 @@ def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result)
         "fingerprint": result.fingerprint,
         "kind": params.load().benchmark(cell.benchmark).kind,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": f"benchmarks/{cell.benchmark}" if oracle else f"models/{cell.architecture}.py",
+        "mlflow.source.name": f"models/{cell.architecture}.py" if cell.trains else f"benchmarks/{cell.benchmark}",
         "mlflow.source.git.commit": result.commit or "",
         "checkout": checkout(),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell, origin
+from pipeline.cell import Cell, origin
 from pipeline.work.units import WORK, published
 from reports.files import by_name, read_lines, read_seeds, readable
 
@@ -93,7 +93,7 @@ def finished(cell: Cell) -> list[Result]:
     rows = read_seeds(cell.scores, remedy(cell))["seeds"] if cell.scores.exists() else []
     files = {row["seed"]: row.get("files", {}) for row in rows}
     scores = {row["seed"]: {name: value for name, value in row.items() if is_score(name, value)} for row in rows}
-    if cell.model == ORACLE:
+    if not cell.trains:
         # Nothing is trained, so the scores themselves say which oracle it is.
         mark, ended = hashlib.sha256(cell.scores.read_bytes()).hexdigest(), cell.scores.stat().st_mtime
         results = [Result(seed, mark, "FINISHED", ended) for seed in scores]
@@ -128,7 +128,7 @@ def remedy(cell: Cell) -> str:
 def settings(cell: Cell) -> dict[str, str]:
     """The parameters of a run. How it is evaluated is not among them: that may change, a run's parameters may not."""
     known = params.load().cell(cell.benchmark, cell.model)
-    parts = ("data",) if cell.model == ORACLE else ("model", "training", "data")
+    parts = ("model", "training", "data") if cell.trains else ("data",)
     return flat({part: known[part] for part in parts})
 
 
