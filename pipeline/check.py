@@ -31,6 +31,7 @@ SPECS = {  # of their kind the plainest
     "pictures": Spec((1, 28, 28), classes=10, levels=256),
     "photos": Spec((3, 32, 32), levels=256),
     "stacked": Spec((3, 8, 8), levels=17),
+    "stacked_pictures": Spec((3, 28, 28), levels=256),
     "captions": Spec((1, 8, 8), classes=10, levels=17, words=len(VOCABULARY)),
     "binary": Spec((1, 28, 28), classes=10, levels=2),
     "point_pairs": Spec((2,), classes=8, partner=(2,)),

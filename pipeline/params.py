@@ -22,7 +22,8 @@ PARAMS = Path("params.yaml")
 EMBEDDED = "embedded"  # the suite that plain `dvc repro` runs
 QUICK = "quick"  # the one for a first look, whose results are no part of what is kept
 KindName = Literal[
-    "toys", "images", "pictures", "photos", "stacked", "captions", "binary", "published", "clips", "clips_free",
+    "toys", "images", "pictures", "photos", "stacked", "stacked_pictures", "captions", "binary",
+    "published", "clips", "clips_free",
     "point_pairs", "unpaired_points", "image_pairs", "unpaired_images",
 ]  # fmt: skip
 KINDS: tuple[KindName, ...] = get_args(KindName)
@@ -167,6 +168,7 @@ class Switchboard(Section):
     pictures: Kind
     photos: Kind
     stacked: Kind
+    stacked_pictures: Kind
     captions: Kind
     binary: Kind
     published: Kind

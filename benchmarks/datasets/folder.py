@@ -44,8 +44,8 @@ def load(
     label, names = named(folder) if labels else (torch.zeros(len(x), dtype=torch.int64), [])
     places = shared_out(label, held_out, seed)
     check(folder, places, label, names)
-    parts = (Split(x[place], label[place] if labels else None) for place in places)
-    return Splits(*parts, classes=len(names), levels=LEVELS)
+    train, validation, test = (Split(x[place], label[place] if labels else None) for place in places)
+    return Splits(train, validation, test, classes=len(names), levels=LEVELS)
 
 
 def named(folder: Path) -> tuple[Tensor, list[str]]:
