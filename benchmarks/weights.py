@@ -51,6 +51,7 @@ def _download(file: Path, url: str, sha256: str) -> None:
         aside = Path(folder) / file.name
         try:
             with urllib.request.urlopen(url, timeout=PATIENCE) as answer, aside.open("wb") as out:
+                check_disk(file.parent, int(getattr(answer, "headers", {}).get("Content-Length") or 0))
                 shutil.copyfileobj(answer, out)
         except HTTPException as error:
             raise OSError(str(error) or type(error).__name__) from error
@@ -58,6 +59,12 @@ def _download(file: Path, url: str, sha256: str) -> None:
         if not found.startswith(sha256):
             raise OSError(f"what came has the SHA-256 {found[:8]}, not {sha256[:8]}")
         os.replace(aside, file)
+
+
+def check_disk(folder: Path, size: int) -> None:
+    """Raise OSError, before anything is written, where a folder's disk has not so many bytes free."""
+    if (free := shutil.disk_usage(folder).free) < size:
+        raise OSError(f"it takes {size >> 20:,} MiB and the disk of {folder} has {free >> 20:,} MiB free")
 
 
 def sha256_of(content: bytes) -> str:

@@ -11,12 +11,11 @@ from typing import Any
 
 from pipeline import entries, params
 from pipeline.digests import digest, digests, forget
-from pipeline.files import file_digest
+from pipeline.entries import BROUGHT, ORACLE
+from pipeline.files import content_digest, file_digest
 from pipeline.work.units import Task, Unit, data_file, judge_file, outputs, record_file, scores_dir, work_folder
 
 __all__ = ["ORACLE", "RENDERED", "Cell", "data_file", "judge_file", "origin", "rendered_dir", "scores_dir"]
-
-ORACLE = "oracle"  # fresh real samples in a generator's place: a row of every table, never a model's name
 
 
 @cache
@@ -88,8 +87,22 @@ class Cell:
 
     @property
     def architecture(self) -> str | None:
-        """The file in models/ that the contestant is made from; None for the oracle."""
-        return None if self.model == ORACLE else self.board.models[self.model].model
+        """The file in models/ that the contestant is made from; None for what is not trained here."""
+        return self.board.models[self.model].model if self.trains else None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is trained: not the oracle, nor samples that were made elsewhere."""
+        return self.model != ORACLE and self.brought is None
+
+    @property
+    def brought(self) -> params.Brought | None:
+        return self.board.brought.get(self.model)
+
+    @property
+    def row(self) -> str:
+        """What an evaluation looks at: the name of a model's file, or what is in a model's place."""
+        return self.architecture or (BROUGHT if self.brought else ORACLE)
 
     @property
     def board(self) -> params.Benchmark:
@@ -103,14 +116,14 @@ class Cell:
     @property
     def contestant(self) -> dict[str, Any]:
         """The model and what differs from its defaults, in plain values."""
-        line = None if self.model == ORACLE else self.board.models[self.model]
+        line = self.board.models[self.model] if self.trains else None
         return {"model": line and line.model, "hyperparameters": line.settings if line else {}}
 
     @cached_property
     def state(self) -> dict[str, str]:
         """What the result of training depends on, by name; as first seen. The number of seeds is not among it: seed i
         is the same in any."""
-        assert self.architecture is not None, "the oracle is not trained"
+        assert self.architecture is not None, f"{self.model} is not trained"
         return {
             **digests(entries.train(self.architecture)),
             "params.yaml": settings_digest(self.training_settings),
@@ -122,11 +135,13 @@ class Cell:
         """What the result of evaluation depends on, by name; as first seen."""
         board = self.board
         state = {
-            **digests(entries.evaluate(params.load().metrics(board.kind), self.architecture)),
+            **digests(entries.evaluate(params.load().metrics(board.kind), self.row)),
             "params.yaml": settings_digest(self.evaluation_settings),
             str(data_file(self.benchmark)): of_file(data_file(self.benchmark)),
-            "training": "" if self.model == ORACLE else self.fingerprint,
+            "training": self.fingerprint if self.trains else "",
         }
+        if self.brought:
+            state |= {str(file): content_digest(file) for file in map(self.brought.file, range(board.seeds))}
         return state | ({str(file): of_file(file)} if board.judge and (file := judge_file(self.benchmark)) else {})
 
     @property
@@ -146,8 +161,12 @@ class Cell:
     @property
     def evaluation_settings(self) -> dict[str, Any]:
         board = self.board
-        snapshot = {"snapshot_samples": board.training.snapshot_samples} if self.model == ORACLE else {}
-        return {**self.contestant, "evaluation": board.evaluation.model_dump(), **snapshot}
+        more: dict[str, Any] = {}
+        if self.model == ORACLE:
+            more = {"snapshot_samples": board.training.snapshot_samples}
+        elif self.brought:
+            more = {"brought": self.brought.model_dump()}
+        return {**self.contestant, "evaluation": board.evaluation.model_dump(), **more}
 
     def training_units(self) -> list[Unit]:
         made = (self.fingerprint, self.training_settings)
@@ -156,7 +175,7 @@ class Cell:
 
     def evaluation_units(self) -> list[Unit]:
         made = (self.evaluation_fingerprint, self.evaluation_settings)
-        trained = "" if self.model == ORACLE else self.fingerprint
+        trained = self.fingerprint if self.trains else ""
         seeds = range(self.board.seeds)
         return [Unit("evaluate", self.benchmark, self.model, seed, *made, trained, origin()) for seed in seeds]
 
@@ -181,7 +200,7 @@ class Cell:
 
     def edited_since_code_ran(self, task: Task) -> list[str]:
         """What DVC will record is what the code stage wrote down."""
-        entry, roots = entries.of_task(task, self.board.kind, self.architecture, params.load())
+        entry, roots = entries.of_task(task, self.board.kind, self.row, params.load())
         return [] if (entries.CODE / entry).read_text().strip() == digest(roots) else ["the code"]
 
     @cached_property

@@ -1,5 +1,6 @@
 """The check stage, which everything waits for: all that can be wrong with the parameters before any data are there."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -17,7 +18,7 @@ from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.tools.add import contestants, stages_file
+from pipeline.tools.add import brought, contestants, stages_file
 from pipeline.validation import shown, validated
 
 CHECKED = Path("artifacts/checked")
@@ -28,7 +29,9 @@ SPECS = {  # of their kind the plainest
     "published": POINTS,
     "images": Spec((1, 8, 8), classes=10, levels=17),
     "pictures": Spec((1, 28, 28), classes=10, levels=256),
+    "photos": Spec((3, 32, 32), levels=256),
     "stacked": Spec((3, 8, 8), levels=17),
+    "stacked_pictures": Spec((3, 28, 28), levels=256),
     "captions": Spec((1, 8, 8), classes=10, levels=17, words=len(VOCABULARY)),
     "binary": Spec((1, 28, 28), classes=10, levels=2),
     "point_pairs": Spec((2,), classes=8, partner=(2,)),
@@ -69,7 +72,24 @@ def check(parameters: params.Params) -> None:
         columns = [column.name for column in metrics.columns(benchmark.evaluation.metrics)]
         for column in benchmark.evaluation.main:
             params.known(column, columns, benchmark.place("evaluation", "main"), "column of the chosen metrics")
+        check_brought(benchmark, parameters.root)
         check_stages(benchmark, parameters.root)
+
+
+def check_brought(benchmark: params.Benchmark, root: Path) -> None:
+    """Raise ValueError for samples made elsewhere that are not there; what is in them is seen once they are read."""
+    for name, line in benchmark.brought.items():
+        where = f"{params.PARAMS}: brought.{benchmark.name}.{name}"
+        if "{seed}" not in line.samples and benchmark.seeds > 1:
+            raise ValueError(
+                f"{where}.samples = {shown(line.samples)}: {{seed}} is not in it, and {benchmark.name} has "
+                f"{benchmark.seeds} seeds: bring samples for each"
+            )
+        if line.range and not line.range[0] < line.range[1]:
+            raise ValueError(f"{where}.range = {line.range}: give the lower number first")
+        for file in map(line.file, range(benchmark.seeds)):
+            if not (root / file).exists():
+                raise ValueError(f"{where}: {file} is missing: bring samples for each of the {benchmark.seeds} seeds")
 
 
 def check_data(benchmark: params.Benchmark) -> None:
@@ -88,10 +108,10 @@ def check_data(benchmark: params.Benchmark) -> None:
             f"{where} = {batch}: {benchmark.name} has {size} training data; choose a batch from 1 to {size}"
         )
     unlabelled = getattr(import_module(f"benchmarks.datasets.{benchmark.dataset}"), "CLASSES", None) == 0
-    if benchmark.judge and unlabelled:
+    if benchmark.judge and (unlabelled or sizes.get("labels", "") is None):
         raise ValueError(
             f"{own}: dataset = {benchmark.dataset!r}: it has no labels, and a judge of kind {benchmark.kind!r} learns "
-            "them; choose data with labels"
+            "them; choose data with labels, or for images kind photos"
         )
 
 
@@ -103,8 +123,9 @@ def check_stages(benchmark: params.Benchmark, root: Path) -> None:
     if text is None:
         return
     judged = benchmark.judge is not None
-    if f"foreach: {contestants(benchmark)}\n" not in text or ("pipeline/run judge" in text) != judged:
-        chosen = ", other contestants" * bool(benchmark.own.get("contestants"))
+    lines = [f"foreach: {contestants(benchmark)}", *(f"- {json.dumps(path)}" for path in brought(benchmark))]
+    if any(f"{line}\n" not in text for line in lines) or ("pipeline/run judge" in text) != judged:
+        chosen = ", other contestants" * bool(benchmark.own.get("contestants")) + ", other paths" * bool(lines[1:])
         raise ValueError(
             f"{params.file_of(benchmark.name)}: kind = {benchmark.kind!r}, {'a' if judged else 'no'} judge{chosen}: "
             f"{file} was written for another; run `python -m pipeline.add {benchmark.name}`, or change it back"

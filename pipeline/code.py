@@ -49,10 +49,10 @@ def settings(benchmark: params.Benchmark) -> dict[str, Any]:
         "judge": benchmark.judge and benchmark.judge.model_dump(),
         "report": {**benchmark.model_dump(), "palette": everything.contestants()},
     }
-    for contestant in [*benchmark.models, ORACLE]:
+    for contestant in [*benchmark.rows, ORACLE]:
         cell = Cell(benchmark.name, contestant)
         found[f"evaluate/{contestant}"] = {"seeds": benchmark.seeds, **cell.evaluation_settings}
-        if contestant != ORACLE:
+        if cell.trains:
             found[f"train/{contestant}"] = {"seeds": benchmark.seeds, **cell.training_settings}
     return found
 

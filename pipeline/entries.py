@@ -9,6 +9,8 @@ from pipeline.work.units import Task, Unit
 CODE = Path("artifacts/code")
 TRAINING = [Path("pipeline/training/unit.py")]  # what a process runs that trains a seed
 EVALUATION = [Path("pipeline/evaluation/unit.py"), Path("pipeline/evaluation/scores.py")]
+ORACLE = "oracle"  # fresh real samples in a generator's place: a row of every table, never a model's name
+BROUGHT = "brought"  # samples that were made elsewhere
 JUDGING = [Path("pipeline/evaluation/judging.py")]
 
 
@@ -23,15 +25,16 @@ def entries(parameters: params.Params) -> Iterator[tuple[str, list[Path]]]:
         for model in {contestant.model for contestant in board.models.values()}:
             yield of_task("train", kind, model, parameters)
             yield of_task("evaluate", kind, model, parameters)
-        yield of_task("evaluate", kind, None, parameters)
+        yield of_task("evaluate", kind, ORACLE, parameters)
+        if any(parameters.benchmark(name).kind == kind for name in parameters.board.brought):
+            yield of_task("evaluate", kind, BROUGHT, parameters)
 
 
-def of_task(task: Task, kind: str, model: str | None, parameters: params.Params) -> tuple[str, list[Path]]:
-    """The entry of a kind's model, or of its oracle, and the files that it begins with."""
+def of_task(task: Task, kind: str, row: str, parameters: params.Params) -> tuple[str, list[Path]]:
+    """The entry of a kind's model, of its oracle, or of what is brought, and the files that it begins with."""
     if task == "train":
-        assert model is not None, "the oracle is not trained"
-        return f"train/{model}", train(model)
-    return f"evaluate/{kind}/{model or 'oracle'}", evaluate(parameters.metrics(kind), model)
+        return f"train/{row}", train(row)
+    return f"evaluate/{kind}/{row}", evaluate(parameters.metrics(kind), row)
 
 
 def roots_of(unit: Unit) -> tuple[str, list[Path]]:
@@ -41,20 +44,22 @@ def roots_of(unit: Unit) -> tuple[str, list[Path]]:
 
         return f"trial/{unit.settings['model']}", trials.roots(unit.settings["model"], unit.metrics)
     kind = params.load().benchmark(unit.benchmark).kind
-    return of_task(unit.task, kind, unit.settings["model"], params.load())
+    row = unit.settings["model"] or (BROUGHT if BROUGHT in unit.settings else ORACLE)
+    return of_task(unit.task, kind, row, params.load())
 
 
 def train(model: str) -> list[Path]:
     return [*TRAINING, Path(f"models/{model}.py")]
 
 
-def evaluate(metrics: Iterable[str], model: str | None) -> list[Path]:
-    """An evaluation runs the metrics that its kind names, and the model unless it is the oracle's."""
-    return [*EVALUATION, *(Path(f"benchmarks/metrics/{metric}.py") for metric in metrics), *_model(model)]
-
-
-def _model(model: str | None) -> list[Path]:
-    return [] if model is None else [Path(f"models/{model}.py")]
+def evaluate(metrics: Iterable[str], row: str) -> list[Path]:
+    """An evaluation runs the metrics that its kind names, and the model, or what reads samples in its place."""
+    instead = {ORACLE: [], BROUGHT: [Path("pipeline/evaluation/brought.py")]}
+    return [
+        *EVALUATION,
+        *(Path(f"benchmarks/metrics/{metric}.py") for metric in metrics),
+        *instead.get(row, [Path(f"models/{row}.py")]),
+    ]
 
 
 def report() -> list[Path]:

@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("model", help=f"a model of the benchmark, or {ORACLE}")
     arguments = parser.parse_args()
     benchmark = params.load().benchmark(arguments.benchmark)
-    params.known(arguments.model, [*benchmark.models, ORACLE], f"{benchmark.kind}.models", "model")
+    params.known(arguments.model, [*benchmark.rows, ORACLE], f"{benchmark.kind}.models", "model")
     evaluate(Cell(benchmark.name, arguments.model), benchmark)
 
 
@@ -42,7 +42,7 @@ def evaluate(cell: Cell, benchmark: params.Benchmark) -> None:
 def check_records(cell: Cell) -> None:
     """What the protocol under the table says stands in records of earlier stages. Raises OSError or ValueError."""
     remedy = f"`dvc repro benchmarks/{cell.benchmark}/dvc.yaml`"
-    if cell.model != ORACLE:
+    if cell.trains:
         read_seeds(cell.training, remedy, {"made": dict})
     if (judge := scores_dir(cell.benchmark) / "judge.json").exists():
         read_judge(judge, remedy)

@@ -35,6 +35,14 @@ def file_digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of all files in a folder."""
+    if not path.is_dir():
+        return file_digest(path)
+    lines = [f"{file.relative_to(path)} {file_digest(file)}\n" for file in sorted(path.rglob("*")) if file.is_file()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def remedy(file: Path) -> str:
     """The command that makes a file in artifacts/<benchmark>/ or artifacts/work/<benchmark>/ anew."""
     if "artifacts" not in file.parts:

@@ -68,10 +68,12 @@ def launch(arguments: argparse.Namespace) -> None:
     units = plan.stale(benchmarks)
     if arguments.only:
         chosen = [name.strip() for name in arguments.only.split(",")]
-        there = [ORACLE, *dict.fromkeys(model for benchmark in benchmarks for model in benchmark.models)]
+        there = [ORACLE, *dict.fromkeys(model for benchmark in benchmarks for model in benchmark.rows)]
         for name in chosen:
             params.known(name, there, "--only", "model")
         units = [unit for unit in units if unit.contestant in chosen]
+    if arguments.pack or arguments.ray:  # what users brought stays here; `dvc repro` evaluates it
+        units = [unit for unit in units if not unit.settings.get("brought")]
     if arguments.pack:
         from pipeline.work import package
 

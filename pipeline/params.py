@@ -24,20 +24,14 @@ PARAMS = Path("params.yaml")
 EMBEDDED = "embedded"  # the suite that plain `dvc repro` runs
 QUICK = "quick"  # the one for a first look, whose results are no part of what is kept
 KindName = Literal[
-    "toys", "images", "pictures", "stacked", "captions", "binary", "published", "clips", "clips_free",
+    "toys", "images", "pictures", "photos", "stacked", "stacked_pictures", "captions", "binary",
+    "published", "clips", "clips_free",
     "point_pairs", "unpaired_points", "image_pairs", "unpaired_images",
 ]  # fmt: skip
 KINDS: tuple[KindName, ...] = get_args(KindName)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
-ARTIFACTS = (
-    "code",
-    "settings",
-    "checked",
-    "work",
-    "mlflow",
-    "downloads",
-    "search",
-)  # what lies beside benchmarks' folders
+# What lies beside benchmarks' folders.
+ARTIFACTS = ("code", "settings", "checked", "work", "mlflow", "downloads", "search")
 BESIDE = {  # what has a place beside the contestants
     "oracle": "the name of the real data's row",
     "data": "the name of the folder of the data",
@@ -147,6 +141,16 @@ class Contestant(Section):
         return {"model": line["model"], "settings": settings, **(row[0] if row else {})}
 
 
+class Brought(Section):
+    """Samples that were made elsewhere, in a contestant's place: an .npz file, or a folder of pictures, a seed."""
+
+    samples: str = Field(min_length=1)  # its path; {seed} stands for 0, 1, ...
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None  # of images: black and white
+
+    def file(self, seed: int) -> Path:
+        return Path(self.samples.replace("{seed}", str(seed))).expanduser()
+
+
 class Kind(Section):
     """What the benchmarks of a kind share: budget, evaluation and the list of models."""
 
@@ -166,11 +170,14 @@ class Switchboard(Section):
         dict[Annotated[str, AfterValidator(name_of_folder)], Annotated[Names, Field(min_length=1)]],
         AfterValidator(with_the_embedded_one),
     ]
+    brought: dict[str, dict[Annotated[str, AfterValidator(name_of_contestant)], Brought]] = {}
     seeds: Seeds
     toys: Kind
     images: Kind
     pictures: Kind
+    photos: Kind
     stacked: Kind
+    stacked_pictures: Kind
     captions: Kind
     binary: Kind
     published: Kind
@@ -215,6 +222,7 @@ class Benchmark(BaseModel):
     ranked: list[str]
     floors: Floors
     models: dict[str, Contestant]
+    brought: dict[str, Brought] = {}  # rows beside those of the models
     own: dict[str, Any] = Field(default={}, exclude=True)  # what benchmark.yaml itself says
 
     def place(self, section: str, key: str) -> str:
@@ -222,6 +230,11 @@ class Benchmark(BaseModel):
         if key in (self.own.get(section) or {}):
             return f"{file_of(self.name)}: {section}.{key}"
         return f"{PARAMS}: {self.kind}.{section}.{key}"
+
+    @property
+    def rows(self) -> list[str]:
+        """The names of all that are compared."""
+        return [*self.models, *self.brought]
 
     @property
     def metrics(self) -> set[str]:
@@ -245,6 +258,8 @@ class Params:
         for suite, names in self.board.suites.items():
             for name in names:
                 known(name, self.benchmarks(), f"{PARAMS}: suites.{suite}", "benchmark")
+        for name in self.board.brought:
+            known(name, self.benchmarks(), f"{PARAMS}: brought", "benchmark")
         for name in self.suite:
             self.benchmark(name)
         files = stems(root / "models")
@@ -281,6 +296,7 @@ class Params:
             ranked=kind.ranked,
             floors={**kind.floors, **own.floors},
             models=self.chosen(own, path),
+            brought=self.of_others(name, own),
             own=own.model_dump(),
         )
         self.fits(merged)
@@ -292,6 +308,15 @@ class Params:
         for name in own.contestants or []:
             known(name, list(models), f"{path}: contestants", f"contestant of kind {own.kind}")
         return {name: models[name] for name in own.contestants or models}
+
+    def of_others(self, name: str, own: Folder) -> dict[str, Brought]:
+        """What was brought to a benchmark, under names of its own."""
+        found = self.board.brought.get(name, {})
+        if taken := [each for each in found if each in self.board.kinds[own.kind].models]:
+            raise ValueError(
+                f"{PARAMS}: brought.{name}.{taken[0]}: a model of kind {own.kind} is called so; choose another"
+            )
+        return found
 
     def of_suite(self, name: str) -> list[str]:
         """The benchmarks of a suite."""
@@ -315,7 +340,8 @@ class Params:
 
     def contestants(self) -> list[str]:
         """The names of all contestants, each once."""
-        return list(dict.fromkeys(model for kind in self.board.kinds.values() for model in kind.models))
+        ours = [model for kind in self.board.kinds.values() for model in kind.models]
+        return list(dict.fromkeys([*ours, *(name for found in self.board.brought.values() for name in found)]))
 
     def benchmarks(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))
@@ -324,9 +350,9 @@ class Params:
         """The settings of one cell, for records: model settings, budget, data."""
         found = self.benchmark(benchmark)
         if model != "oracle":
-            known(model, list(found.models), f"{found.kind}.models", "model")
+            known(model, found.rows, f"{found.kind}.models", "model")
         return {
-            "model": {} if model == "oracle" else found.models[model].settings,
+            "model": found.models[model].settings if model in found.models else {},
             "training": asdict(found.training),
             "data": found.data,
             "evaluation": found.evaluation.model_dump(),

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import datasets
 from pipeline import data, params
 from pipeline.cell import data_file
+from pipeline.evaluation.sampling import check_samples
 from pipeline.stage import run_stage
 
 DOWNLOADS = "artifacts/downloads"
@@ -21,8 +22,22 @@ def main() -> None:
     benchmark = params.load().benchmark(parser.parse_args().benchmark)
     root = Path(os.environ.get("BENCHMARK_DATA_ROOT") or DOWNLOADS).expanduser()
     splits = datasets.load(benchmark.dataset, root, benchmark.data)
+    check_sizes(benchmark, splits)
     data.save(splits, data_file(benchmark.name))
     print(f"{benchmark.name}: {summary(splits)}")
+
+
+def check_sizes(benchmark: params.Benchmark, splits: datasets.Splits) -> None:
+    """Raise ValueError for a budget that these data are too few for: their files alone say how many there are."""
+    try:
+        check_samples(benchmark.name, benchmark.evaluation.samples, len(splits.test.x))
+    except ValueError as error:
+        raise ValueError(f"{benchmark.place('evaluation', 'samples')}: {error}") from None
+    if (batch := benchmark.training.batch) > (size := len(splits.train.x)):
+        where = benchmark.place("training", "batch")
+        raise ValueError(
+            f"{where} = {batch}: {benchmark.name} has {size} training data; choose a batch from 1 to {size}"
+        )
 
 
 def summary(splits: datasets.Splits) -> str:
@@ -32,7 +47,7 @@ def summary(splits: datasets.Splits) -> str:
     shares = (
         f"{len(splits.train.x):,} for training, {len(splits.validation.x):,} for validation, {len(splits.test.x):,} to"
     )
-    return f"{what}: {shares} test on; {splits.classes} classes"
+    return f"{what}: {shares} test on; {splits.classes or 'no'} classes"
 
 
 if __name__ == "__main__":

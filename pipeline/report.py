@@ -65,8 +65,8 @@ def write_page(benchmark: params.Benchmark) -> None:
 def gather(benchmark: params.Benchmark) -> load.Report:
     """Everything that the report is made from. Outside the suite, cells that have not been run are left out by name."""
     scores = scores_dir(benchmark.name)
-    there = [model for model in benchmark.models if (scores / model / "scores.json").exists()]
-    models = list(benchmark.models) if benchmark.name in params.load().suite or not there else there
+    there = [model for model in benchmark.rows if (scores / model / "scores.json").exists()]
+    models = benchmark.rows if benchmark.name in params.load().suite or not there else there
     samples = {model: Cell(benchmark.name, model).samples for model in (*models, ORACLE)}
     snapshots = {model: Cell(benchmark.name, model).snapshots for model in models}
     report = load.load(benchmark.name, benchmark.kind, models, scores, samples, snapshots)
@@ -100,7 +100,7 @@ def facts(benchmark: params.Benchmark, report: load.Report, modes: str) -> dict[
     }
     if judge := judge_record(benchmark):
         said["Judge"] = f"{judge['accuracy']:.2%} right on held-out data"
-    if absent := [model for model in benchmark.models if model not in report.models]:
+    if absent := [model for model in benchmark.rows if model not in report.models]:
         said["Not run"] = ", ".join(absent)
     return said
 

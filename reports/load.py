@@ -191,7 +191,7 @@ def part(model: str, folder: Path, remedy: str, lines: bool = True) -> Part:
         progress = [
             curve(model, seed, recorded / f"{seed}.csv", "metric", remedy, digests[seed]) for seed in sorted(finished)
         ]
-    if model != ORACLE:
+    if model != ORACLE and not content.get("brought"):  # those are trained
         runs = trained(finished, folder / "training.json", remedy)
         values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]
         curves = list(losses(model, runs, finished, folder / "curves", remedy)) if lines else []

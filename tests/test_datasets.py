@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10, MNIST, SVHN, USPS
 
@@ -91,6 +93,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(SVHN, "split_list", svhn_files(tmp_path / mnist_svhn.FOLDER))
     for module in (mnist_usps, mnist_svhn):
         monkeypatch.setattr(module, "VALIDATION", ASIDE)
+    (tmp_path / "pictures").mkdir()
+    for i in range(20):
+        Image.fromarray(np.full((16, 16), i, np.uint8)).save(tmp_path / f"pictures/{i}.png")
+    monkeypatch.chdir(tmp_path)
     sums = cifar_batches(tmp_path / CIFAR10.base_folder)
     for batches in ("train_list", "test_list"):
         monkeypatch.setattr(CIFAR10, batches, [[name, sums[name]] for name, _ in getattr(CIFAR10, batches)])
@@ -350,6 +356,18 @@ def test_a_silent_server_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.M
         serve_from(silent.getsockname()[1], monkeypatch)
         with pytest.raises(OSError, match=r"download failed \(.*timed out"):
             datasets.load("mnist", tmp_path, {})
+
+
+def test_a_disk_without_room_is_told_before_a_download_starts(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: SimpleNamespace(free=69 << 20))
+    monkeypatch.setattr(files, "download", None)
+    with pytest.raises(
+        OSError, match=r"mnist: the download takes 70 MiB and the disk of .* has 69 MiB free: free some"
+    ):
+        datasets.load("mnist", tmp_path / "new", {})
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_full_disk_is_not_taken_for_a_failed_download(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

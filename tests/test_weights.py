@@ -37,6 +37,18 @@ def test_a_file_that_came_before_is_not_asked_for(tmp_path: Path, asked: list[st
     assert not asked and (tmp_path / "a.pth").read_bytes() == b"mine"
 
 
+def test_a_disk_without_room_is_told_before_anything_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer(io.BytesIO):
+        headers = {"Content-Length": str(2**50)}
+
+        def read(self, *_: object) -> bytes:
+            raise AssertionError("nothing is read")
+
+    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda url, timeout: Answer())
+    with pytest.raises(OSError, match=r"it takes 1,073,741,824 MiB and the disk of .* has [\d,]+ MiB free"):
+        weights.ensure(tmp_path / "a.pth", "https://example.org/a.pth", SHA256)
+
+
 def test_what_is_not_the_right_file_is_not_kept(tmp_path: Path, asked: list[str]) -> None:
     with pytest.raises(OSError, match=f"what came has the SHA-256 {SHA256[:8]}, not 00000000"):
         weights.ensure(tmp_path / "a.pth", "https://example.org/a.pth", "0" * 64)

@@ -13,12 +13,13 @@ from benchmarks.datasets.common.files import ensure
 from benchmarks.datasets.common.splits import Split, Splits, aside
 
 VALIDATION = 5_000  # of the training images, the last ones
+ROOM = 360  # MiB that a download takes: the archive and what it holds
 
 
 def load(*, root: Path) -> Splits:
     batches = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
     files = {f"{CIFAR10.base_folder}/{file}": md5 for file, md5 in batches}
-    ensure("cifar10", CIFAR10, files, {CIFAR10.filename: CIFAR10.tgz_md5}, root)
+    ensure("cifar10", CIFAR10, files, {CIFAR10.filename: CIFAR10.tgz_md5}, root, ROOM)
     train, validation = aside(split(CIFAR10(root, train=True)), VALIDATION)
     return Splits(train, validation, split(CIFAR10(root, train=False)), classes=10, levels=256)
 

@@ -18,6 +18,8 @@ CHECKSUMS = {  # MD5 of the unpacked files; torchvision knows those of the archi
     "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 
+ROOM = 90  # MiB that a download takes: archives and what they hold
+
 
 def load(*, root: Path) -> Splits:
-    return load_idx("fashion_mnist", FashionMNIST, CHECKSUMS, root)
+    return load_idx("fashion_mnist", FashionMNIST, CHECKSUMS, root, ROOM)

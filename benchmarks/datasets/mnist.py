@@ -19,6 +19,8 @@ CHECKSUMS = {  # MD5 of the unpacked files; torchvision knows those of the archi
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 
+ROOM = 70  # MiB that a download takes: archives and what they hold
+
 
 def load(*, root: Path) -> Splits:
-    return load_idx("mnist", MNIST, CHECKSUMS, root)
+    return load_idx("mnist", MNIST, CHECKSUMS, root, ROOM)

@@ -24,11 +24,12 @@ PAIRED = False
 FOLDER, MARGIN = "SVHN", 2
 PARTS = ("train", "test")
 VALIDATION = 10_000  # of the training images, the last ones
+ROOM = 250  # MiB that a download takes
 
 
 def load(*, root: Path) -> Splits:
     files = {f"{FOLDER}/{file}": md5 for _, file, md5 in map(SVHN.split_list.__getitem__, PARTS)}
-    ensure("mnist_svhn", fetch, files, {}, root)
+    ensure("mnist_svhn", fetch, files, {}, root, ROOM)
     first, test = (split(SVHN(root / FOLDER, split=part)) for part in PARTS)
     train, validation = aside(first, VALIDATION)
     others = [part._replace(x=pad(part.x, [MARGIN] * 4).repeat(1, 3, 1, 1)) for part in mnist.load(root=root).parts]

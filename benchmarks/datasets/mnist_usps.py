@@ -23,11 +23,12 @@ from benchmarks.datasets.common.translation import alike
 PAIRED = False
 FOLDER, SIDE = "USPS", 16
 VALIDATION = 700  # of the training images, the last ones
+ROOM = 10  # MiB that a download takes
 
 
 def load(*, root: Path) -> Splits:
     files = {f"{FOLDER}/{file}": md5 for _, file, md5 in USPS.split_list.values()}
-    ensure("mnist_usps", fetch, files, {}, root)
+    ensure("mnist_usps", fetch, files, {}, root, ROOM)
     train, validation = aside(split(USPS(root / FOLDER, train=True)), VALIDATION)
     test = split(USPS(root / FOLDER, train=False))
     others = [part._replace(x=smaller(part.x)) for part in mnist.load(root=root).parts]

@@ -4,8 +4,8 @@ L. Metz, B. Poole, D. Pfau, J. Sohl-Dickstein, "Unrolled Generative Adversarial 
 the digits are those of `mnist`.
 
 Departure: a fixed set drawn from all 70,000 digits, as in Z. Lin et al., "PacGAN: The power of two samples in
-generative adversarial networks", 2018, arXiv:1712.04086, but of 50,000 images and not 128,000. All parts draw
-from the same digits: a model, and the judge, may know each digit of a test stack, but hardly the stack.
+generative adversarial networks", 2018, arXiv:1712.04086; of 50,000 images where `train` does not ask for their 128,000.
+All parts draw from the same digits: a model, and the judge, may know each digit of a test stack, but hardly the stack.
 """
 
 from pathlib import Path

@@ -25,7 +25,7 @@ EVIDENCE = {
     "real_features": "(n, D) features of `real`: the judge's, or a point's own coordinates",
     "train_features": "(M, D) features of `train`",
     "fake_features": "(n, D) features of `fake`",
-    "features_of": "whose features they are: judge or coordinates; None: of a judge that is not trusted",
+    "features_of": "whose features they are: judge, coordinates, ImageNet (unlabelled images); None: none to trust",
     "real_labels": "(n,) the judge's labels of `real`",
     "fake_labels": "(n,) the judge's labels of `fake`",
     "real_probabilities": "(n, K) the judge's class probabilities of `real`",

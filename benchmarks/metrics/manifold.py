@@ -24,7 +24,8 @@ from benchmarks.metrics.common.neighbours import BLOCK, See, around, nearest
 
 SAMPLES = 10_000  # of each set, in a table
 LEAST = 6  # a sample and the five neighbours that coverage asks for
-SAID = "features: the judge's of images, the coordinates of points; equally many of both sets, at most 10,000"
+WHOSE = "the judge's of images (of unlabelled ones ImageNet's), the coordinates of points"
+SAID = f"features: {WHOSE}; equally many of both sets, at most 10,000"
 
 COLUMNS = (
     Column(

@@ -6,7 +6,7 @@ import json
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from pipeline.files import atomic_write
+from pipeline.files import atomic_write, content_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,8 @@ MAPS = {  # what the oracle of a kind shows, where data are translated
     "unpaired_points": "as many other test points, translations of no one",
     "unpaired_images": "as many other test images, translations of no one, which the judge has not seen",
 }
+UNLABELLED = ("photos",)  # kinds of images without a judge
+NET = "EfficientNet-Lite0"
 RECORDED = ("of", "made", "files", "sample_ms", "seconds")  # what is told of a seed beside its row
 
 
@@ -41,6 +43,8 @@ def write(cell: Cell, benchmark: Benchmark, records: list[Record]) -> None:
         "protocol": protocol(cell, benchmark, rows),
         "cell": [{"fingerprint": cell.evaluation_fingerprint}],
     }
+    if cell.brought:
+        content["brought"] = [cell.brought.samples]
     atomic_write(cell.scores, json.dumps(content, indent=1) + "\n")
     shown = [f"{column['label']} {summary(column, values[column['name']])}" for column in columns if column["main"]]
     print(f"{cell.name}: {', '.join(shown)}", flush=True)
@@ -55,6 +59,10 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
     """The sentences under a table that the cell stands in."""
     training = benchmark.training
     lines = [f"{benchmark.evaluation.samples:,} samples generated per seed."]
+    if cell.brought:
+        files = map(cell.brought.file, range(benchmark.seeds))
+        marks = ", ".join(content_digest(file)[:8] for file in files)
+        lines.append(f"{cell.model} was not trained here: its samples are {cell.brought.samples}, of SHA-256 {marks}.")
     if cell.architecture is not None:
         rate = ", learning rates falling linearly to 0" * (training.lr_decay == "linear")
         lines.append(f"{benchmark.seeds} training seeds, {training.steps:,} steps of {training.batch} each{rate}.")
@@ -78,10 +86,14 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
 def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     """What samples are measured by: reference, oracle and judge."""
     clips = benchmark.kind.startswith("clips")
-    data = "points" if benchmark.judge is None else "clips" if clips else "images"
+    unlabelled = benchmark.kind in UNLABELLED
+    data = "images" if unlabelled else "points" if benchmark.judge is None else "clips" if clips else "images"
     fresh = "as many fresh samples of the true density; its likelihood is the true one"
     oracle = fresh if benchmark.judge is None else f"as many other test {data}, which the judge has not seen"
     about = f"Likelihoods: of all test {data}, 10,000 at most."
+    if unlabelled:
+        oracle = "as many other test images"
+        about += f" Features: of {NET}, which ImageNet taught; without labels there is no judge."
     if benchmark.kind in MAPS:  # no translator states a likelihood
         oracle, about = MAPS[benchmark.kind], f"Samples: translations of other test {data} than the reference's."
     lines = [

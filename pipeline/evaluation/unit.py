@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     row, found, view = scored(unit, resident, rng, trained.get("weights"))
     if trained:
         snapshots = taken(trained["snapshots"])
+    elif "brought" in unit.settings:
+        snapshots = {}
     else:  # as many as a snapshot has
         snapshots = {0: resident.to_levels(found["fake"][: unit.settings["snapshot_samples"]])}
     asked = unit.settings["evaluation"]
@@ -50,7 +53,7 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
         column._replace(main=column.name in asked["main"] if asked["main"] else column.main)._asdict()
         for column in metrics.columns(asked["metrics"])
     ]
-    of = {name: file_digest(file) for name, file in trained.items()}
+    of = {name: file_digest(file) for name, file in trained.items()} | found.get("brought", {})
     made = {**data.made_on(device), **unit.origin}
     cost = {"sample_ms": found.get("sample_ms"), "seconds": round(time.thread_time() - began, 2)}
     return {"row": row, "columns": columns, "of": of, "made": made, **cost}
@@ -64,7 +67,10 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
     row: dict[str, Any] = {"seed": unit.seed, "status": "finished"}
     found: Evidence = {}
     model: Model | None = None
-    if weights is None:
+    if "brought" in unit.settings:  # by name: what trained models are evaluated by does not hang on it
+        brought = import_module("pipeline.evaluation.brought")
+        found = brought.evidence(unit.settings["brought"], unit.seed, resident, n)
+    elif weights is None:
         found = evidence.of_oracle(resident, half.oracle, rng)
     else:
         trained = load_tensors(weights, resident.train.x.device)

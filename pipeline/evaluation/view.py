@@ -1,4 +1,7 @@
-"""What a benchmark knows of itself, and what its judge, Inception, or a smaller net sees in images."""
+"""What a benchmark knows of itself, and what its judge, Inception, or a smaller net sees in images.
+
+Where images have no labels there is no judge, and ImageNet's net gives the features in its place.
+"""
 
 import math
 from pathlib import Path
@@ -26,6 +29,7 @@ class View:
         samples are compared with."""
         self.resident, self.reference = resident, reference
         self.judge = trusted(file, resident.train.x.device) if file.exists() else None
+        self.unjudged = not file.exists() and resident.train.x.dim() == 4
 
     def of_benchmark(self, wanted: set[str]) -> Evidence:
         """The benchmark's data and facts."""
@@ -45,7 +49,7 @@ class View:
         known: Evidence = {
             "real": real,
             "classes": classes(resident),
-            "features_of": "judge" if self.judge else "coordinates" if real.dim() == 2 else None,
+            "features_of": self.features_of,
             "levels": resident.levels,
             "dims": predicted(resident),
         }
@@ -65,9 +69,19 @@ class View:
             found = {f"{what}_{name}": seen[name] for name in names}
         elif names and x.dim() == 2:
             found = {f"{what}_features": x}
+        elif names and self.unjudged:
+            wanted = wanted | {f"{what}_imagenet"}
         if x.dim() == 4:
             found |= self.by_others(what, x, wanted)
+        if self.unjudged and f"{what}_imagenet" in found:
+            found[f"{what}_features"] = found[f"{what}_imagenet"]
         return found
+
+    @property
+    def features_of(self) -> str | None:
+        """Whose features they are; None: of a judge that is not trusted."""
+        seen = "ImageNet" if self.unjudged else "coordinates" if self.resident.train.x.dim() == 2 else None
+        return "judge" if self.judge else seen
 
     def by_others(self, what: str, x: Tensor, wanted: set[str]) -> Evidence:
         """What nets see in the images x that others trained, where these are at hand."""

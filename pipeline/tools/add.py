@@ -15,6 +15,7 @@ from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 
 NAME, CONTESTANTS = "{benchmark: NAME}", "foreach: CONTESTANTS"
+PREPARED = "      - artifacts/code/prepare/${dataset}\n"
 
 
 def main() -> None:
@@ -51,10 +52,41 @@ def stages(benchmark: params.Benchmark) -> str:
     """The text of a benchmark's dvc.yaml."""
     template = Path("benchmarks") / ("images.yaml" if benchmark.judge else "points.yaml")
     text = template.read_text()
-    if text.count(NAME) != 1 or text.count(CONTESTANTS) != 2:
-        raise ValueError(f"{template} must hold {NAME!r} once, where the name goes, and {CONTESTANTS!r} twice")
+    if text.count(NAME) != 1 or text.count(CONTESTANTS) != 2 or text.count(PREPARED) != 1:
+        raise ValueError(f"{template} must hold {NAME!r} and {PREPARED!r} once, and {CONTESTANTS!r} twice")
     text = text.replace(NAME, f"{{benchmark: {benchmark.name}}}")
+    text += "".join(f"\n{stage(text, name, samples(line, benchmark))}" for name, line in benchmark.brought.items())
+    text = text.replace(PREPARED, PREPARED + on(pictures(benchmark)))
     return text.replace(CONTESTANTS, f"foreach: {contestants(benchmark)}")
+
+
+def stage(text: str, name: str, files: list[str]) -> str:
+    """The stage that evaluates samples made elsewhere: the oracle's, of these files."""
+    oracle = text[text.index("  oracle:") : text.index("\n\n  train:")]
+    _, rest = oracle.split("\n", 1)
+    code = "      - artifacts/code/evaluate/${kind}/"
+    rest = rest.replace(f"{code}oracle\n", f"{code}\n").replace("oracle", name)
+    return f"  brought-{name}:  # samples made elsewhere\n{rest}\n".replace(f"{code}\n", f"{code}brought\n{on(files)}")
+
+
+def on(paths: list[str]) -> str:
+    """Lines of a stage's dependencies."""
+    return "".join(f"      - {json.dumps(path)}\n" for path in paths)
+
+
+def pictures(benchmark: params.Benchmark) -> list[str]:
+    """The folder that the data are made of, if they are: whenever it changes, they are made anew."""
+    path = benchmark.data.get("path")
+    return [str(Path(path).expanduser())] if isinstance(path, str) else []
+
+
+def samples(line: params.Brought, benchmark: params.Benchmark) -> list[str]:
+    return [str(line.file(seed)) for seed in range(benchmark.seeds)]
+
+
+def brought(benchmark: params.Benchmark) -> list[str]:
+    """What stages depend on that a user has: pictures that data are made of, and samples that are compared."""
+    return pictures(benchmark) + [file for line in benchmark.brought.values() for file in samples(line, benchmark)]
 
 
 def contestants(benchmark: params.Benchmark) -> str:

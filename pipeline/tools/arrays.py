@@ -15,18 +15,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
+
+from benchmarks.datasets.common.room import Unreadable, check_room
 
 SUFFIXES = (".npz", ".npy", ".pt")
 NAMES = ("x", "arr_0")  # of the samples, in a file of several arrays: ours and numpy's own
 HEADER = 2**16  # bytes that an array's header may have
 SUSPICIOUS = 2**30, 100  # bytes of an array, and times what they take in the file: a bomb, or numbers all alike
-
-
-class Unreadable(ValueError):
-    """What is wrong with a file, to be said after its name."""
 
 
 def stored(path: Path) -> dict[str, Tensor]:
@@ -36,13 +33,6 @@ def stored(path: Path) -> dict[str, Tensor]:
             raise Unreadable("is an empty file")
         read = {".npz": _npz, ".npy": _npy, ".pt": _pt}[path.suffix.lower()]
         return read(path)
-
-
-def check_room(what: str, size: int) -> None:
-    """Raise unless so many bytes are at most half of the memory that is free."""
-    free = psutil.virtual_memory().available
-    if size > free / 2:
-        raise Unreadable(f"{what} takes {size / 2**30:,.1f} GiB, more than half of the {free / 2**30:,.1f} GiB free")
 
 
 @contextmanager

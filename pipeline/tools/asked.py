@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import imagenet, metrics
 from benchmarks.metrics import Column
+from benchmarks.metrics.manifold import WHOSE
 from pipeline.tools.seeing import INCEPTION
 
 ALIASES = {
@@ -95,7 +96,7 @@ def worded(column: Column, key: str, points: bool) -> Column:
     """The column with a note that says whose features they are."""
     what = "coordinates" if points else "pixels"
     whose = next((words for start, words in KEYS.items() if key.startswith(start)), f"the {what}")
-    note = column.note.replace("the judge's of images, the coordinates of points", whose)
+    note = column.note.replace(WHOSE, whose)
     note = note.replace("pixels or coordinates", what)
     if not points:
         note = note.replace("coordinates of held-out and generated points", "pixels of held-out and generated images")

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--format", choices=("png", "npz"), help="default: png for images, npz for points")
     arguments = parser.parse_args()
     benchmark = params.load().benchmark(arguments.benchmark)
-    known = [*benchmark.models, ORACLE, *SPLITS]
+    known = [*benchmark.rows, ORACLE, *SPLITS]
     model = params.known(arguments.model, known, f"{benchmark.kind}.models", "model")
     x, levels = (
         real(benchmark.name, model) if model in SPLITS else generated(Cell(benchmark.name, model), arguments.seed)

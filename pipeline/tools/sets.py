@@ -12,10 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.datasets.common import pictures
+from benchmarks.datasets.common.sizes import resized
 from benchmarks.metrics.common.checks import check_points
-from pipeline.tools import arrays, pictures
+from pipeline.tools import arrays
 from pipeline.tools.ranges import BYTE, Limits, Range, limits, of_images
-from pipeline.tools.sizes import resized
 
 CHANNELS = (1, 3)
 LEVELS = 256  # of integers, at most

@@ -99,12 +99,12 @@ def made(report: load.Report, wanted: Wanted) -> str:
 
 def read(benchmark: params.Benchmark, models: list[str]) -> load.Report:
     """The results of these models, or of all that have any, the oracle last."""
-    there = [model for model in benchmark.models if Cell(benchmark.name, model).scores.exists()]
+    there = [model for model in benchmark.rows if Cell(benchmark.name, model).scores.exists()]
     run = f"`make benchmark NAME={benchmark.name}` runs it"
     if not there:
         raise ValueError(f"{benchmark.name} has no results in {scores_dir(benchmark.name)}: {run}")
     for model in models:
-        params.known(model, [*benchmark.models, ORACLE], f"--models: {benchmark.name}", "model")
+        params.known(model, [*benchmark.rows, ORACLE], f"--models: {benchmark.name}", "model")
         if model not in (*there, ORACLE):
             raise ValueError(f"--models: {model} has no results on {benchmark.name} yet: {run}")
     shown = [model for model in dict.fromkeys(models or there) if model != ORACLE]

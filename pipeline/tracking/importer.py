@@ -69,10 +69,10 @@ def import_finished(benchmark: str, models: list[str]) -> None:
     """Import the named cells of ``benchmark``, or all that are finished."""
     found = params.load().benchmark(benchmark)
     for model in models:
-        params.known(model, [*found.models, ORACLE], f"{found.kind}.models", "model")
-    cells = [Cell(benchmark, model) for model in models or [*found.models, ORACLE]]
+        params.known(model, [*found.rows, ORACLE], f"{found.kind}.models", "model")
+    cells = [Cell(benchmark, model) for model in models or [*found.rows, ORACLE]]
     if not models:
-        cells = [cell for cell in cells if (cell.scores if cell.model == ORACLE else cell.training).exists()]
+        cells = [cell for cell in cells if (cell.training if cell.trains else cell.scores).exists()]
     runs = created = 0
     for cell in cells:
         results = finished(cell)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell, origin
+from pipeline.cell import Cell, origin
 from pipeline.work.units import WORK, published
 from reports.files import by_name, read_lines, read_seeds, readable
 
@@ -96,7 +96,7 @@ def finished(cell: Cell) -> list[Result]:
     rows = read_seeds(cell.scores, remedy(cell))["seeds"] if cell.scores.exists() else []
     files = {row["seed"]: row.get("files", {}) for row in rows}
     scores = {row["seed"]: {name: value for name, value in row.items() if is_score(name, value)} for row in rows}
-    if cell.model == ORACLE:
+    if not cell.trains:
         # Nothing is trained, so the scores themselves say which oracle it is.
         mark, ended = hashlib.sha256(cell.scores.read_bytes()).hexdigest(), cell.scores.stat().st_mtime
         results = [Result(seed, mark, "FINISHED", ended) for seed in scores]
@@ -132,9 +132,10 @@ def settings(cell: Cell) -> dict[str, str]:
     """All parameters of a run, the defaults of its model among them. How it is evaluated is not: that may change, a
     run's parameters may not."""
     known = params.load().cell(cell.benchmark, cell.model)
+    if not cell.trains:
+        return flat({"data": known["data"]})
     known["model"] = defaults(cell) | known["model"]
-    parts = ("data",) if cell.model == ORACLE else ("model", "training", "data")
-    return flat({part: known[part] for part in parts})
+    return flat({part: known[part] for part in ("model", "training", "data")})
 
 
 @cache

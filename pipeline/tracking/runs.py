@@ -50,7 +50,6 @@ def import_cell(client: "MlflowClient", cell: Cell, results: list[Result]) -> in
 
 def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result, over: str | None) -> "Run":
     """The run of a seed, under that of its cell; without ``over`` that of the cell itself."""
-    oracle = cell.model == ORACLE
     tags = {
         "level": SEED if over else CELL,
         "benchmark": cell.benchmark,
@@ -58,7 +57,7 @@ def new_run(client: "MlflowClient", experiment: str, cell: Cell, result: Result,
         "fingerprint": result.fingerprint,
         "kind": params.load().benchmark(cell.benchmark).kind,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": f"benchmarks/{cell.benchmark}" if oracle else f"models/{cell.architecture}.py",
+        "mlflow.source.name": f"models/{cell.architecture}.py" if cell.trains else f"benchmarks/{cell.benchmark}",
         "mlflow.source.git.commit": result.commit or "",
         "mlflow.note.content": described(cell),
         "checkout": checkout(),
@@ -74,6 +73,8 @@ def described(cell: Cell) -> str:
     """What the run is of, in a sentence or two: for a model the citation that its file begins with."""
     if cell.model == ORACLE:
         return "Fresh real samples in a generator's place: what a perfect model would score."
+    if not cell.trains:
+        return "Samples that were made elsewhere."
     source = Path(f"models/{cell.architecture}.py")
     said = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source.exists() else None
     return (said or "").split("\n\n")[0]
@@ -110,7 +111,7 @@ def sum_up(client: "MlflowClient", cell: Cell, run: "Run", results: list[Result]
         return
     ended = max(int(1000 * max(result.ended for result in results)), run.info.start_time)
     client.set_terminated(run.info.run_id, status, end_time=ended)
-    if cell.model != ORACLE:
+    if cell.trains:
         add_model(client, cell, run)
 
 

@@ -94,9 +94,9 @@ def stale(benchmarks: Iterable[Benchmark]) -> list[Unit]:
     """All units that are not among the outputs of their stages, those first that the end waits for longest."""
     found: list[Unit] = []
     for benchmark in benchmarks:
-        for contestant in [*benchmark.models, ORACLE]:
+        for contestant in [*benchmark.rows, ORACLE]:
             cell = Cell(benchmark.name, contestant)
-            training = [] if contestant == ORACLE else [unit for unit in cell.training_units() if not trained(unit)]
+            training = [unit for unit in cell.training_units() if not trained(unit)] if cell.trains else []
             again = {unit.seed for unit in training}
             found += training
             found += [unit for unit in cell.evaluation_units() if unit.seed in again or not evaluated(unit)]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import tempfile
 import zlib
@@ -24,12 +25,12 @@ PATIENCE = 6.0  # seconds that an address may be silent; some hosts have eight o
 FAILURES = (OSError, RuntimeError, EOFError, HTTPException, TarError, zlib.error)  # torchvision makes one of only some
 
 
-def load_idx(name: str, dataset: type[MNIST], checksums: Checksums, root: Path) -> Splits:
+def load_idx(name: str, dataset: type[MNIST], checksums: Checksums, root: Path, room: int) -> Splits:
     """MNIST and its like: four IDX files in <root>/<dataset>/raw. ``checksums`` are those of the unpacked files."""
     folder = f"{dataset.__name__}/raw"
     files = {f"{folder}/{file}": md5 for file, md5 in checksums.items()}
     archives = {f"{folder}/{file}": md5 for file, md5 in dataset.resources}
-    ensure(name, dataset, files, archives, root)
+    ensure(name, dataset, files, archives, root, room)
 
     def split(part: str) -> Split:
         images = read_image_file(str(root / folder / f"{part}-images-idx3-ubyte"))
@@ -38,8 +39,8 @@ def load_idx(name: str, dataset: type[MNIST], checksums: Checksums, root: Path) 
     return Splits(*aside(split("train"), VALIDATION), split("t10k"), classes=10, levels=256)
 
 
-def ensure(name: str, fetch: Fetch, files: Checksums, archives: Checksums, root: Path) -> None:
-    """Have all of ``files`` under ``root``, each with its checksum.
+def ensure(name: str, fetch: Fetch, files: Checksums, archives: Checksums, root: Path, room: int) -> None:
+    """Have all of ``files`` under ``root``, each with its checksum; a download takes ``room`` MiB, unpacked and all.
 
     Raises ValueError for a damaged file, OSError for a missing one that can't be downloaded; both in one line.
     """
@@ -47,6 +48,7 @@ def ensure(name: str, fetch: Fetch, files: Checksums, archives: Checksums, root:
     missing = [file for file in files if not (root / file).exists()]
     if not missing:
         return
+    check_disk(name, root, room)
     try:
         download(name, fetch, files, archives, root)
     except FAILURES as error:
@@ -74,6 +76,16 @@ def download(name: str, fetch: Fetch, files: Checksums, archives: Checksums, roo
         for file in files:
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             os.replace(aside / file, root / file)
+
+
+def check_disk(name: str, root: Path, room: int) -> None:
+    """Raise OSError, before anything comes, where the disk that holds ``root`` has not so many MiB free."""
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if (free := shutil.disk_usage(there).free >> 20) < room:
+        raise OSError(
+            f"{name}: the download takes {room:,} MiB and the disk of {root} has {free:,} MiB free: free some, or set "
+            "BENCHMARK_DATA_ROOT to a folder on another disk"
+        )
 
 
 def verify(name: str, root: Path, files: Checksums) -> None:

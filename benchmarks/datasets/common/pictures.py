@@ -12,8 +12,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from pipeline.tools.arrays import Unreadable, check_room
-from pipeline.tools.sizes import resized
+from benchmarks.datasets.common.room import Unreadable, check_room
+from benchmarks.datasets.common.sizes import resized
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -28,8 +28,9 @@ class Folder(NamedTuple):
     unlike: str  # which of them are not of one shape, where they are not
 
 
-def read(folder: Path, size: int | None) -> Folder:
-    """All pictures in a folder and below, in the order of their names, resized where a size is given."""
+def read(folder: Path, size: int | None, by: str = "--size N") -> Folder:
+    """All pictures in a folder and below, in the order of their names, resized where a size is given, which is done
+    ``by``."""
     files, notes = found(folder)
     first = _pixels(files[0], size)
     try:
@@ -50,15 +51,15 @@ def read(folder: Path, size: int | None) -> Folder:
     for shape in list(others):
         these, alike = zip(*others.pop(shape), strict=True)
         groups.append((torch.tensor(these), torch.stack(alike)))
-    return Folder(groups, notes, _unlike(files, groups))
+    return Folder(groups, notes, _unlike(files, groups, by))
 
 
-def _unlike(files: list[Path], groups: list[tuple[Tensor, Tensor]]) -> str:
+def _unlike(files: list[Path], groups: list[tuple[Tensor, Tensor]], by: str) -> str:
     if len(groups) == 1:
         return ""
     (place, x), (_, first) = min(groups[1:], key=lambda group: int(group[0][0])), groups[0]
     shapes = f"{tuple(x.shape[1:])} and not {tuple(first.shape[1:])} like {files[0].name}"
-    remedy = ", or make them so by --size N" if x.shape[1] == first.shape[1] else ", all grey or all in colour"
+    remedy = f", or make them so by {by}" if x.shape[1] == first.shape[1] else ", all grey or all in colour"
     return f"{files[int(place[0])]} has the shape {shapes}: give pictures of one size{remedy}"
 
 
