@@ -120,9 +120,7 @@ def finish(cell: Cell, diverged: int | None = None) -> None:
         row["player"] = "critic" if bad else ""
         made = {"torch": "2.9", "device": "a processor", "commit": "abc", "dirty": True}
         write(cell.curves / f"{seed}.csv", curve(3) + "40,nan,1\n" if bad else curve())
-        seeds.append(
-            {**row, "seconds": 20.0, "made": made}
-        )
+        seeds.append({**row, "seconds": 20.0, "made": made})
         scored = {"seed": seed, "status": "finished", "fjd": 1.5 + seed, "nll": None, "estimator": "exact"}
         scores.append(row if bad else scored)
         if not bad:
