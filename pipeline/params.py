@@ -140,6 +140,7 @@ class Switchboard(Section):
 
     suite: Names = Field(min_length=1)
     seeds: Seeds
+    families: dict[str, Names] = {}  # of the files in models/, as pages colour them
     toys: Kind
     images: Kind
     pictures: Kind
@@ -270,9 +271,11 @@ class Params:
             metric for each in map(self.benchmark, self.benchmarks()) if each.kind == kind for metric in each.metrics
         }
 
-    def contestants(self) -> list[str]:
-        """The names of all contestants, each once."""
-        return list(dict.fromkeys(model for kind in self.board.kinds.values() for model in kind.models))
+    def families(self) -> dict[str, str]:
+        """All contestants, each once, and the family of the file that each is made from; none: an empty word."""
+        of = {file: family for family, files in self.board.families.items() for file in files}
+        lines = [line for kind in self.board.kinds.values() for line in kind.models.items()]
+        return {contestant: of.get(line.model, "") for contestant, line in lines}
 
     def benchmarks(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))
