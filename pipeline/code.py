@@ -47,7 +47,7 @@ def settings(benchmark: params.Benchmark) -> dict[str, Any]:
     found: dict[str, Any] = {
         "prepare": {"dataset": benchmark.dataset, "data": benchmark.data},
         "judge": benchmark.judge and benchmark.judge.model_dump(),
-        "report": {**benchmark.model_dump(), "palette": everything.contestants()},
+        "report": {**benchmark.model_dump(), "families": everything.families()},
     }
     for contestant in [*benchmark.rows, ORACLE]:
         cell = Cell(benchmark.name, contestant)

@@ -172,6 +172,7 @@ class Switchboard(Section):
     ]
     brought: dict[str, dict[Annotated[str, AfterValidator(name_of_contestant)], Brought]] = {}
     seeds: Seeds
+    families: dict[str, Names] = {}  # of the files in models/, as pages colour them
     toys: Kind
     images: Kind
     pictures: Kind
@@ -338,10 +339,13 @@ class Params:
             metric for each in map(self.benchmark, self.benchmarks()) if each.kind == kind for metric in each.metrics
         }
 
-    def contestants(self) -> list[str]:
-        """The names of all contestants, each once."""
-        ours = [model for kind in self.board.kinds.values() for model in kind.models]
-        return list(dict.fromkeys([*ours, *(name for found in self.board.brought.values() for name in found)]))
+    def families(self) -> dict[str, str]:
+        """All contestants, each once, and the family of the file that each is made from; none, as for samples that were
+        brought: an empty word."""
+        of = {file: family for family, files in self.board.families.items() for file in files}
+        lines = [line for kind in self.board.kinds.values() for line in kind.models.items()]
+        brought = {name: "" for found in self.board.brought.values() for name in found}
+        return {contestant: of.get(line.model, "") for contestant, line in lines} | brought
 
     def benchmarks(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))

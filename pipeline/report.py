@@ -20,6 +20,7 @@ from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from reports import load, page, samples, suite, tables
 from reports.files import read_judge
+from reports.looks import looks
 
 PIXELS = 400  # of the density's picture, each way
 MARGIN = 0.15  # of the data's extent, shown around them
@@ -76,7 +77,7 @@ def gather(benchmark: params.Benchmark) -> load.Report:
         ranked=tuple(benchmark.ranked),
         floors=floors.resolved(benchmark),
         density=density,
-        palette=tuple(params.load().contestants()),
+        palette=looks(params.load().families()),
         facts=facts(benchmark, report, modes),
     )
 
@@ -117,13 +118,10 @@ def truth(name: str) -> tuple[samples.Density | None, str]:
     if resident.truth is None:
         return None, ""
     centres, sigma = resident.truth.centres, resident.truth.sigma
-    out = centres.norm(dim=1).max() / sigma
-    modes = f"a Gaussian, {out:.3g} sigma from the middle"
+    modes = f"one Gaussian, {centres.norm(dim=1).max() / sigma:.3g} standard deviations from the origin"
     if len(centres) > 1:
         apart = torch.pdist(centres).min() / sigma
-        modes = (
-            f"{len(centres)} Gaussians, two {apart:.3g} sigma apart at least, the outermost {out:.3g} from the middle"
-        )
+        modes = f"{len(centres)} Gaussians, neighbours {apart:.3g} standard deviations apart"
     if resident.spec.shape != (2,):
         return None, modes
     low, high = resident.test.x.amin(0), resident.test.x.amax(0)

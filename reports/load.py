@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import pandas as pd
 
 from reports.files import read_lines, read_seeds, readable
+from reports.looks import Look, looks
 from reports.samples import (
     Captioned,
     Clips,
@@ -99,7 +100,7 @@ class Report:
     # model, seed, sweep (a number that samplers take), at (its value), metric, value
     sweeps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SWEPT))
     reasons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REASON))  # why a metric has no value
-    palette: tuple[str, ...] = ()  # all models of all benchmarks: a model has one colour everywhere
+    palette: dict[str, Look] = field(default_factory=dict)  # of all contestants: each has one look everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
 
     def column(self, name: str) -> Column:
@@ -166,7 +167,7 @@ def load(
         clips=of_first_seed(read_clips, inside(samples, "clips"), seeds, remedy),
         captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),
         retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),
-        palette=tuple(models),
+        palette=looks(dict.fromkeys(models, "")),
     )
 
 

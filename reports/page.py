@@ -1,4 +1,7 @@
-"""Pages that open from the file system: one a benchmark, and an index of them in HTML and Markdown."""
+"""Pages that open from the file system: one a benchmark, and an index of them in HTML and Markdown.
+
+Both show the table and the pictures that a reader chooses from (`reports.explore`), from the same data.js.
+"""
 
 import os
 from collections.abc import Sequence
@@ -6,13 +9,12 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
-from reports import sections, statistics, suite, tables
+from reports import assets, cover, explore, sections, statistics, style, suite, tables
 from reports.load import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
-COVER = 480  # pixels, the width of the small picture that stands for a benchmark
+DATA = "data.js"
 
 
 @cache
@@ -29,13 +31,14 @@ def environment() -> Environment:
 def benchmark(report: Report, out: Path, index: str) -> None:
     """Write the page of one benchmark, with all its files, into the empty folder ``out``; ``index`` is the way back."""
     fragments = sections.render(report, out)
-    page = environment().get_template("benchmark.html").render(report=report, fragments=fragments, index=index)
+    beside = (Path(index).parent / assets.FOLDER).as_posix()
+    template = environment().get_template("benchmark.html")
+    page = template.render(report=report, fragments=fragments, index=index, assets=beside)
     (out / "index.html").write_text(page, encoding="utf-8")
-    cover = next((fragment.cover for fragment in fragments if fragment.cover), None)
-    if cover:
-        picture = Image.open(out / cover).convert("RGB")
-        picture.thumbnail((COVER, COVER))
-        picture.quantize(64, Image.Quantize.MAXCOVERAGE, kmeans=1).save(out / "cover.png", optimize=True)
+    (out / DATA).write_text(explore.script(report), encoding="utf-8")
+    if report.samples:
+        with style.sheet():
+            style.save(cover.draw(report), out / "cover.png", colours=64)
 
 
 def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
@@ -48,15 +51,18 @@ def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
                 "name": folder.name,
                 "path": os.path.relpath(folder, out).replace(os.sep, "/"),
                 "headline": statistics.headline(comparison),
-                "table": tables.table(comparison),
                 "markdown": (folder / "table.md").read_text(encoding="utf-8"),
                 "has_cover": (folder / "cover.png").exists(),
             }
         )
     standing = suite.standing(folders)
     searches = sorted(page.parent.name for page in out.glob("search/*/index.html"))  # pages of `pipeline.search`
+    data = [
+        f"{entry['path']}/{DATA}" for folder, entry in zip(folders, entries, strict=True) if (folder / DATA).exists()
+    ]
+    given = {"entries": entries, "standing": standing, "searches": searches, "data": data}
     pages = {
-        name: environment().get_template(template).render(entries=entries, standing=standing, searches=searches)
+        name: environment().get_template(template).render(**given)
         for name, template in (("index.html", "index.html"), ("README.md", "README.md.jinja"))
     }
-    return pages | (standing.files if standing else {})
+    return pages | (standing.files if standing else {}) | assets.written()

@@ -1,6 +1,6 @@
 """How every picture looks: colours, panels, and files that come out the same byte for byte."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
@@ -15,21 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from reports.load import ORACLE
+from reports.looks import FAINT as FAINT
+from reports.looks import HUES as HUES
+from reports.looks import INK as INK
+from reports.looks import Look
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # of matplotlib 3.11
-
-# The first six: M. Okabe, K. Ito, "Color universal design", 2008, told apart by colour-blind readers; their yellow is
-# left out, too pale on white, and black is the oracle's. Each of the others is that colour of moderate lightness and
-# chroma which is farthest in OKLab from white, ink and all before it, both as they are and as colour-blind readers see.
-HUES = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
-    "#99145C", "#295C00", "#291F8F", "#52D699", "#005266", "#701F00",
-    "#7A665C", "#857AEB", "#E08FFF", "#AD47A3", "#FF9999", "#5C005C",
-    "#AD2900", "#663DAD", "#5C7A00", "#8F9900", "#CC4766", "#293D14",
-)  # fmt: skip
-INK, FAINT = "#1f2328", "#8b949e"
 
 SHEET: "dict[RcKeyType, Any]" = {
     "font.size": 9,
@@ -60,11 +52,9 @@ def sheet() -> Iterator[None]:
         yield
 
 
-def colour(model: str, palette: Sequence[str]) -> str:
-    """The colour of ``model`` in every picture: by its place in ``palette``."""
-    if model == ORACLE or model not in palette:
-        return INK
-    return HUES[palette.index(model) % len(HUES)]
+def colour(model: str, palette: Mapping[str, Look]) -> str:
+    """The colour of ``model`` in every picture; ink for the oracle and strangers."""
+    return palette[model].colour if model in palette else INK
 
 
 def pale(colour: str) -> str:

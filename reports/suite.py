@@ -68,14 +68,13 @@ def standing(folders: Sequence[Path]) -> Standing | None:
         return None
     runs = pd.concat(found.values(), ignore_index=True)
     single = {folder.name: tables.read(folder / "ranking.csv") for folder in found}
-    palette = tuple(runs.model.unique())
     fragments: list[Fragment] = []
     markdown: list[tuple[str, str, str]] = []
     files: dict[str, str | bytes] = {f"{FOLDER}/runs.csv": runs.to_csv(index=False)}
     every = ranking.spread(runs, ranking.SCORE.name).reindex(list(single), level="benchmark")
     for names, scores in ranking.fields(every).items():
         places = ranking.spread(runs[runs.benchmark.isin(names)], ranking.PLACE.name).mean()
-        made, texts = field(names, scores, places, {name: single[name] for name in names}, palette)
+        made, texts = field(names, scores, places, {name: single[name] for name in names})
         files |= texts
         said = Legend((), ()) if fragments else made.legend or Legend((), ())  # once is enough
         markdown.append((made.title, tables.markdown(made.tables[0][1], said), made.pictures[0].file))
@@ -95,7 +94,6 @@ def field(
     scores: pd.DataFrame,
     places: pd.Series,
     single: dict[str, pd.DataFrame],
-    palette: tuple[str, ...],
 ) -> tuple[Fragment, dict[str, str | bytes]]:
     """One ranking, and its files; ``single``: each benchmark's own."""
     stem, title = f"{FOLDER}/{'_'.join(names)}", f"Ranking over {', '.join(names)}"
@@ -113,7 +111,7 @@ def field(
     better = pd.DataFrame(improvements).pivot(index="model", columns="other", values="probability").loc[order, order]
     with style.sheet():
         drawn = {
-            Picture(f"{stem}/profile.png", PROFILE): profile(scores, order, palette),
+            Picture(f"{stem}/profile.png", PROFILE): profile(scores, order),
             Picture(f"{stem}/improvement.png", IMPROVEMENT.format("improvement.csv")): matrix(
                 2 * better - 1, better.map(lambda share: f"{100 * share:.0f}")
             ),
@@ -152,7 +150,7 @@ def rank_table(
     return Table(headings, tuple(rows))
 
 
-def profile(scores: pd.DataFrame, order: list[str], palette: tuple[str, ...]) -> Figure:
+def profile(scores: pd.DataFrame, order: list[str]) -> Figure:
     """The share of each model's runs that score above tau; steps, since there are few runs."""
     figure, (axes,) = style.panels(1, 1, 6.4, 3.8)
     for place, model in reversed(list(enumerate(order))):
@@ -160,7 +158,7 @@ def profile(scores: pd.DataFrame, order: list[str], palette: tuple[str, ...]) ->
         axes.ecdf(
             scores[model].dropna(),
             complementary=True,
-            color=style.colour(model, palette) if shown else style.FAINT,
+            color=style.HUES[place] if shown else style.FAINT,
             linewidth=1.4 if shown else 0.6,
             label=model if shown else None,
         )

@@ -107,7 +107,7 @@ def test_floors_and_what_is_said_against_the_judge_reach_the_page() -> None:
 def test_the_density_is_the_truth_where_it_is_drawn() -> None:
     density, modes = report.truth("ring")
     assert density is not None and density.values.shape == (len(density.ys), len(density.xs))
-    assert modes == "8 Gaussians, two 76.5 sigma apart at least, the outermost 100 from the middle"  # 200 sin(pi / 8)
+    assert modes == "8 Gaussians, neighbours 76.5 standard deviations apart"  # 200 sin(pi / 8)
     truth = data.load(data_file("ring"), "cpu").truth
     x, y = density.xs[300], density.ys[120]
     assert density.values[120, 300] == pytest.approx(truth.log_density(torch.tensor([[x, y]])).item(), rel=1e-4)

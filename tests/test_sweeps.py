@@ -1,13 +1,10 @@
 """Samples made in other ways: how a sampler is asked for them, what is kept, and the pictures of it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
-from test_reports_likelihoods import report
 from torch import Generator, Tensor, nn
 
 from benchmarks import datasets
@@ -17,11 +14,8 @@ from pipeline.evaluation.evidence import timed
 from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.sweeps import swept
 from pipeline.evaluation.view import View
-from reports.load import COST, ORACLE, SWEPT, Column, Report, measured
+from reports.load import COST, Column, measured
 from reports.load import swept as read
-from reports.samples import Samples as Shown
-from reports.sections import sweeps
-from reports.sections.sweeps import points
 
 NAN = float("nan")
 
@@ -79,38 +73,3 @@ def test_older_results_lack_the_cost_and_have_no_sweeps() -> None:
     assert list(read("gan", entry)) == []
     rows = {"evaluations": [{"at": 2, "modes": 7.5, "nats": None}]}
     assert list(read("ddpm", entry | {"sweeps": rows})) == [("ddpm", 0, "evaluations", 2.0, "modes", 7.5)]
-
-
-def swept_report() -> Report:
-    """Two samplers over two seeds, and a model that makes samples in one way."""
-    rows = [
-        (model, seed, "evaluations", at, metric, scale * at + seed)
-        for model in ("edm", "ddpm")
-        for seed in (0, 1)
-        for at in (1.0, 2.0, 4.0)
-        for metric, scale in (("modes", 2), ("precision", 0.1), ("recall", 0.2))
-    ]
-    rows += [("edm", 0, "guidance", at, metric, at / 10) for at in (0.0, 1.0) for metric in ("precision", "recall")]
-    values = {"edm": {"modes": [8.0, 8.0]}, "gan": {"modes": [6.0, 6.0], "evaluations": [1.0, 1.0]}}
-    made = report(values | {ORACLE: {"modes": [8.0, 8.0]}}, levels=0)
-    columns = tuple(Column(name, name, "higher", 2) for name in ("modes", "precision", "recall"))
-    x = {ORACLE: Shown(made.samples[ORACLE].x, None, 0, 0)}
-    sampled = pd.DataFrame(rows, columns=SWEPT)
-    return replace(made, models=("edm", "ddpm", "gan"), columns=columns, sweeps=sampled, samples=x)
-
-
-def test_curves_are_means_over_seeds(tmp_path: Path) -> None:
-    made = swept_report()
-    along = points(made.sweeps[made.sweeps.sweep == "evaluations"], "edm", "modes")
-    assert [(point.at, point.mean) for point in along] == [(1, 2.5), (2, 4.5), (4, 8.5)]
-    assert along[0].spread == pytest.approx(0.5**0.5)  # of 2 and 3
-    fragment = sweeps.render(made, tmp_path)
-    assert [picture.file for picture in fragment.pictures] == ["evaluations.png", "guidance.png"]
-    assert all((tmp_path / name).stat().st_size > 2_000 for name in ("evaluations.png", "guidance.png"))
-
-
-def test_without_samplers_there_is_no_section(tmp_path: Path) -> None:
-    assert sweeps.render(replace(swept_report(), sweeps=pd.DataFrame(columns=SWEPT)), tmp_path) is None
-    made = swept_report()
-    other = made.sweeps[made.sweeps.sweep == "evaluations"].assign(metric="of_a_user")
-    assert sweeps.render(replace(made, sweeps=other), tmp_path) is None, "no column that is drawn, and no picture"

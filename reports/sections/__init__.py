@@ -29,7 +29,6 @@ class Fragment(NamedTuple):
     pictures: tuple[Picture, ...] = ()  # large, one under another
     gallery: tuple[Picture, ...] = ()  # small, side by side
     files: tuple[str, ...] = ()  # offered for download
-    cover: str = ""  # the picture that stands for the benchmark, if this section has it
 
 
 def names() -> list[str]:

@@ -24,7 +24,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     if ORACLE not in report.captions or len(report.captions) < 2:
         return None
     style.save(draw(report), out / "captions.png", colours=0)
-    return Fragment("Made for captions", pictures=(Picture("captions.png", CAPTION),), cover="captions.png")
+    return Fragment("Made for captions", pictures=(Picture("captions.png", CAPTION),))
 
 
 def shown(found: Captioned) -> list[tuple[str, bool]]:

@@ -17,9 +17,12 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 APART = 20  # losses whose sizes differ by more than this factor share no linear axis
 
 
-def render(report: Report, out: Path) -> Fragment:
-    figure, panels = style.panels(len(report.models), 4, 2.5, 2)
-    for axes, model in zip(panels, report.models, strict=True):
+def render(report: Report, out: Path) -> Fragment | None:
+    trained = [model for model in report.models if model in set(report.curves.model)]
+    if not trained:
+        return None
+    figure, panels = style.panels(len(trained), 4, 2.5, 2)
+    for axes, model in zip(panels, trained, strict=True):
         seeds = report.seeds[(report.seeds.model == model) & (report.seeds.status == "diverged")]
         curves = report.curves[report.curves.model == model]
         draw(axes, curves, dict(zip(seeds.seed, seeds.step, strict=True)), style.colour(model, report.palette))

@@ -34,7 +34,7 @@ def render(report: Report, out: Path) -> Fragment | None:
         "The first samples of each model's first training seed that did not diverge, not selected; "
         "where a model is given labels, one column a label; of clips each row is one."
     )
-    return Fragment("Samples", pictures=(Picture("grids.png", caption),), gallery=tuple(gallery), cover="grids.png")
+    return Fragment("Samples", pictures=(Picture("grids.png", caption),), gallery=tuple(gallery))
 
 
 def overview(report: Report, sheets: dict[str, Samples], path: Path) -> None:

@@ -29,7 +29,7 @@ RULE = (
 BUDGET = (
     "A verdict at a share of their steps holds for models that were trained so much shorter, not for the paper's own."
 )
-CONTEXT = "Other protocol: context without a verdict, since data, nets, budget or evaluation differ."
+CONTEXT = "Where no verdict stands, data, nets, budget or evaluation differ: context only."
 OTHER = "other protocol"
 
 
@@ -47,7 +47,9 @@ def render(report: Report, out: Path) -> Fragment | None:
     found = beside(report)
     if not found:
         return None
-    table = Table(("Metric", "Ours, mean ± s.d.", "Published", "Verdict", "Source"), tuple(map(row, found)))
+    judged = ("Verdict",) * any(entry.verdict != OTHER for entry in found)
+    headings = ("Metric", "Ours, mean ± s.d.", "Published", *judged, "Source")
+    table = Table(headings, tuple(row(entry, bool(judged)) for entry in found))
     kinds = {entry.verdict == OTHER for entry in found}
     rules = [RULE] * (False in kinds) + [BUDGET] * any(entry.budget for entry in found) + [CONTEXT] * (True in kinds)
     legend = Legend((*rules, *sources([entry.published for entry in found])), ())
@@ -73,15 +75,13 @@ def figures_on(benchmark: str) -> pd.DataFrame:
 def beside(report: Report) -> list[Beside]:
     """The published numbers of the models and columns of ``report``, in their order."""
     shown = figures_on(report.benchmark)
-    given = set(zip(shown.ours, shown.metric, strict=True))
     found = []
     for model in report.models:
         steps = pd.to_numeric(report.seeds.step[report.seeds.model == model]).max()
-        for column in report.columns:
-            if (model, column.name) not in given:
-                continue
+        own = shown[shown.ours == model]
+        for column in (column for column in report.columns if column.name in set(own.metric)):
             scores = report.scores[(report.scores.model == model) & (report.scores.metric == column.name)]
-            for _, published in shown[(shown.ours == model) & (shown.metric == column.name)].iterrows():
+            for _, published in own[own.metric == column.name].iterrows():
                 same = report.benchmark in published.same.split()
                 ours = scores.value.to_numpy()
                 said = (judged(published, column, ours), budget(published, steps)) if same else (OTHER,)
@@ -109,14 +109,15 @@ def judged(published: pd.Series, column: Column, ours: np.ndarray) -> str:
     return verdict(ours, Estimate(float(published.value) / unit, (error / unit) ** 2, runs), column.direction)
 
 
-def row(entry: Beside) -> Row:
+def row(entry: Beside, judged: bool) -> Row:
     published = entry.published
     spread = f" ± {published.spread} {published.spread_kind}" * bool(published.spread)
+    said = Cell("" if entry.verdict == OTHER else full(entry), "", "the rule stands below")
     cells = (
         Cell(tables.heading(entry.column), "", entry.column.note),
         own(entry.column, entry.ours),
         Cell(published.value + spread, "", f"{published.runs or 'not said how many'} runs"),
-        Cell(full(entry), "", "" if entry.verdict == OTHER else "the rule stands below"),
+        *(said,) * judged,
         Cell(f"{published.model}, {published.cite}", "", published["where"]),
     )
     return Row(published.ours, "", cells)

@@ -4,20 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from reports import ranking, statistics, style, tables
+from reports import ranking, statistics, tables
 from reports.load import Column, Report
-from reports.pictures import ROW, dots, matrix, rows
-from reports.sections import Fragment, Picture
+from reports.sections import Fragment
 from reports.tables import Cell
 
 POSITION = 12
-SEEDS = "The score of every training seed (dots) and their mean (bar); diverged seeds score 0."
-DUELS = (
-    "Who beats whom: how much the score of the row's model is above that of the column's, in hundredths; "
-    "* told apart by the test."
-)
 BEST = (
     "p: the best by score against this model, of an unpaired permutation test of their seeds' scores, corrected for "
     "there being so many models by the largest gap in shuffles of all seeds (Romano and Wolf's stepdown)."
@@ -43,11 +36,8 @@ def render(report: Report, out: Path) -> Fragment | None:
     said += [statistics.rule(seeds, "scored 0"), *([PAIRS] if plan.pairs else [BEST] * plan.best)]
     notes = tuple((column.label, column.note) for column in (ranking.SCORE, ranking.PLACE))
     legend = tables.Legend(tuple(said), notes)
-    style.save(draw(report, scores), out / "scores.png")
-    pictures = [Picture("scores.png", SEEDS)]
     if duels:
-        style.save(matrix(duels.excess, told(duels)), out / "duels.png")
-        pictures.append(Picture("duels.png", DUELS))
+        told(duels).to_csv(out / "duels.csv")
     comparison.to_csv(out / "ranking.csv", index=False)
     runs.to_csv(out / "runs.csv", index=False)
     for name, text in tables.files("ranking", table, legend, f"Ranking on {report.benchmark}").items():
@@ -56,8 +46,7 @@ def render(report: Report, out: Path) -> Fragment | None:
         title="Ranking",
         tables=(("", table),),
         legend=legend,
-        pictures=tuple(pictures),
-        files=("ranking.md", "ranking.csv", "ranking.tex", "runs.csv"),
+        files=("ranking.md", "ranking.csv", "ranking.tex", "runs.csv", *(("duels.csv",) if duels else ())),
     )
 
 
@@ -87,16 +76,6 @@ def wins(report: Report, columns: tuple[Column, ...]) -> dict[str, int]:
 
 
 def told(duels: ranking.Duels) -> pd.DataFrame:
+    """Who beats whom: how much the row's model scores above the column's, in hundredths; * told apart by the test."""
     stars = (duels.p < statistics.LEVEL).replace({True: "*", False: ""})
     return duels.excess.map(lambda way: f"{100 * way:+.0f}") + stars
-
-
-def draw(report: Report, scores: pd.DataFrame) -> Figure:
-    """A row a model, from the best to the worst."""
-    figure, (axes,) = style.panels(1, 1, 6.4, 0.7 + ROW * scores.shape[1])
-    rows(axes, list(scores.columns))
-    for place, model in enumerate(scores.columns):
-        dots(axes, place, scores[model].dropna().to_numpy(), style.colour(model, report.palette))
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("score")
-    return figure

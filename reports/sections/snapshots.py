@@ -16,29 +16,26 @@ STEPS = 5  # shown of each model
 BLOCKS = 2  # models side by side
 DOTS = 600  # points in a panel
 IMAGES = 3  # in a row and in a column of a panel
-PANEL, GAP, UNDER = 0.9, 0.08, 0.17  # inches: a panel's side, between it and the next, and the next below
-NAME, STEP = 0.3, 0.22  # inches for a model's name, for a step
+PANEL, GAP = 0.9, 0.08  # inches: a panel's side, and between it and the next
+OVER, UNDER, STEP = 0.2, 0.17, 0.24  # inches: above a row for the model's name, below it, above all rows for the step
 
 
 def render(report: Report, out: Path) -> Fragment | None:
     if not report.snapshots:
         return None
     steps = doubling({step for taken in report.snapshots.values() for step in taken})
-    models = [model for model in report.models if model in report.samples]
+    models = [model for model in report.models if model in report.snapshots]
     figure, rows = sheet(len(models), [f"{style.thousands(step)} steps" for step in steps])
     for row, model in zip(rows, models, strict=True):
-        taken = report.snapshots.get(model, {steps[-1]: report.samples[model]})
-        row[0].set_ylabel(model, color=style.colour(model, report.palette), fontweight="bold", fontsize=8)
+        name = row[0].set_title(model, loc="left", pad=3, fontweight="bold", fontsize=8)
+        name.set_color(style.colour(model, report.palette))
         for axes, step in zip(row, steps, strict=True):
-            panel(axes, report, model, taken.get(step))
+            panel(axes, report, model, report.snapshots[model].get(step))
             axes.set_xlabel(fact(report, model, step), fontsize=6.5, labelpad=1.5)
-        if model not in report.snapshots:
-            said, where = "generates only when its training is over", row[0].transAxes
-            row[0].text(0.1, 0.5, said, color=style.FAINT, fontsize=8, va="center", transform=where)
     style.save(figure, out / "snapshots.png")
     of_points = report.samples[models[0]].x.ndim == 2
     pictures = (Picture("snapshots.png", caption(report, of_points)),)
-    return Fragment("Samples during training", pictures=pictures, cover="snapshots.png" if of_points else "")
+    return Fragment("Samples during training", pictures=pictures)
 
 
 def doubling(steps: set[int]) -> list[int]:
@@ -53,15 +50,21 @@ def sheet(count: int, headings: list[str]) -> tuple[Figure, list[list[Axes]]]:
     """A figure of ``count`` rows of panels, in blocks side by side, and the rows."""
     blocks = min(BLOCKS, count)
     down, across = -(-count // blocks), len(headings)
-    width, height = NAME + across * (PANEL + GAP), STEP + down * (PANEL + UNDER)
+    apart = OVER + UNDER
+    width, height = 2 * GAP + across * (PANEL + GAP), STEP + down * (PANEL + apart)
     figure = Figure(figsize=(blocks * width, height))
-    room = {"left": NAME / width, "right": 1 - GAP / width, "top": 1 - STEP / height, "bottom": UNDER / height}
+    room = {
+        "left": 2 * GAP / width,
+        "right": 1 - GAP / width,
+        "top": 1 - (STEP + OVER) / height,
+        "bottom": UNDER / height,
+    }
     rows = []
     for part in figure.subfigures(1, blocks, squeeze=False).flat:
-        spread = room | {"wspace": GAP / PANEL, "hspace": UNDER / PANEL}
+        spread = room | {"wspace": GAP / PANEL, "hspace": apart / PANEL}
         grid = part.subplots(down, across, squeeze=False, gridspec_kw=spread)
         for axes, heading in zip(grid[0], headings, strict=True):
-            axes.set_title(heading, fontsize=8)
+            axes.annotate(heading, (0.5, 1), (0, 72 * OVER), "axes fraction", "offset points", ha="center", fontsize=8)
         rows += list(grid)
     for axes in [axes for row in rows[count:] for axes in row]:
         axes.remove()

@@ -1,4 +1,4 @@
-"""The comparison: the main table and the one with every column, as Markdown, CSV and LaTeX."""
+"""The comparison: the main table and the one with every column, as Markdown, CSV and LaTeX; the page's own is above."""
 
 from pathlib import Path
 
@@ -19,10 +19,12 @@ def render(report: Report, out: Path) -> Fragment:
     paper = tables.latex(tables.table(main), tables.legend(report, main), f"Comparison on {report.benchmark}")
     (out / "table.tex").write_text(paper, encoding="utf-8")
     report.scores.to_csv(out / "seeds.csv", index=False)
+    swept = ("sweeps.csv",) * bool(len(report.sweeps))
+    for name in swept:
+        report.sweeps.to_csv(out / name, index=False)
     return Fragment(
         title="Comparison",
         text=statistics.headline(main),
-        tables=(("", tables.table(main)), ("Every column", tables.table(full))),
         legend=tables.legend(report, full),
-        files=("table.md", "table.csv", "table.tex", "full.md", "full.csv", "seeds.csv"),
+        files=("table.md", "table.csv", "table.tex", "full.md", "full.csv", "seeds.csv", *swept),
     )
