@@ -31,7 +31,8 @@ def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
     of_key = fault["loc"][-1:] == KEY
     location = fault["loc"][:-1] if of_key else fault["loc"]
     place = ".".join([where] * bool(where) + [plain(part) for part in location]) or "the file"
-    if fault["type"] == "extra_forbidden":
+    free = len(location) == 1 and location[0] not in schema.model_fields  # a section whose name is not ours to know
+    if fault["type"] == "extra_forbidden" or (free and fault["type"] == "model_type" and fault["input"] is not None):
         keys = list(owner(schema, location[:-1]).model_fields)
         return f"{place}: unknown key{nearest(str(location[-1]), keys)}"
     if fault["type"] == "missing":
@@ -46,7 +47,8 @@ def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
 def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]:
     """The schema of the section at ``location``."""
     for part in location:
-        annotation = schema.model_fields[part].annotation
+        others = schema.__annotations__.get("__pydantic_extra__")  # of sections in which keys are free
+        annotation = schema.model_fields[part].annotation if part in schema.model_fields else others
         options = [option for option in (annotation, *getattr(annotation, "__args__", ())) if isinstance(option, type)]
         schema = next(option for option in options if issubclass(option, BaseModel))
     return schema

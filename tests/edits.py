@@ -93,7 +93,7 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "    ae: {model: ae,", "    1: {model: ae,", "toys.models.1"),
     (BOARD, "    ae: {model: ae,", f"    {'a' * 300}: {{model: ae,", "is 64 long at most"),
     (BOARD, "    ae: {model: ae,", "    gan: {model: ae,", 'found duplicate key "gan"'),
-    (GRID, "kind: toys", "kind: toy", "grid/benchmark.yaml: kind = 'toy'"),
+    (GRID, "kind: toys", "kind: toy", "grid/benchmark.yaml: kind: unknown kind 'toy'; did you mean 'toys'?"),
     (GRID, "kind: toys", "kind: stacked", "grid/benchmark.yaml: judge is missing; write judge: {} for the one of kind"),
     (GRID, "kind: toys", "kind: published", "grid/benchmark.yaml: kind = 'published', no judge: "),
     (GRID, "dataset: grid", "dataset: grit", "grid/benchmark.yaml: dataset: unknown data set 'grit'"),

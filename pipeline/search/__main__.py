@@ -28,7 +28,7 @@ from pipeline.work.workers import run_units
 
 def main() -> None:
     arguments = parse()
-    params.known(arguments.kind, list(params.KINDS), "KIND", "kind")
+    params.known(arguments.kind, list(params.load().board.kinds), "KIND", "kind")
     only = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
     if arguments.settings:
         print("\n".join(whose.lines(arguments.kind, only)))

@@ -136,7 +136,7 @@ def write_found(kind: str, chosen: Mapping[str, Mapping[str, Any] | None]) -> No
     """Let found.yaml hold the settings of the chosen trials of a kind, and those of other kinds as they were."""
     content = read_yaml(FOUND) or {}
     found: dict[str, Setting] = {name: trial["settings"] for name, trial in chosen.items() if trial is not None}
-    content = {name: found if name == kind else content.get(name, {}) for name in params.KINDS}
+    content = {name: found if name == kind else content.get(name, {}) for name in params.load().board.kinds}
     lines = [line for line in FOUND.read_text().splitlines() if line.startswith("#")]
     for name, contestants in content.items():
         if contestants:
