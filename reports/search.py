@@ -40,7 +40,7 @@ NOTES = (
     ("params.yaml", "Value with the settings of params.yaml, where they differ from the paper's."),
     ("best", "Lowest value of all trials, these two among them."),
     ("gain", "By how much the best is lower than with params.yaml, in per cent of that; of nats in nats."),
-    ("median", "Of all trials; diverged ones count as the worst."),
+    ("median", "Of all trials (of two in the middle the lower); diverged ones count as the worst."),
     ("best of k", "In the mean over all ways to draw k of the trials."),
 )  # fmt: skip
 

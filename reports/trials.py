@@ -53,19 +53,20 @@ def best(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return None if isinf(found[place]) else trials[place]
 
 
-def chances(n: int, k: int) -> list[float]:
-    """How probable it is that the best of k of n trials, drawn without replacement, is the first, second, ... best of
+def ways(n: int, k: int) -> list[int]:
+    """Of all ways to draw k of n trials, without replacement, in how many the best is the first, second, ... best of
     all: the other k - 1 are among those behind it."""
-    return [comb(n - place, k - 1) / comb(n, k) for place in range(1, n + 1)]
+    return [comb(n - place, k - 1) for place in range(1, n + 1)]
 
 
 def expected(found: Sequence[float], k: int) -> float:
     """The best of k of these trials, in the mean over all ways to draw k; infinite while all k can have diverged."""
-    drawn = zip(chances(len(found), k), sorted(found), strict=True)
-    return sum(chance * value for chance, value in drawn if chance)
+    drawn = zip(ways(len(found), k), sorted(found), strict=True)
+    return sum(count * value for count, value in drawn if count) / comb(len(found), k)
 
 
 def beats(one: Sequence[float], other: Sequence[float], k: int) -> float:
     """How probable it is that the best of k trials of one is below the best of k of the other, ties half."""
-    ours, theirs = (list(zip(chances(len(found), k), sorted(found), strict=True)) for found in (one, other))
-    return sum(p * q * (1.0 if a < b else 0.5 if a == b else 0.0) for p, a in ours for q, b in theirs)
+    ours, theirs = (list(zip(ways(len(found), k), sorted(found), strict=True)) for found in (one, other))
+    halves = sum(p * q * (2 if a < b else 1 if a == b else 0) for p, a in ours for q, b in theirs)
+    return halves / (2 * comb(len(one), k) * comb(len(other), k))

@@ -362,7 +362,7 @@ def test_each_number_says_whose_it_is(command: Command) -> None:
 @pytest.mark.timeout(600)
 def test_a_search_runs_goes_on_and_leaves_a_page(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "provide", lambda benchmarks: None)
-    edited(spaces.RULES, "kinds", "toys", "benchmarks", value=["ring"])
+    edited(spaces.RULES, "kinds", "toys", value={"benchmarks": ["ring"], "by": "w1"})
     training = params.load().board.toys.training.model_dump() | {"steps": 6, "snapshots": 0, "batch": 8}
     edited("params.yaml", "toys", "training", value=training)
     two = {"gan": {"model": "gan", "latent": 2, "width": 8}, "parzen": {"model": "parzen"}}
