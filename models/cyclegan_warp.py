@@ -82,7 +82,7 @@ class Model(nn.Module):
         fooled = self.fooled(self.critic, to_x, left) + self.fooled(self.critic_of_partners, to_partner, left)
         critics = told_apart(self.critic, x[:, 0], self.one_of(to_x), left)
         critics = critics + told_apart(self.critic_of_partners, partner[:, 0], self.one_of(to_partner), left)
-        return {"generators": self.share.softmax(0) @ (fooled + self.cycle * error), "critics": critics}
+        return {"generators": (self.share.softmax(0) * (fooled + self.cycle * error)).sum(), "critics": critics}
 
     def fooled(self, judge: nn.Module, fake: Tensor, left: Tensor) -> Tensor:
         """What each translator lessens: (B, K, *shape) -> (K,)"""

@@ -21,7 +21,7 @@ class Warps(nn.Module):
 
     def __init__(self, source: tuple[int, ...], target: tuple[int, ...], maps: Tensor) -> None:
         super().__init__()
-        self.count, (channels, height, width) = len(maps), source
+        self.count, self.channels, (channels, height, width) = len(maps), target[0], source
         sides = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
         self.places = nn.Buffer(torch.stack(torch.meshgrid(*sides, indexing="ij"), 2).view(1, -1, 2))
         self.maps, self.shifts = nn.Parameter(maps.clone()), nn.Parameter(torch.zeros(self.count, 1, 2))
@@ -33,16 +33,19 @@ class Warps(nn.Module):
 
     def taken(self) -> Tensor:
         """How much of each pixel of the source is in each of the target: (K, pixels, pixels)"""
-        from_ = self.places @ self.maps.transpose(1, 2) + self.shifts
-        apart = (from_[:, :, None] - self.places[:, None]).square().sum(3)
-        return (-0.5 * apart * (-2 * self.widths).exp()).softmax(2)
+        with torch.autocast(self.maps.device.type, enabled=False):  # places are exact
+            from_ = self.places @ self.maps.transpose(1, 2) + self.shifts
+            apart = (from_[:, :, None] - self.places[:, None]).square().sum(3)
+            return (-0.5 * apart * (-2 * self.widths).exp()).softmax(2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1 or K, *source) -> (B, K, *target): all of the same, or each of its own"""
         moved = torch.einsum("kij,bkcj->bkci", self.taken(), x.flatten(3).expand(-1, self.count, -1, -1))
-        images = moved.flatten(1, 2).unflatten(2, x.shape[3:])  # (B, K * C, H, W)
-        change = self.change(F.relu(self.spread(images))).unflatten(1, (self.count, -1))
-        return images.unflatten(1, (self.count, -1)) + change.to(x.dtype)
+        moved = moved.to(x.dtype).unflatten(3, x.shape[3:])  # (B, K, C, H, W)
+        change = self.change(F.relu(self.spread(moved.flatten(1, 2)))).unflatten(1, (self.count, -1))
+        if moved.shape[2] != self.channels:  # grey of colours, or colours of grey
+            moved = moved.mean(2, keepdim=True)
+        return moved + change.to(x.dtype)
 
 
 def turns(count: int) -> Tensor:
