@@ -97,10 +97,11 @@ def killed(clone: Path, target: Target, moment: float, rng: random.Random) -> st
 
 
 def running(clone: Path) -> list[str]:
+    """What runs there. A process that has ended, and that the system has yet to clear away, has no words any more."""
     found = []
     for process in processes_in(clone):
         with contextlib.suppress(psutil.Error):
-            found.append(" ".join(process.cmdline())[-100:])
+            found += [" ".join(words)[-100:] for words in [process.cmdline()] if words]
     return found
 
 
