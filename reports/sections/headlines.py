@@ -27,16 +27,14 @@ def render(report: Report, out: Path) -> Fragment | None:
 
 def numbers(report: Report) -> dict[str, dict[str, float]]:
     """Of each model the means over its seeds, and how many of these have diverged."""
-    means = report.scores[report.scores.metric.isin(NUMBERS)].groupby(["model", "metric"]).value.mean()
+    values = report.scores[report.scores.metric.isin(NUMBERS)]
     if ranking.ranked(report):
         runs = ranking.runs(report)
-        score = runs[runs.metric == ranking.SCORE.name].groupby(["model", "metric"]).value.mean()
-        means = pd.concat([score, means])
-    diverged = (report.seeds.status == "diverged").groupby(report.seeds.model).sum()
-    return {
-        model: {
-            str(name): float(f"{value:.{DIGITS}g}") for (_, name), value in means[means.index.isin([model], 0)].items()
-        }
-        | {"diverged": int(diverged[model])}
-        for model in report.models
-    }
+        values = pd.concat([runs[runs.metric == ranking.SCORE.name], values])
+    found = {}
+    for model in report.models:
+        means = values[values.model == model].groupby("metric", sort=False).value.mean().to_dict()
+        ends = report.seeds.status[report.seeds.model == model]
+        found[model] = {str(name): float(f"{value:.{DIGITS}g}") for name, value in means.items()}
+        found[model]["diverged"] = int((ends == "diverged").sum())
+    return found
