@@ -30,6 +30,9 @@ def copy(place: Path) -> None:
     for name in tree():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
+    for file in place.glob("benchmarks/*/benchmark.yaml"):  # tests leave models out that some benchmarks name
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if not line.startswith("contestants: ")))
     succeed(place, "git", "init", "-q")
 
 
