@@ -1,21 +1,27 @@
-# Two commands for a fresh machine (git, Python >= 3.11, make): `make reproduce` and `make test`.
+# Two commands for a fresh machine (git, Python >= 3.11, make): `make quick` and `make test`; then `make reproduce`.
 PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 READY := .venv/.installed
 
 NAME ?= ring
+SUITE ?= embedded
 SECONDS ?= 300
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 CHECK := $(BIN)/python -m pipeline.check > /dev/null  # before DVC, which reads params.yaml too and says less
 
-.PHONY: ready install reproduce test benchmark ui lint format speed chaos gpu-check lock clean
+.PHONY: ready install quick reproduce test benchmark ui lint format speed chaos gpu-check lock clean
 
-reproduce: ready  ## run what changed of the suite on every core (or JOBS=4), print the tables
+quick:  ## a first look at ring and digits in ten minutes: fewer contestants, seeds and steps
+	@$(MAKE) --no-print-directory reproduce SUITE=quick
+
+reproduce: ready  ## run what changed of the embedded suite (or SUITE=images) on every core (or JOBS=4), print the tables
 	@$(CHECK)
-	$(BIN)/python -m pipeline.launch $(LIMIT)
-	$(BIN)/dvc --wait-for-lock repro
-	@$(BIN)/python -m pipeline.report --summary
+	@$(BIN)/python -m pipeline.add --suite '$(SUITE)' > /dev/null
+	$(BIN)/python -m pipeline.launch --suite '$(SUITE)' $(LIMIT)
+	$(BIN)/dvc --wait-for-lock repro $$($(BIN)/python -m pipeline.add --suite '$(SUITE)' --targets)
+	@$(BIN)/python -m pipeline.report --suite '$(SUITE)'
+	$(if $(filter-out embedded quick,$(SUITE)),$(BIN)/dvc --wait-for-lock repro -s index)
 
 test: ready  ## every test but the timings, a file at a time in each of two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -52,14 +58,15 @@ gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar
 
 # The environment holds the locked versions if it was made from the very lock file, whenever that was written.
 ready:
-	@test "$$(cat $(READY) 2> /dev/null)" = "$$(cksum < requirements.lock)" || $(MAKE) --no-print-directory install
+	@$(BIN)/python -c '' > /dev/null 2>&1 && test "$$(cat $(READY) 2> /dev/null)" = "$$(cksum < requirements.lock)" || $(MAKE) --no-print-directory install
 
 # With hashes. uv is used where it is there, because it is faster; pip does the same.
 install:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + "; say make PYTHON=python3.12" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
 	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
-	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi
+	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi \
+	|| { echo "the packages are not all installed, and why stands above; connect, or free some disk, and run the same command again"; exit 1; }
 	cksum < requirements.lock > $(READY)
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)

@@ -9,7 +9,7 @@ section D.2. Holes: Lugmayr et al., "RePaint", 2022, arXiv:2201.09865, algorithm
 
 Departure: small nets (`models.common.timed`), told the logarithm of noise over signal. Points are divided by the first
 minibatch's root mean square, guesses at them clamped to the largest number yet seen. `offset`, the paper's s, should
-give a first noise a little less than a grey level wide. RePaint goes back one step at a time. `optimal` variances are
+give a first noise a little less than a grey level wide. `optimal` variances are
 those of Bao et al., "Analytic-DPM", 2022, arXiv:2201.06503, theorem 1, from errors in training; points then end in
 noise, too. Of the bound `terms` are summed, each of a step drawn from as many strata, or all.
 """
@@ -27,7 +27,7 @@ from models.common.cosine import Cosine, Errors
 from models.common.denoising import Denoising
 from models.common.pixels import check_levels
 from models.common.protocol import Batch, Losses, Spec
-from models.common.repair import check_mask
+from models.common.repair import repaint
 
 
 class Model(Denoising):
@@ -45,7 +45,6 @@ class Model(Denoising):
         offset: float = 0.008,
         evaluations: int = 64,
         terms: int = 64,
-        rounds: int = 5,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
@@ -54,10 +53,10 @@ class Model(Denoising):
         check.one_of(("even", "quadratic"), spacing=spacing)
         check.one_of(("posterior", "optimal"), variance=variance)
         check.at_least(2, steps=steps)
-        check.at_least(1, evaluations=evaluations, terms=terms, rounds=rounds)
+        check.at_least(1, evaluations=evaluations, terms=terms)
         check.positive(offset=offset)
         self.eps, self.eta = prediction == "eps", float(sampler == "ancestral")
-        self.asked, self.rounds, self.power = evaluations, rounds, 1 + (spacing == "quadratic")
+        self.asked, self.power = evaluations, 1 + (spacing == "quadratic")
         self.noise, self.steps, self.terms = Cosine(steps, offset), steps, min(terms, steps - 1)
         gaussian = likelihoods.DiscretisedGaussian(spec.levels) if spec.levels else likelihoods.Gaussian()
         self.decoder = gaussian.requires_grad_(False)  # of step 0 given step 1
@@ -136,13 +135,15 @@ class Model(Denoising):
 
     @torch.no_grad()
     def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        """x (B, C, H, W), mask (B, 1, H, W) -> (B, C, H, W), every step taken `rounds` times, noised again between."""
-        check_mask(x, mask)
-        filled = self.normal(len(x), rng)
-        for t, s in pairwise([*self.noise.timetable(self.asked, self.power), 0]):
-            for again in reversed(range(self.rounds if s else 1)):
-                at_s = torch.full((len(x),), s, device=x.device)
-                filled = torch.where(mask, self.diffused(x, at_s, rng), self.step(filled, t, s, rng))
-                if again:
-                    filled = self.noise.forth(filled, s, t, self.normal(len(x), rng))
-        return filled
+        def at(step: int) -> Tensor:
+            return torch.full((len(x),), step, device=x.device)
+
+        return repaint(
+            x,
+            mask,
+            self.normal(len(x), rng),
+            [*self.noise.timetable(self.asked, self.power), 0],
+            noised=lambda x, s: self.diffused(x, at(s), rng),
+            step=lambda x, t, s: self.step(x, t, s, rng),
+            back=lambda x, s, t: self.noise.forth(x, s, t, self.normal(len(x), rng)),
+        )

@@ -8,8 +8,8 @@ arXiv:2207.12598.
 
 Departure: small nets (`models.common.timed`), without augmentation and dropout; sigma_data is the root mean square of
 the first minibatch, not 0.5; discrete data are dequantised uniformly, in training, too. The density is that of the
-equation at sigma_min, not at 0; it, and so the bound of discrete data, is right as far as the steps solve the
-equation: too few of them flatter the model.
+equation at sigma_min, not at 0; it, and so the bound of discrete data, is right as far as `nodes` of its
+divergence tell its integral.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from models.common import check, ode
 from models.common.denoising import Denoising
 from models.common.pixels import check_levels, dequantised
 from models.common.protocol import Batch, Losses, Spec
+from models.common.repair import repaint
 from models.common.timed import along
 
 
@@ -37,7 +38,7 @@ class Model(Denoising):
         sigma_max: float = 80.0,
         rho: float = 7.0,
         evaluations: int = 35,
-        likelihood_steps: int = 8,
+        nodes: int = 16,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
@@ -45,14 +46,14 @@ class Model(Denoising):
         if sigma_max <= sigma_min:
             raise ValueError(f"sigma_max = {sigma_max}: must be above sigma_min = {sigma_min}")
         check.at_least(1, evaluations=evaluations)
-        check.at_least(1, likelihood_steps=likelihood_steps)
+        check.at_least(1, nodes=nodes)
         self.p_mean, self.p_std = log_noise
         check.positive(p_std=self.p_std)
         self.sigma_min, self.sigma_max, self.rho = sigma_min, sigma_max, rho
-        self.asked, self.likelihood_steps = evaluations, likelihood_steps
+        self.asked, self.nodes = evaluations, nodes
         self.sigma_data = nn.Buffer(torch.tensor(0.5))
         self.bound = spec.levels > 0
-        flow = f"ODE from sigma {sigma_min:g}, Runge-Kutta of {likelihood_steps} steps"
+        flow = f"ODE from sigma {sigma_min:g}, {nodes} divergences"
         self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
 
     def denoising_move(self, batch: Batch) -> Losses:
@@ -71,9 +72,8 @@ class Model(Denoising):
         answer = self.ask(along(total.rsqrt(), x) * x, sigma.log() / 4, label, guidance)
         return along(skip, x) * x + along(out, x) * answer
 
-    def grid(self, steps: int, first: float | Tensor, last: float | Tensor) -> Tensor:
-        """(steps,) numbers from the first to the last as equation 5 spreads levels of noise"""
-        share = torch.linspace(0, 1, steps, dtype=self.sigma_data.dtype, device=self.sigma_data.device)
+    def spread(self, share: Tensor, first: float | Tensor, last: float | Tensor) -> Tensor:
+        """Numbers from the first, at share 0, to the last, at 1, as equation 5 spreads levels of noise."""
         ends = [end ** (1 / self.rho) for end in (first, last)]
         return (ends[0] + share * (ends[1] - ends[0])) ** self.rho
 
@@ -90,13 +90,35 @@ class Model(Denoising):
         guidance: float | None = None,
     ) -> Tensor:
         (times, w), label = self.budget(evaluations, guidance), self.told(n, given)
-        sigma = self.grid((times + 1) // 2, self.sigma_max, self.sigma_min)
-        sigma = torch.cat([sigma, sigma.new_zeros(1)])
 
         def field(x: Tensor, sigma: Tensor) -> Tensor:
-            return (x - self.denoise(x, sigma.expand(n), label, w)) / sigma
+            return self.slope(x, sigma, label, w)
 
-        return self.bounded(ode.solve(field, self.sigma_max * self.normal(n, rng), sigma, euler_at_end=True))
+        x = self.sigma_max * self.normal(n, rng)
+        return self.bounded(ode.solve(field, x, self.timetable(times), euler_at_end=True))
+
+    def timetable(self, times: int) -> Tensor:
+        """Levels of noise from the largest to 0, of a sampler that may ask so often."""
+        share = torch.linspace(0, 1, (times + 1) // 2, dtype=self.sigma_data.dtype, device=self.sigma_data.device)
+        sigma = self.spread(share, self.sigma_max, self.sigma_min)
+        return torch.cat([sigma, sigma.new_zeros(1)])
+
+    def slope(self, x: Tensor, sigma: Tensor, label: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+        """dx/d(sigma), equation 3: (B, *shape), () -> (B, *shape)"""
+        return (x - self.denoise(x, sigma.expand(len(x)), label, guidance)) / sigma
+
+    @torch.no_grad()
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        filled = repaint(
+            x,
+            mask,
+            self.sigma_max * self.normal(len(x), rng),
+            list(self.timetable(self.asked)),
+            noised=lambda x, sigma: x + sigma * self.normal(len(x), rng),
+            step=lambda x, *ends: ode.solve(self.slope, x, torch.stack(ends), euler_at_end=not ends[1]),
+            back=lambda x, low, high: x + (high.square() - low.square()).sqrt() * self.normal(len(x), rng),
+        )
+        return self.bounded(filled)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels
@@ -115,7 +137,7 @@ class Model(Denoising):
         def field(u: Tensor, angle: Tensor) -> Tensor:
             return -self.ask(u, (self.sigma_data * angle.tan()).log().div(4).expand(len(u)))
 
-        angles = self.grid(self.likelihood_steps + 1, *(sigma / self.sigma_data).atan())
-        u, expansion = ode.expand(field, x / first, angles)
+        ends = (sigma / self.sigma_data).atan()
+        u, expansion = ode.expand(field, x / first, lambda share: self.spread(share, *ends), self.nodes)
         z, spread = u.flatten(1) * last / sigma[1], first * sigma[1] / last
         return nats + expansion - (0.5 * z.square() + 0.5 * math.log(2 * math.pi) + spread.log()).sum(1)

@@ -41,8 +41,10 @@ RENDERED = Path("reports/rendered")  # holds the index of all pages
 
 
 def rendered_dir(benchmark: str) -> Path:
-    # A folder of their own for the pages, so that the index can depend on all of them and still lie above them.
-    return RENDERED / "benchmarks" / benchmark
+    # A folder of their own for the pages, so that the index can depend on all of them and still lie above them; the
+    # index does not show those that are for a first look.
+    quick = benchmark in params.load().board.suites.get(params.QUICK, [])
+    return RENDERED / (params.QUICK if quick else "benchmarks") / benchmark
 
 
 @dataclass(frozen=True)

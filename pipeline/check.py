@@ -17,7 +17,7 @@ from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
-from pipeline.tools.add import stages_file
+from pipeline.tools.add import contestants, stages_file
 from pipeline.validation import shown, validated
 
 CHECKED = Path("artifacts/checked")
@@ -96,16 +96,18 @@ def check_data(benchmark: params.Benchmark) -> None:
 
 
 def check_stages(benchmark: params.Benchmark, root: Path) -> None:
-    """Raise ValueError for a dvc.yaml that was written while the benchmark had another kind, or a judge or none."""
+    """Raise ValueError for a dvc.yaml that was written while the benchmark had another kind or other contestants, or a
+    judge or none."""
     file = stages_file(benchmark.name)
     text = (root / file).read_text() if (root / file).exists() else None
     if text is None:
         return
     judged = benchmark.judge is not None
-    if f"{{{benchmark.kind}.models}}" not in text or ("pipeline/run judge" in text) != judged:
+    if f"foreach: {contestants(benchmark)}\n" not in text or ("pipeline/run judge" in text) != judged:
+        chosen = ", other contestants" * bool(benchmark.own.get("contestants"))
         raise ValueError(
-            f"{params.file_of(benchmark.name)}: kind = {benchmark.kind!r}, {'a' if judged else 'no'} judge: {file} "
-            f"was written for another; run `python -m pipeline.add {benchmark.name}`, or change it back"
+            f"{params.file_of(benchmark.name)}: kind = {benchmark.kind!r}, {'a' if judged else 'no'} judge{chosen}: "
+            f"{file} was written for another; run `python -m pipeline.add {benchmark.name}`, or change it back"
         )
 
 

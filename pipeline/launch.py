@@ -1,4 +1,5 @@
-"""Everything at once, with every core or GPU at work: `python -m pipeline.launch [BENCHMARK ...]`, else the suite.
+"""Everything at once, with every core or GPU at work: `python -m pipeline.launch [BENCHMARK ...]`, or `--suite NAME`,
+else the embedded suite.
 
 Stale units of all cells, seeds to train and to evaluate, are made beside each other into the work folders, those that
 take longest first; `dvc repro` then takes them over under its own lock and gives the same bits as alone.
@@ -36,7 +37,8 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Make all stale units of work beside each other.")
-    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: the suite")
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: the embedded suite")
+    parser.add_argument("--suite", metavar="NAME", help="the benchmarks of a suite in params.yaml")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
     parser.add_argument("--only", metavar="MODEL,...", help="contestants; default: all, and the oracle")
     where = parser.add_mutually_exclusive_group()
@@ -59,7 +61,8 @@ def launch(arguments: argparse.Namespace) -> None:
     from pipeline.cell import ORACLE
     from pipeline.work import plan
 
-    names = arguments.benchmarks or params.load().suite
+    suite = arguments.suite or (None if arguments.benchmarks else params.EMBEDDED)
+    names = dict.fromkeys([*arguments.benchmarks, *(params.load().of_suite(suite) if suite else [])])
     benchmarks = [params.load().benchmark(name) for name in names]
     plan.prepare(benchmarks)
     units = plan.stale(benchmarks)

@@ -19,6 +19,8 @@ from pipeline.work.units import MEASURED
 from pipeline.yaml_files import read
 
 PARAMS = Path("params.yaml")
+EMBEDDED = "embedded"  # the suite that plain `dvc repro` runs
+QUICK = "quick"  # the one for a first look, whose results are no part of what is kept
 KindName = Literal[
     "toys", "images", "pictures", "stacked", "captions", "binary", "published", "clips", "clips_free",
     "point_pairs", "unpaired_points", "image_pairs", "unpaired_images",
@@ -49,6 +51,12 @@ def once(names: list[str]) -> list[str]:
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise ValueError(f"{shown(twice[0])} stands there twice; name it once")
     return names
+
+
+def with_the_embedded_one(suites: dict[str, list[str]]) -> dict[str, list[str]]:
+    if EMBEDDED not in suites:
+        raise ValueError(f"none is called {EMBEDDED!r}, which is what `dvc repro` runs; name its benchmarks")
+    return suites
 
 
 def floor(value: Any) -> Any:
@@ -138,7 +146,10 @@ class Kind(Section):
 class Switchboard(Section):
     """params.yaml."""
 
-    suite: Names = Field(min_length=1)
+    suites: Annotated[
+        dict[Annotated[str, AfterValidator(name_of_folder)], Annotated[Names, Field(min_length=1)]],
+        AfterValidator(with_the_embedded_one),
+    ]
     seeds: Seeds
     families: dict[str, Names] = {}  # of the files in models/, as pages colour them
     toys: Kind
@@ -169,6 +180,7 @@ class Folder(Section):
     training: dict[str, Any]
     evaluation: dict[str, Any]
     judge: dict[str, Any] | None = None  # of kinds that have a judge; {}: as theirs
+    contestants: Annotated[Names, Field(min_length=1)] | None = None  # some of its kind's; none named: all
     own_seeds: Seeds | None = None  # `seeds` is a key of params.yaml, and DVC reads both as one
     floors: Floors = {}
 
@@ -211,10 +223,12 @@ class Params:
     def __init__(self, root: Path = Path()) -> None:
         self.root = root
         self.board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
-        self.suite = self.board.suite
+        self.suite = self.board.suites[EMBEDDED]
         self.read: dict[str, Benchmark] = {}
+        for suite, names in self.board.suites.items():
+            for name in names:
+                known(name, self.benchmarks(), f"{PARAMS}: suites.{suite}", "benchmark")
         for name in self.suite:
-            known(name, self.benchmarks(), f"{PARAMS}: suite", "benchmark")
             self.benchmark(name)
         files = stems(root / "models")
         for name, kind in self.board.kinds.items():
@@ -249,11 +263,22 @@ class Params:
             judge=validated(Judging, judge, path, "judge") if judge else None,
             ranked=kind.ranked,
             floors={**kind.floors, **own.floors},
-            models=kind.models,
+            models=self.chosen(own, path),
             own=own.model_dump(),
         )
         self.fits(merged)
         return merged
+
+    def chosen(self, own: Folder, path: Path) -> dict[str, Contestant]:
+        """The contestants of a benchmark: all of its kind's, or those that it names."""
+        models = self.board.kinds[own.kind].models
+        for name in own.contestants or []:
+            known(name, list(models), f"{path}: contestants", f"contestant of kind {own.kind}")
+        return {name: models[name] for name in own.contestants or models}
+
+    def of_suite(self, name: str) -> list[str]:
+        """The benchmarks of a suite."""
+        return self.board.suites[known(name, list(self.board.suites), "suite", "suite")]
 
     def fits(self, benchmark: Benchmark) -> None:
         """Raise ValueError unless the settings of a benchmark fit one another, and its metrics are there."""

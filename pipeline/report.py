@@ -1,6 +1,7 @@
 """The report stage: pages, tables and pictures of one benchmark, `python -m pipeline.report BENCHMARK`.
 
-``--index`` writes the index of all pages there are; ``--summary`` prints the suite's tables.
+``--index`` writes the index of all pages there are; ``--suite NAME`` prints a suite's tables, having rendered the pages
+of those of its benchmarks whose page is no stage of DVC's: all that are not in the embedded suite.
 """
 
 import argparse
@@ -30,16 +31,23 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("benchmark", nargs="?", help="render this benchmark's page")
     what.add_argument("--index", action="store_true", help="render the index of all pages there are")
-    what.add_argument("--summary", action="store_true", help="print the tables of the suite")
+    what.add_argument("--suite", metavar="NAME", help="render and print the tables of a suite")
     arguments = parser.parse_args()
     if arguments.index:
         write_index()
-    elif arguments.summary:
-        print_summary()
+    elif arguments.suite:
+        for name in params.load().of_suite(arguments.suite):
+            if name not in params.load().suite:
+                render(name)
+        print_summary(arguments.suite)
     else:
-        benchmark = params.load().benchmark(arguments.benchmark)
-        with importing(benchmark.name):  # its seconds pass beside those of drawing
-            write_page(benchmark)
+        render(arguments.benchmark)
+
+
+def render(name: str) -> None:
+    benchmark = params.load().benchmark(name)
+    with importing(name):  # its seconds pass beside those of drawing
+        write_page(benchmark)
 
 
 def write_page(benchmark: params.Benchmark) -> None:
@@ -144,7 +152,9 @@ def importing(name: str) -> Iterator[None]:
 def write_index() -> None:
     everything = params.load()
     names = dict.fromkeys([*everything.suite, *everything.benchmarks()])
-    folders = [rendered_dir(name) for name in names if (rendered_dir(name) / "table.csv").exists()]
+    quick = everything.board.suites.get(params.QUICK, [])
+    shown = [name for name in names if name not in quick and (rendered_dir(name) / "table.csv").exists()]
+    folders = [rendered_dir(name) for name in shown]
     pages = page.index(folders, RENDERED)
     if not any(name.startswith(f"{suite.FOLDER}/") for name in pages):  # it is an output of the stage, there always
         pages[f"{suite.FOLDER}/README.md"] = suite.NOTHING
@@ -154,14 +164,16 @@ def write_index() -> None:
     print(f"index of {len(folders)} benchmarks: {RENDERED / 'index.html'}", flush=True)
 
 
-def print_summary() -> None:
-    """The main tables of the suite for a terminal, and where everything is."""
-    for name in params.load().suite:
+def print_summary(suite: str) -> None:
+    """The main tables of a suite for a terminal, and where everything is."""
+    names = params.load().of_suite(suite)
+    for name in names:
         comparison = tables.read(rendered_dir(name) / "table.csv")
         print(f"{name}\n{tables.plain(tables.table(comparison))}\n")
     print("mean ± s.d. over training seeds   * best   ~ tied with the best   (protocol: on each page)\n")
-    print(f"report   {(RENDERED / 'index.html').resolve().as_uri()}")
-    print(f"figures  {rendered_dir('<benchmark>')}/*.png")
+    folders = [rendered_dir(name) for name in names] if suite == params.QUICK else [RENDERED]
+    print("\n".join(f"report   {(folder / 'index.html').resolve().as_uri()}" for folder in folders))
+    print(f"figures  {rendered_dir(names[0]).parent / '<benchmark>'}/*.png")
     print("MLflow   make ui")
 
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 BOARD = "params.yaml"
-SUITE = re.findall(r"^suite: (\[[^]]*\])", (Path(__file__).parents[1] / BOARD).read_text(), re.MULTILINE)[0]
-GRID, RING, DIGITS = (f"benchmarks/{name}/benchmark.yaml" for name in ("grid", "ring", "digits"))
+SUITE = re.findall(r"^  embedded: (\[[^]]*\])", (Path(__file__).parents[1] / BOARD).read_text(), re.MULTILINE)[0]
+GRID, RING, DIGITS, QUICK = (f"benchmarks/{name}/benchmark.yaml" for name in ("grid", "ring", "digits", "ring_quick"))
 LAUGH = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'ha'] * 9)}]\n" for i in range(9))
 
 WRONG = [  # file, what stands there, what comes in its place, what is said of it
@@ -69,10 +69,14 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (GRID, "w1: 1.130", "w1: gam", "grid/benchmark.yaml: floors.w1: unknown contestant 'gam'"),
     (GRID, "w1: 1.130", "w9: 1.130", "grid/benchmark.yaml: floors.w9: unknown column 'w9'"),
     # names
-    (BOARD, "[ring, grid,", "[ring, ring,", "suite = ['ring', 'ring', 'digits', "),
-    (BOARD, "[ring, grid,", "[grind,", "suite: unknown benchmark 'grind'; did you mean 'grid'?"),
-    (BOARD, SUITE, "[]", "suite = []"),
-    (BOARD, SUITE, "ring", "suite = 'ring'"),
+    (BOARD, "[ring, grid,", "[ring, ring,", "suites.embedded = ['ring', 'ring', 'digits', "),
+    (BOARD, "[ring, grid,", "[grind,", "suites.embedded: unknown benchmark 'grind'; did you mean 'grid'?"),
+    (BOARD, SUITE, "[]", "suites.embedded = []"),
+    (BOARD, SUITE, "ring", "suites.embedded = 'ring'"),
+    (BOARD, "  embedded: ", "  embeded: ", ": none is called 'embedded', which is what `dvc repro` runs"),
+    (BOARD, "  papers: [", "  papers: [mnst, ", "suites.papers: unknown benchmark 'mnst'; did you mean 'mnist'?"),
+    (QUICK, "contestants: [vae, ", "contestants: [vaee, ", "contestants: unknown contestant of kind toys 'vaee'; did"),
+    (QUICK, "contestants: [vae, ", "contestants: [vae, vae, ", "contestants = ['vae', 'vae', "),
     (BOARD, "[modes, within,", "[modes, modes,", "'modes' stands there twice; name it once"),
     (BOARD, "[modes, within,", "[mods, within,", "toys.evaluation.metrics: unknown metric 'mods'"),
     (BOARD, "progress: [modes]", "progress: [modes, modes]", "toys.evaluation.progress = ['modes', 'modes']"),
@@ -150,7 +154,7 @@ RIGHT = [
     (BOARD, "samples: 50000", "samples: 2"),
     (BOARD, "precision: fp32", 'precision: "bf16"'),
     (BOARD, SUITE, "[mnist]"),
-    (BOARD, SUITE, "\n- ring\n- grid"),
+    (BOARD, SUITE, "\n    - ring\n    - grid"),
     (BOARD, "progress: [modes]", "progress: []"),
     (BOARD, "    ae: {model: ae,", "    the_1st_of_many_autoencoders: {model: ae,"),
     (BOARD, "    ae: {model: ae, latent: 2}", "    ae: &plain {model: ae, latent: 2}\n    again: *plain"),

@@ -26,7 +26,7 @@ VOLATILE = ("seconds", "made", "steps_per_second", "sample_ms")  # what may diff
 
 
 def small(board: dict) -> None:
-    board |= {"suite": ["ring", "digits"], "seeds": 2}
+    board |= {"suites": {"embedded": ["ring", "digits"]}, "seeds": 2}
     for kind, models in MODELS.items():
         board[kind]["models"] = models
         board[kind]["training"] |= {"steps": 20, "batch": 32, "snapshots": 2, "snapshot_samples": 30}

@@ -73,7 +73,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "pipeline/evaluation/unit.py").write_text(EVALUATION)
 
     def small(board: dict) -> None:
-        board |= {"suite": ["ring"], "seeds": 2}
+        board |= {"suites": {"embedded": ["ring"]}, "seeds": 2}
         board["toys"]["models"] = MODELS
 
     edit_params(place, small)

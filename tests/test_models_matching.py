@@ -112,16 +112,16 @@ def test_the_net_is_asked_as_often_as_is_said(solver: str) -> None:
 @pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("shape", [(2,), (1, 2, 2)])
 def test_the_density_is_the_gaussians(shape: tuple[int, ...], spread: float) -> None:
-    model = known("flow_matching", shape=shape, likelihood_steps=40)
+    model = known("flow_matching", shape=shape, nodes=40)
     model.spread.fill_(spread)
     x = M + S * torch.randn(9, *shape, generator=rng())
     exact = torch.distributions.Normal(M, S).log_prob(x).flatten(1).sum(1)
     assert torch.allclose(model.log_prob(x), exact, atol=2e-3)
-    assert not model.bound and model.estimator == "ODE, Runge-Kutta of 40 steps"
+    assert not model.bound and model.estimator == "ODE, 40 divergences"
 
 
 def test_pixels_have_the_density_where_they_are_dequantised_times_their_volume() -> None:
-    model = known("flow_matching", shape=(1, 2, 2), levels=5, likelihood_steps=40)
+    model = known("flow_matching", shape=(1, 2, 2), levels=5, nodes=40)
     x = from_levels(torch.randint(5, (9, 1, 2, 2), generator=rng()), 5, like=torch.zeros(()))
     inside = dequantised(x, 5, rng())
     assert (inside - x).abs().max() <= 1 / 4

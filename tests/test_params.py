@@ -41,7 +41,7 @@ def test_the_projects_own_parameters_are_right() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("suite",), ["rings"], "unknown benchmark 'rings'; did you mean 'ring'?"),
+        (("suites", "embedded"), ["rings"], "unknown benchmark 'rings'; did you mean 'ring'?"),
         (
             ("toys", "models"),
             {"clip": {"model": "wgan_pg"}},
@@ -82,7 +82,7 @@ def test_a_missing_key_is_named(project: Path) -> None:
 
 
 def test_files_that_are_missing_or_not_yaml_are_named(project: Path) -> None:
-    (project / "params.yaml").write_text("suite: [ring\nseeds")
+    (project / "params.yaml").write_text("suites: {embedded: [ring\nseeds")
     with pytest.raises(ValueError, match=r"params\.yaml is not YAML"):
         params.Params(project)
     (project / "params.yaml").unlink()

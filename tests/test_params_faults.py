@@ -162,7 +162,7 @@ def test_what_follows_a_long_alias_is_still_counted(tmp_path: Path) -> None:
     [
         ("seeds: 3\x00".encode("utf-16"), "error: params.yaml is not text in UTF-8 (line 1); save it as UTF-8\n"),
         (b"[" * 3000, "error: params.yaml is not YAML that can be read: it is nested more than 20 levels deep\n"),
-        (b"seeds: " + b"1" * 5000, "error: params.yaml: suite is missing (and "),
+        (b"seeds: " + b"1" * 5000, "error: params.yaml: suites is missing (and "),
         (None, "error: params.yaml: seeds = '11111"),
     ],
 )

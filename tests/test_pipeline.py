@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(6000)
 def set_params(clone: Path, **training: object) -> None:
     """A suite of ring and digits with few models, seeds and steps."""
     board = yaml.safe_load((clone / "params.yaml").read_text())
-    board |= {"suite": ["ring", "digits"], "seeds": 2}
+    board |= {"suites": {"embedded": ["ring", "digits"]}, "seeds": 2}
     for kind, names in MODELS.items():
         board[kind]["models"] = {name: board[kind]["models"].get(name) or {"model": name} for name in names}
         board[kind]["training"] |= {"steps": 20, "batch": 32, "snapshots": 2, "snapshot_samples": 30, **training}

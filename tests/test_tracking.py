@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 ROWS = 100  # of a curve
 PATIENCE = 600.0  # seconds for what takes a few on idle cores: against hanging only
 PARAMS = """
-suite: [ring]
+suites: {embedded: [ring]}
 seeds: 2
 toys: &kind
   training: {steps: 1000, batch: 8, ema: 0.0, precision: fp32, channels_last: false}

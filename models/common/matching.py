@@ -23,6 +23,7 @@ from models.common.denoising import Denoising
 from models.common.ode import Field
 from models.common.pixels import check_levels, dequantised
 from models.common.protocol import Batch, Losses, Spec
+from models.common.repair import repaint
 from models.common.timed import along
 
 Step = Callable[[Field, Tensor, Tensor, Tensor], Tensor]  # field, x (B, *shape), t (), u () -> x of time u
@@ -43,6 +44,11 @@ def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
 
 
 STEPS: dict[str, tuple[Step, int]] = {"euler": (euler, 1), "midpoint": (midpoint, 2), "heun": (heun, 2)}
+
+
+def angle(share: Tensor) -> Tensor:
+    """From a right angle, of data, to 0, of noise: slower near the data."""
+    return math.pi / 2 * (1 - share.square())
 
 
 def clipped(optimizer: Optimizer, norm: float) -> Optimizer:
@@ -67,19 +73,19 @@ class Matching(Denoising):
         solver: Literal["euler", "midpoint", "heun"] = "midpoint",
         evaluations: int = 64,
         power: float = 1.0,
-        likelihood_steps: int = 8,
+        nodes: int = 16,
         clip: float = 1.0,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
         check.one_of(STEPS, solver=solver)
-        check.at_least(1, evaluations=evaluations, power=power, likelihood_steps=likelihood_steps)
+        check.at_least(1, evaluations=evaluations, power=power, nodes=nodes)
         check.positive(clip=clip)
         (self.step, self.cost), self.asked, self.power, self.clip = STEPS[solver], evaluations, power, clip
-        self.likelihood_steps = likelihood_steps
+        self.nodes = nodes
         self.spread = nn.Buffer(torch.ones(()))  # of the data, the root mean square of the first minibatch
         self.bound = spec.levels > 0
-        flow = f"ODE, Runge-Kutta of {likelihood_steps} steps"
+        flow = f"ODE, {nodes} divergences"
         self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -106,10 +112,15 @@ class Matching(Denoising):
     def asks(self, times: int) -> int:
         return max(1, times // self.cost * self.cost)
 
-    def follow(self, x: Tensor, label: Tensor | None = None, *, asked: int, guidance: float = 1.0) -> Tensor:
-        """The end of the way from noise x; where it may ask once only, by a step of Euler's."""
+    def way(self, asked: int) -> tuple[Step, Tensor]:
+        """The steps that may ask so often, and their times; where it is once only, Euler's."""
         step, cost = (self.step, self.cost) if asked >= self.cost else (euler, 1)
-        for t, u in pairwise(self.grid(asked // cost, self.power)):
+        return step, self.grid(asked // cost, self.power)
+
+    def follow(self, x: Tensor, label: Tensor | None = None, *, asked: int, guidance: float = 1.0) -> Tensor:
+        """The end of the way from noise x."""
+        step, times = self.way(asked)
+        for t, u in pairwise(times):
             x = step(lambda x, t: self.ask(x, t.expand(len(x)), label, guidance), x, t, u)
         return x
 
@@ -125,6 +136,25 @@ class Matching(Denoising):
         (asked, w), label = self.budget(evaluations, guidance), self.told(n, given)
         return self.bounded(self.follow(self.normal(n, rng), label, asked=asked, guidance=w))
 
+    @torch.no_grad()
+    def inpaint(self, x: Tensor, mask: Tensor, rng: Generator) -> Tensor:
+        step, times = self.way(self.asked)
+
+        def back(x: Tensor, u: Tensor, t: Tensor) -> Tensor:
+            kept = t / u  # of the datum's part u, so that it is t
+            return kept * x + ((1 - t).square() - (kept * (1 - u)).square()).sqrt() * self.normal(len(x), rng)
+
+        filled = repaint(
+            x,
+            mask,
+            self.normal(len(x), rng),
+            list(times),
+            noised=lambda x, u: torch.lerp(self.normal(len(x), rng), x, u),
+            step=lambda x, t, u: step(lambda x, t: self.ask(x, t.expand(len(x))), x, t, u),
+            back=back,
+        )
+        return self.bounded(filled)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels"""
         nats = 0.0
@@ -132,8 +162,7 @@ class Matching(Denoising):
             check_levels(x, self.levels)
             x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
             nats = x[0].numel() * math.log(2 / (self.levels - 1))
-        angles = math.pi / 2 * self.grid(self.likelihood_steps, power=2.0).flip(0)  # finer near the data
-        noise, expansion = ode.expand(self.turning, x / self.spread, angles)
+        noise, expansion = ode.expand(self.turning, x / self.spread, angle, self.nodes)
         return nats + expansion + standard_normal(noise.flatten(1)) - x[0].numel() * self.spread.log()
 
     def turning(self, u: Tensor, angle: Tensor) -> Tensor:

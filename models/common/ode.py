@@ -3,8 +3,8 @@ along.
 
 Heun's method, second order: Karras, Aittala, Aila, Laine, "Elucidating the Design Space of Diffusion-Based Generative
 Models", 2022, arXiv:2206.00364, algorithm 1. The density: Chen, Rubanova, Bettencourt, Duvenaud, "Neural Ordinary
-Differential Equations", 2018, arXiv:1806.07366, theorem 1. Runge-Kutta there, since Heun's method needs four times the
-divergences for as exact a density of eight sharp modes.
+Differential Equations", 2018, arXiv:1806.07366, theorem 1. On digits its 16 divergences tell as
+much as 33 by Simpson's rule.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import torch
+from numpy.polynomial.legendre import leggauss
 from torch import Tensor
 
 from models.common import check
@@ -41,23 +42,32 @@ def steps_of(evaluations: int) -> tuple[int, bool]:
     return (evaluations + 1) // 2, evaluations % 2 == 1
 
 
-def expand(field: Field, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """Follow it by the classical method of Runge and Kutta, and how much it expands space on the way: the integral of
-    its divergence, by Simpson's rule. Fourth order, and two divergences a step, which are what takes long.
+def expand(field: Field, x: Tensor, time: Callable[[Tensor], Tensor], nodes: int) -> tuple[Tensor, Tensor]:
+    """Follow it from time(0) to time(1), and how much it expands space on the way: the integral of its divergence, by
+    Gauss and Legendre's rule of so many nodes, since divergences are what takes long. Between them two steps of the
+    classical method of Runge and Kutta.
 
     (B, *shape) -> (B, *shape), (B,). The log-density at the start is that at the end, plus the expansion.
     """
-    slope, divergence = with_divergence(field, x, times[0])
-    expansion = torch.zeros_like(divergence)
+    places, weights = (torch.from_numpy(array).to(x) / 2 for array in leggauss(nodes))  # of -1 to 1
+    places, expansion = places + 0.5, x.new_zeros(len(x))
+    times, pull = torch.func.vjp(time, places)  # type: ignore[misc]  # three only where there is more
+    (speeds,) = pull(torch.ones_like(places))
+    ends = torch.cat([places.new_zeros(1), places, places.new_ones(1)])
+    for (first, last), t, weight in zip(pairwise(ends[:-1]), times, weights * speeds, strict=True):
+        x = runge_kutta(field, x, time(torch.stack([first, (first + last) / 2, last])))
+        expansion = expansion + weight * with_divergence(field, x, t)[1]
+    return runge_kutta(field, x, time(ends[-2:])), expansion
+
+
+def runge_kutta(field: Field, x: Tensor, times: Tensor) -> Tensor:
     for t, u in pairwise(times):
-        step, middle, before, at_start = u - t, (t + u) / 2, x, (slope, divergence)
+        step, middle = u - t, (t + u) / 2
+        slope = field(x, t)
         second = field(x + step / 2 * slope, middle)
         third = field(x + step / 2 * second, middle)
         x = x + step / 6 * (slope + 2 * second + 2 * third + field(x + step * third, u))
-        slope, divergence = with_divergence(field, x, u)
-        between = (before + x) / 2 + step / 8 * (at_start[0] - slope)  # of the cubic through both ends
-        expansion = expansion + step / 6 * (at_start[1] + 4 * with_divergence(field, between, middle)[1] + divergence)
-    return x, expansion
+    return x
 
 
 def with_divergence(field: Field, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:

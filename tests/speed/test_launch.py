@@ -45,7 +45,7 @@ def sixty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "pipeline/evaluation/unit.py").write_text(AT_ONCE)
 
     def small(board: dict) -> None:
-        board |= {"suite": ["ring"], "seeds": 20}
+        board |= {"suites": {"embedded": ["ring"]}, "seeds": 20}
         board["toys"]["models"] = {name: {"model": "gmm"} for name in ("a", "b", "c")}
 
     edit_params(place, small)
