@@ -92,7 +92,7 @@ def modes(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
     if found := first(seeds, MODES):
         said = "How much of the data a model covers: few is dropping. Every seed is a point."
         yield Chart("Who drops modes?", said, "seeds", strip(axis(report, seeds, found)))
-    if metric := first(progress, tuple(column for column in progress if column not in ("model", "seed", "step"))):
+    if metric := first(progress, tuple(map(str, progress.columns[3:]))):
         said = "From samples taken in training: a point a seed, a line the mean. A line that falls has lost modes."
         label = report.column(metric).label
         yield Chart(f"{label} against steps", said, "progress", over_steps(axis(report, progress, metric)))

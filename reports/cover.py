@@ -39,7 +39,7 @@ def best(report: Report) -> list[str]:
     if len(models) > 1 and ranking.ranked(report):
         scores = ranking.spread(ranking.runs(report).assign(benchmark=""), ranking.SCORE.name).mean()
         models.sort(key=lambda model: -scores.get(model, 0))
-    families = {}
+    families: dict[str, str] = {}
     for model in (model for model in models if model in report.samples):
         families.setdefault(report.palette.get(model, STRANGER).family, model)
     others = [model for model in models if model in report.samples and model not in families.values()]
