@@ -35,6 +35,7 @@ class Cell(nn.Module):
     def __init__(self, below: int, width: int, side: tuple[int, int]) -> None:
         super().__init__()
         self.gates = nn.Conv2d(below + width, 4 * width, 3, padding=1)
+        assert self.gates.bias is not None
         nn.init.ones_(self.gates.bias[width : 2 * width])
         self.peep = nn.Parameter(torch.zeros(3, width, *side))
 

@@ -11,18 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import rows
-from pipeline.sections import (
-    EMBEDDED,
-    NAME,
-    Brought,
-    Contestant,
-    Evaluation,
-    Floors,
-    Folder,
-    Judging,
-    Switchboard,
-    TrainingSection,
-)  # fmt: skip
+from pipeline.sections import EMBEDDED as EMBEDDED  # whoever reads parameters finds what they are made of in here
+from pipeline.sections import NAME, Evaluation, Floors, Folder, Judging, Switchboard, TrainingSection
+from pipeline.sections import Brought as Brought
+from pipeline.sections import Contestant as Contestant
 from pipeline.training.settings import Training
 from pipeline.validation import known as known  # of the names in here, whoever asks
 from pipeline.validation import shown, validated

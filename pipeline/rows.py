@@ -12,7 +12,7 @@ from pipeline.search import spaces
 from pipeline.validation import known
 
 if TYPE_CHECKING:
-    from pipeline.params import Contestant, Kind
+    from pipeline.sections import Contestant, Kind
 
 Row = Literal["house", "found", "paper"]
 ROWS: tuple[Row, ...] = get_args(Row)
