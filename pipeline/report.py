@@ -139,8 +139,10 @@ def truth(name: str) -> tuple[samples.Density | None, str]:
 def importing(name: str) -> Iterator[None]:
     """Bring the benchmark's results into MLflow meanwhile. That this fails is worth a line; the report does without."""
     command = [sys.executable, "-m", "pipeline.tracking", name]
-    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **streams, text=True, env=os.environ | tied.to_me()) as process:
+    environment = os.environ | tied.to_me()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield
         except BaseException:
