@@ -18,6 +18,7 @@ from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
+from pipeline.work import tied
 from reports import load, page, samples, suite, tables
 from reports.files import read_judge
 from reports.looks import looks
@@ -136,7 +137,10 @@ def truth(name: str) -> tuple[samples.Density | None, str]:
 def importing(name: str) -> Iterator[None]:
     """Bring the benchmark's results into MLflow meanwhile. That this fails is worth a line; the report does without."""
     command = [sys.executable, "-m", "pipeline.tracking", name]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    environment = os.environ | tied.to_me()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield
         except BaseException:

@@ -1,7 +1,8 @@
-"""Ties the server that workers are forked from to the process that starts it, of which it imports this first.
+"""Ties a process that imports this first to the one that has started it and asks for it: the server that workers are
+forked from, and an import into MLflow.
 
-It would see that process end by itself, but not while it imports, which takes seconds. Where there is no such tie, it
-ends after its imports.
+These see by themselves that it has ended, but only after imports that take seconds, and far more on a busy machine. So
+it is where there is no such tie, on other systems than Linux.
 """
 
 import ctypes
@@ -9,8 +10,13 @@ import os
 import signal
 import sys
 
-STARTER = "BENCHMARK_SERVER_OF"  # the process, by its number
+STARTER = "BENCHMARK_TIED_TO"  # the process, by its number
 PR_SET_PDEATHSIG = 1
+
+
+def to_me() -> dict[str, str]:
+    """What the environment of such a process says."""
+    return {STARTER: str(os.getpid())}
 
 
 def tie(starter: int) -> None:

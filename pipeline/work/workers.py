@@ -231,7 +231,7 @@ def _context(modules: list[str]) -> Any:
     context.set_forkserver_preload([tied.__name__, *modules])
     # Ctrl-C goes to every process of the terminal; the server and its workers leave it to this one, from their start.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ[tied.STARTER] = str(os.getpid())
+    os.environ.update(tied.to_me())
     forkserver.ensure_running()
     del os.environ[tied.STARTER]
     signal.signal(signal.SIGINT, handler)

@@ -88,7 +88,9 @@ def test_brought_files(tmp_path: Path) -> None:
     def said(one: Brought) -> str:
         folder = tmp_path / str(every.index(one))
         folder.mkdir()
-        return (right_number if one.read else right_line)(one.name, folder)
+        fault = (right_number if one.read else right_line)(one.name, folder)
+        print(f"\n  {one}: {fault or 'held'}", end="", flush=True)
+        return fault
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         found = dict(zip(map(str, brought), pool.map(said, brought), strict=True))

@@ -76,7 +76,9 @@ def test_mutated_parameters(tmp_path: Path) -> None:
     def check(number: int) -> None:
         project = tmp_path / str(number)
         copy(project)
-        said.update((str(mutation), checked(project, mutation)) for mutation in mutations[number::SIDE_BY_SIDE])
+        for mutation in mutations[number::SIDE_BY_SIDE]:
+            said[str(mutation)] = fault = checked(project, mutation)
+            print(f"\n  {len(said)} {mutation}: {fault or 'held'}", end="", flush=True)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         list(pool.map(check, range(SIDE_BY_SIDE)))
