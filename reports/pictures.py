@@ -79,12 +79,6 @@ def dumbbell(axes: Axes, row: int, hollow: np.ndarray, full: np.ndarray, colour:
         axes.plot(values.mean(), row, "o", color=colour, markerfacecolor=inside, markersize=4.5)
 
 
-def dots(axes: Axes, row: int, values: np.ndarray, colour: str) -> None:
-    """Every seed in a row, a bar at their mean."""
-    axes.plot(values.mean(), row, "|", color=colour, markersize=9, markeredgewidth=1.6)
-    axes.plot(values, np.full(len(values), row), "o", color=colour, markersize=3.5, alpha=0.6, markeredgewidth=0)
-
-
 def matrix(shades: pd.DataFrame, told: pd.DataFrame) -> Figure:
     """A row and a column a model: ``told`` in every cell, shaded from -1, red, to 1, blue; none where NaN."""
     side = BESIDE + CELL * len(shades)
