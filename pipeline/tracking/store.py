@@ -63,7 +63,7 @@ def store() -> Iterator["MlflowClient"]:
     from sqlalchemy.exc import SQLAlchemyError
 
     if "%" in mlflow.__path__[0]:  # where its migrations lie; it would be taken for the beginning of an option's name
-        alembic.config.ConfigParser = partial(ConfigParser, interpolation=None)  # type: ignore
+        setattr(alembic.config, "ConfigParser", partial(ConfigParser, interpolation=None))  # noqa: B010
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # its 15 tries take two hours to say that a database is not there
     uri = address()
     STORE.mkdir(parents=True, exist_ok=True)
