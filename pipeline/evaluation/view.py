@@ -29,7 +29,7 @@ class View:
         samples are compared with."""
         self.resident, self.reference = resident, reference
         self.judge = trusted(file, resident.train.x.device) if file.exists() else None
-        self.unjudged = not file.exists() and resident.train.x.dim() == 4
+        self.unjudged = not file.exists()
 
     def of_benchmark(self, wanted: set[str]) -> Evidence:
         """The benchmark's data and facts."""
@@ -69,7 +69,7 @@ class View:
             found = {f"{what}_{name}": seen[name] for name in names}
         elif names and x.dim() == 2:
             found = {f"{what}_features": x}
-        elif names and self.unjudged:
+        elif names and self.unjudged and x.dim() == 4:
             wanted = wanted | {f"{what}_imagenet"}
         if x.dim() == 4:
             found |= self.by_others(what, x, wanted)
@@ -80,8 +80,10 @@ class View:
     @property
     def features_of(self) -> str | None:
         """Whose features they are; None: of a judge that is not trusted."""
-        seen = "ImageNet" if self.unjudged else "coordinates" if self.resident.train.x.dim() == 2 else None
-        return "judge" if self.judge else seen
+        if self.judge:
+            return "judge"
+        of = {2: "coordinates", 4: "ImageNet" if self.unjudged else None}
+        return of.get(self.resident.train.x.dim())
 
     def by_others(self, what: str, x: Tensor, wanted: set[str]) -> Evidence:
         """What nets see in the images x that others trained, where these are at hand."""
