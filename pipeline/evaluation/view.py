@@ -69,11 +69,11 @@ class View:
             found = {f"{what}_{name}": seen[name] for name in names}
         elif names and x.dim() == 2:
             found = {f"{what}_features": x}
-        elif names and self.unjudged and x.dim() == 4:
-            wanted = wanted | {f"{what}_imagenet"}
-        if x.dim() == 4:
-            found |= self.by_others(what, x, wanted)
-        if self.unjudged and f"{what}_imagenet" in found:
+        if x.dim() != 4:
+            return found
+        instead = self.unjudged and f"{what}_features" in wanted  # of a judge's ImageNet's
+        found |= self.by_others(what, x, wanted | ({f"{what}_imagenet"} if instead else set()))
+        if instead and f"{what}_imagenet" in found:
             found[f"{what}_features"] = found[f"{what}_imagenet"]
         return found
 
