@@ -71,7 +71,7 @@ class View:
             found = {f"{what}_features": x}
         if x.dim() != 4:
             return found
-        instead = self.unjudged and f"{what}_features" in wanted  # of a judge's ImageNet's
+        instead = self.unjudged and not self.judge and f"{what}_features" in wanted
         found |= self.by_others(what, x, wanted | ({f"{what}_imagenet"} if instead else set()))
         if instead and f"{what}_imagenet" in found:
             found[f"{what}_features"] = found[f"{what}_imagenet"]
