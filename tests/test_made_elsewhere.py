@@ -104,7 +104,7 @@ def test_its_stage_depends_on_each_file_and_trains_nothing(line: Line) -> None:
     own = stages["brought-mine"]
     assert own["cmd"] == "pipeline/run evaluate ${benchmark} mine" and "artifacts/${benchmark}/data" in own["deps"]
     assert {"mine/0.npz", "mine/1.npz", "artifacts/code/evaluate/${kind}/brought"} <= set(own["deps"])
-    assert own["outs"] == ["artifacts/${benchmark}/mine/samples"]
+    assert own["outs"][0] == "artifacts/${benchmark}/mine/samples" and "oracle" not in str(own["outs"])
     assert stages["train"]["foreach"] == "${toys.models}" and "mine" not in benchmark.models
     assert {"evaluate/mine", "train/mine"} & code.settings(benchmark).keys() == {"evaluate/mine"}
 

@@ -372,7 +372,7 @@ def tracking_metrics() -> dict[str, float]:
     client = MlflowClient(tracking.address())
     experiment = client.get_experiment_by_name("ring")
     runs = client.search_runs([experiment.experiment_id]) if experiment else []
-    return runs[0].data.metrics if runs else {}
+    return {name: value for run in runs for name, value in run.data.metrics.items()}
 
 
 @contextlib.contextmanager

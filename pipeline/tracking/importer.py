@@ -25,7 +25,8 @@ from pipeline.stage import run_stage
 from pipeline.tracking import ui
 from pipeline.tracking.results import current, finished, in_training
 from pipeline.tracking.runs import add_report, import_cell, known_whole, whole
-from pipeline.tracking.store import ENVIRONMENT, address, own, remote, store
+from pipeline.tracking.store import DATABASE, ENVIRONMENT, address, own, remote, store
+from pipeline.work import tied
 
 GRACE = 3.0  # seconds that a follower may live on when training has ended
 
@@ -136,13 +137,15 @@ def show(port: int) -> None:
     if remote(address()):
         print(f"the runs are on a server of their own (MLFLOW_TRACKING_URI): open {address()}")
         return
-    if address() == own() and not any(scores_dir(name).exists() for name in params.load().benchmarks()):
+    anything = DATABASE.exists() or any(scores_dir(name).exists() for name in params.load().benchmarks())
+    if address() == own() and not anything:
         raise OSError("nothing has run yet, and reports/scores is empty; run `make reproduce` first")
     ui.claim(port)
     with store():  # whole, before the pages look for it
         pass
     command = [sys.executable, "-m", "pipeline.tracking", "--all"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as importer:
+    tie = os.environ | tied.to_me()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=tie) as importer:
         try:
             ui.serve(port, address(), ENVIRONMENT)
         finally:
