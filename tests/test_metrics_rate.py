@@ -85,7 +85,9 @@ def lines_of(folder: Path, given: str | None, machines: list[str]) -> list[str]:
     training.parent.mkdir(exist_ok=True)
     seeds = [{"made": {"device": machine, "torch": "2.9"}} for machine in machines]
     training.write_text(json.dumps({"seeds": seeds}))
-    cell = SimpleNamespace(model="completer", architecture="structured_cvae", training=training, scores=training)
+    cell = SimpleNamespace(
+        model="completer", architecture="structured_cvae", training=training, scores=training, brought=None
+    )
     return protocol(cell, Params().benchmark("mnist_binary"), [{"seed": 0, "given": given}])
 
 

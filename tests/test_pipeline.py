@@ -251,7 +251,7 @@ def test_an_experiment_runs_and_is_compared(clone: Path) -> None:
     succeed(clone, *git, "add", "-A")
     succeed(clone, *git, "commit", "-qm", "results")
     succeed(clone, "dvc", "exp", "run", "-S", "toys.models.vae.latent=3", "report@ring")
-    changed = succeed(clone, "dvc", "metrics", "diff", "reports/rendered/benchmarks/ring/headlines")
+    changed = succeed(clone, "dvc", "metrics", "diff", "--targets", "reports/rendered/benchmarks/ring/headlines")
     assert "nats" in changed and "vae" in changed
     shown = succeed(clone, "dvc", "exp", "show", "--csv")
     assert "toys.models.vae.latent" in shown

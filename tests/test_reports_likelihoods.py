@@ -159,4 +159,4 @@ def test_what_was_hidden_stands_below_the_table() -> None:
     made = report({"completer": {"hidden_nats": [30.0, 31.0]}})
     made.seeds.loc[made.seeds.model == "completer", "task"] = "1 of 4 quadrants seen, importance sampling, 100 draws"
     legend = tables.legend(made, compare(made))
-    assert "Hidden part: completer (1 of 4 quadrants seen, importance sampling, 100 draws)." in legend.protocol
+    assert "Hidden part: 1 of 4 quadrants seen, importance sampling, 100 draws (completer)." in legend.protocol
