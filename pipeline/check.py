@@ -57,8 +57,9 @@ def check(parameters: params.Params) -> None:
     benchmarks = [parameters.benchmark(name) for name in parameters.benchmarks()]
     packings: dict[str, dict[str, int]] = {}  # kind -> contestant -> how many data its critic sees at once
     taught: dict[str, list[str]] = {}  # kind -> contestants that learn from pairs
-    for kind, spec in SPECS.items():
-        contestants = parameters.board.kinds[kind].models.items()
+    for kind, board in parameters.board.kinds.items():
+        spec = SPECS[params.known(kind, list(SPECS), f"{params.PARAMS}", "kind")]
+        contestants = board.models.items()
         batch = max((each.training.batch for each in benchmarks if each.kind == kind), default=1)
         built = {name: build(contestant, spec, f"{kind}.models.{name}", batch) for name, contestant in contestants}
         packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
@@ -102,11 +103,8 @@ def check_data(benchmark: params.Benchmark) -> None:
     if "test" in sizes:  # of other data sets the files say it
         with told(benchmark.place("evaluation", "samples")):
             check_samples(benchmark.name, benchmark.evaluation.samples, sizes["test"])
-    if "train" in sizes and (batch := benchmark.training.batch) > (size := sizes["train"]):
-        where = benchmark.place("training", "batch")
-        raise ValueError(
-            f"{where} = {batch}: {benchmark.name} has {size} training data; choose a batch from 1 to {size}"
-        )
+    if "train" in sizes:
+        benchmark.check_batch(sizes["train"])
     unlabelled = getattr(import_module(f"benchmarks.datasets.{benchmark.dataset}"), "CLASSES", None) == 0
     if benchmark.judge and (unlabelled or sizes.get("labels", "") is None):
         raise ValueError(

@@ -51,6 +51,14 @@ class Benchmark(BaseModel):
             return f"{file_of(self.name)}: {section}.{key}"
         return f"{PARAMS}: {self.kind}.{section}.{key}"
 
+    def check_batch(self, size: int) -> None:
+        """Raise ValueError if so many training data are fewer than a batch."""
+        if (batch := self.training.batch) > size:
+            where = self.place("training", "batch")
+            raise ValueError(
+                f"{where} = {batch}: {self.name} has {size} training data; choose a batch from 1 to {size}"
+            )
+
     @property
     def rows(self) -> list[str]:
         """The names of all that are compared."""

@@ -33,11 +33,7 @@ def check_sizes(benchmark: params.Benchmark, splits: datasets.Splits) -> None:
         check_samples(benchmark.name, benchmark.evaluation.samples, len(splits.test.x))
     except ValueError as error:
         raise ValueError(f"{benchmark.place('evaluation', 'samples')}: {error}") from None
-    if (batch := benchmark.training.batch) > (size := len(splits.train.x)):
-        where = benchmark.place("training", "batch")
-        raise ValueError(
-            f"{where} = {batch}: {benchmark.name} has {size} training data; choose a batch from 1 to {size}"
-        )
+    benchmark.check_batch(len(splits.train.x))
 
 
 def summary(splits: datasets.Splits) -> str:
