@@ -13,17 +13,14 @@ those of an assignment that `rounds` of swaps come to (`models.common.assignment
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Generator, Tensor
 
 from models.common import check
 from models.common.assignment import assigned
 from models.common.denoising import Denoising
-from models.common.matching import euler, midpoint
+from models.common.matching import euler, midpoint, straight_loss, walk
 from models.common.protocol import Batch, Losses, Spec
-from models.common.timed import along
 
 
 class Model(Denoising):
@@ -54,9 +51,7 @@ class Model(Denoising):
         """E |v(x_t, t) - (x_1 - x_0)|^2 from partners x_0 to data x_1, t uniform."""
         end = batch.x
         start = assigned(check.told(batch.partner, "partner"), end, self.rounds)
-        t = torch.rand(len(end), dtype=end.dtype, device=end.device)
-        found = self.ask(torch.lerp(start, end, along(t, end)), t)
-        return {"model": (found - (end - start)).square().mean()}
+        return straight_loss(self.ask, start, end)
 
     def asks(self, times: int) -> int:
         return max(1, times // 2 * 2)
@@ -65,9 +60,8 @@ class Model(Denoising):
         """Where the flow takes x from one time to another; by a step of Euler's where it may ask once only."""
         step, cost = (midpoint, 2) if asked > 1 else (euler, 1)
         times = torch.linspace(first, last, asked // cost + 1, dtype=x.dtype, device=x.device)
-        for t, u in pairwise(times):
-            x = step(lambda x, t: self.ask(x, t.expand(len(x))), x, t, u)
-        return self.bounded(x)  # (B, *shape) -> (B, *shape)
+        moved = walk(step, lambda x, t: self.ask(x, t.expand(len(x))), x, times)
+        return self.bounded(moved)  # (B, *shape) -> (B, *shape)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator, *, evaluations: int | None = None) -> Tensor:
         asked, _ = self.budget(evaluations)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pipeline import floors, params
@@ -52,16 +53,27 @@ def render(name: str) -> None:
 
 
 def write_page(benchmark: params.Benchmark) -> None:
-    """Render into a folder beside the page's, then take its place: no page is half old and half new."""
     report = gather(benchmark)
     target = rendered_dir(benchmark.name)
-    partial = target.with_name(f".{benchmark.name}.partial")
+    with in_place_of(target) as folder:
+        page.benchmark(report, folder, index=index_from(target))
+    print(f"{benchmark.name}: {target}/index.html", flush=True)
+
+
+@contextmanager
+def in_place_of(target: Path) -> Iterator[Path]:
+    """A folder beside a page's, which takes its place at the end: no page is half old and half new."""
+    partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    page.benchmark(report, partial, index=os.path.relpath(RENDERED / "index.html", target))
+    yield partial
     shutil.rmtree(target, ignore_errors=True)
     os.replace(partial, target)
-    print(f"{benchmark.name}: {target}/index.html", flush=True)
+
+
+def index_from(target: Path) -> str:
+    """The index of all pages, as a page in that folder names it."""
+    return os.path.relpath(RENDERED / "index.html", target)
 
 
 def gather(benchmark: params.Benchmark) -> load.Report:

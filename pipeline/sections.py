@@ -6,11 +6,11 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from pipeline.rows import ROWS, Row
 from pipeline.training.settings import Training
-from pipeline.validation import shown
+from pipeline.validation import Section, shown
 
 EMBEDDED = "embedded"  # the suite that plain `dvc repro` runs
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # a folder's, and a part of a path in MLflow
@@ -53,12 +53,6 @@ def floor(value: Any) -> Any:
 
 Names = Annotated[list[str], AfterValidator(once)]
 Floors = dict[str, Annotated[float | str, BeforeValidator(floor)]]  # column -> what scores 0, or whose mean does
-
-
-class Section(BaseModel):
-    """A part of the parameters: every key known, every value of its own type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 Seeds = Annotated[int, Field(ge=1, le=10_000)]

@@ -5,7 +5,7 @@ import reprlib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.yaml_files import Endless
 
@@ -14,6 +14,12 @@ MOST = 30  # names that a line lists
 BRIEF = reprlib.Repr()
 BRIEF.maxstring = BRIEF.maxother = LONGEST
 KEY = ("[key]",)  # how pydantic ends the place of a key that is wrong itself
+
+
+class Section(BaseModel):
+    """A part of the parameters: every key known, every value of its own type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def validated(schema: type[BaseModel], content: Any, path: Path, where: str = "") -> Any:

@@ -46,6 +46,19 @@ def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
 STEPS: dict[str, tuple[Step, int]] = {"euler": (euler, 1), "midpoint": (midpoint, 2), "heun": (heun, 2)}
 
 
+def walk(step: Step, field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """Where the field takes x from the first time to the last, a step from each to the next."""
+    for t, u in pairwise(times):
+        x = step(field, x, t, u)
+    return x
+
+
+def straight_loss(velocity: Field, start: Tensor, end: Tensor) -> Losses:
+    """E |v(x_t, t) - (x_1 - x_0)|^2, t uniform: (B, *shape), (B, *shape)"""
+    t = torch.rand(len(end), dtype=end.dtype, device=end.device)
+    return {"model": (velocity(torch.lerp(start, end, along(t, end)), t) - (end - start)).square().mean()}
+
+
 def angle(share: Tensor) -> Tensor:
     """From a right angle, of data, to 0, of noise: slower near the data."""
     return math.pi / 2 * (1 - share.square())
@@ -99,9 +112,7 @@ class Matching(Denoising):
 
     def matching_loss(self, start: Tensor, end: Tensor, label: Tensor | None = None) -> Losses:
         """E |v(x_t, t) - (x_1 - x_0)|^2, t uniform: (B, *shape), (B, *shape), (B,)"""
-        t = torch.rand(len(end), dtype=end.dtype, device=end.device)
-        found = self.ask(torch.lerp(start, end, along(t, end)), t, label)
-        return {"model": (found - (end - start)).square().mean()}
+        return straight_loss(lambda x, t: self.ask(x, t, label), start, end)
 
     def grid(self, steps: int, power: float) -> Tensor:
         """(steps + 1,) times from 0 to 1"""
@@ -120,9 +131,7 @@ class Matching(Denoising):
     def follow(self, x: Tensor, label: Tensor | None = None, *, asked: int, guidance: float = 1.0) -> Tensor:
         """The end of the way from noise x."""
         step, times = self.way(asked)
-        for t, u in pairwise(times):
-            x = step(lambda x, t: self.ask(x, t.expand(len(x)), label, guidance), x, t, u)
-        return x
+        return walk(step, lambda x, t: self.ask(x, t.expand(len(x)), label, guidance), x, times)
 
     def sample(
         self,

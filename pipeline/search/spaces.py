@@ -6,9 +6,9 @@ Read without torch, because every stage reads parameters, and these are some.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from pipeline.validation import known, shown, validated
+from pipeline.validation import Section, known, shown, validated
 from pipeline.yaml_files import read
 
 SPACES = Path("models/spaces.yaml")
@@ -17,10 +17,6 @@ FOUND = Path("benchmarks/found.yaml")
 Word = Literal["decade", "steps"]
 Setting = dict[str, Any]  # settings of a model, by name
 Names = list[str]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Rule(Section):

@@ -22,7 +22,7 @@ from pipeline.evaluation.sampling import asked, generate
 from pipeline.evaluation.view import TESTED, Evidence, View
 from pipeline.seeds import seed_for
 from pipeline.training import engine
-from pipeline.training.unit import prepared
+from pipeline.training.unit import side_by_side
 
 if TYPE_CHECKING:
     from pipeline.work.units import Unit
@@ -31,16 +31,8 @@ MOST = 10_000  # samples that are judged: as many as there are data for validati
 
 
 def tried(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
-    """Try settings on one benchmark, side by side where there are several: the place of each and its record, as they
-    end; for one that failed, its error. Divergence is a result."""
-    device = data.chosen_device()
-    resident = data.load(units[0].data, device)
-    runs = [prepared(unit, resident, device, tell) for unit, tell in zip(units, advance, strict=True)]
-    for place, end in engine.together(runs):
-        if end is None or isinstance(end, engine.Divergence):
-            yield place, record(units[place], runs[place], end)
-        else:
-            yield place, end
+    """Try settings on one benchmark. Divergence is a result."""
+    return side_by_side(units, advance, record)
 
 
 def record(unit: Unit, run: engine.Run, divergence: engine.Divergence | None) -> dict[str, Any]:

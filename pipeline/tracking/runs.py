@@ -92,27 +92,42 @@ def add_data(client: "MlflowClient", cell: Cell, run: "Run") -> None:
 
 def sum_up(client: "MlflowClient", cell: Cell, run: "Run", results: list[Result]) -> None:
     """Give the run of a cell the mean and the spread of its seeds, and the model that they are of."""
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric
 
     ends = [result.status for result in results]
     tags = {"stale": "false", "seeds": str(len(ends)), "diverged": str(ends.count("FAILED"))}
-    new = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
-    parameters = [] if run.data.params else [Param(key, value) for key, value in settings(cell).items()]
     now, step = int(1000 * time.time()), max(result.step for result in results)
     values = {name: value for name, value in spread(results).items() if run.data.metrics.get(name) != value}
-    points = [Metric(name, value, now, step) for name, value in values.items()]
-    if new or parameters or points:
-        client.log_batch(run.info.run_id, metrics=points[:BATCH], tags=new, params=parameters)
+    add(client, run, tags, settings(cell), [Metric(name, value, now, step) for name, value in values.items()])
     status = next((end for end in ("RUNNING", "FINISHED") if end in ends), "FAILED")
+    ended = int(1000 * max(result.ended for result in results))
+    if settle(client, run, status, ended) and status != "RUNNING" and cell.trains:
+        add_model(client, cell, run)
+
+
+def add(
+    client: "MlflowClient", run: "Run", tags: dict[str, str], known: dict[str, str], points: list["Metric"]
+) -> None:
+    """Add to ``run`` what it lacks of these tags, the parameters ``known`` if it has none, and points of curves."""
+    from mlflow.entities import Param, RunTag
+
+    new = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
+    parameters = [] if run.data.params else [Param(key, value) for key, value in known.items()]
+    if new or parameters:
+        client.log_batch(run.info.run_id, tags=new, params=parameters)
+    for first in range(0, len(points), BATCH):
+        client.log_batch(run.info.run_id, metrics=points[first : first + BATCH])
+
+
+def settle(client: "MlflowClient", run: "Run", status: str, ended: int) -> bool:
+    """Give ``run`` this status; whether it had another."""
     if status == run.info.status:
-        return
+        return False
     if status == "RUNNING":
         client.update_run(run.info.run_id, status=status)
-        return
-    ended = max(int(1000 * max(result.ended for result in results)), run.info.start_time)
-    client.set_terminated(run.info.run_id, status, end_time=ended)
-    if cell.trains:
-        add_model(client, cell, run)
+    else:
+        client.set_terminated(run.info.run_id, status, end_time=max(ended, run.info.start_time))
+    return True
 
 
 def spread(results: list[Result]) -> dict[str, float]:
@@ -142,18 +157,12 @@ def add_model(client: "MlflowClient", cell: Cell, run: "Run") -> None:
 
 def fill(client: "MlflowClient", cell: Cell, run: "Run", result: Result, over: str) -> None:
     """Add to ``run`` what it lacks of ``result``; the status after the curves, so that an ended run has them all."""
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric
 
     ended = max(int(1000 * result.ended), run.info.start_time)
     wanted = {"stale": "false", "mlflow.parentRunId": over, **result.tags}
     if "dirty" in wanted:  # code or parameters differed from the commit
         wanted["mlflow.source.git.dirty"] = wanted["dirty"].lower()
-    tags = [RunTag(key, value) for key, value in wanted.items() if run.data.tags.get(key) != value]
-    known = {"seed": str(result.seed)} | settings(cell)
-    parameters = [] if run.data.params else [Param(key, value) for key, value in known.items()]
-    if tags or parameters:
-        client.log_batch(run.info.run_id, tags=tags, params=parameters)
-
     now, scores = int(1000 * time.time()), result.metrics.items()  # of two values at a step, the later one counts
     points = [Metric(key, value, now, result.step) for key, value in scores if run.data.metrics.get(key) != value]
     if result.status == "RUNNING" or result.status != run.info.status:
@@ -161,14 +170,8 @@ def fill(client: "MlflowClient", cell: Cell, run: "Run", result: Result, over: s
     for name, values in result.progress.items():
         if run.data.metrics.get(f"progress/{name}") != values[-1][1]:
             points += [Metric(f"progress/{name}", value, ended, step) for step, value in values]
-    for first in range(0, len(points), BATCH):
-        client.log_batch(run.info.run_id, metrics=points[first : first + BATCH])
-
-    if result.status != run.info.status:
-        if result.status == "RUNNING":
-            client.update_run(run.info.run_id, status="RUNNING")
-        else:
-            client.set_terminated(run.info.run_id, result.status, end_time=ended)
+    add(client, run, wanted, {"seed": str(result.seed)} | settings(cell), points)
+    settle(client, run, result.status, ended)
     if result.samples is not None and result.samples.exists():
         add_picture(client, run, result.samples)
 

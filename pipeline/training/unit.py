@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 
 def train(units: list[Unit], advance: list[Callable[[int], None]]) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
+    """Train units of one benchmark, and leave what the stage puts out."""
+    return side_by_side(units, advance, record)
+
+
+def side_by_side(
+    units: list[Unit],
+    advance: list[Callable[[int], None]],
+    record: Callable[[Unit, engine.Run, engine.Divergence | None], dict[str, Any]],
+) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
     """Train units of one benchmark, side by side where there are several: the place of each and its record, as they
     end; for one that failed, its error."""
     device = data.chosen_device()
