@@ -10,6 +10,9 @@ SECONDS ?= 300
 LIMIT := $(if $(JOBS),--jobs '$(JOBS)')
 CHECK := $(BIN)/python -m pipeline.check > /dev/null  # before DVC, which reads params.yaml too and says less
 
+# Hundreds of short processes import the same files: without compiled ones each takes three times as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: ready install quick reproduce test benchmark ui lint format speed chaos gpu-check lock clean
 
 quick:  ## a first look at ring and digits in ten minutes: fewer contestants, seeds and steps
@@ -64,7 +67,7 @@ ready:
 install:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + "; say make PYTHON=python3.12" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
 	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
-	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
+	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi \
 	|| { echo "the packages are not all installed, and why stands above; connect, or free some disk, and run the same command again"; exit 1; }
 	cksum < requirements.lock > $(READY)
