@@ -12,7 +12,6 @@ from pydantic import ConfigDict, Field, create_model
 
 import models
 from benchmarks import datasets, metrics
-from benchmarks.datasets.common.captions import VOCABULARY
 from models.common.protocol import Model, Spec, Supervised
 from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
@@ -22,25 +21,7 @@ from pipeline.tools.add import brought, contestants, stages_file
 from pipeline.validation import shown, validated
 
 CHECKED = Path("artifacts/checked")
-POINTS = Spec((2,), classes=8)
 Count = Annotated[int, Field(le=10**6)]  # widths, depths, draws: a list of a billion layers fills the memory unbuilt
-SPECS = {  # of their kind the plainest
-    "toys": POINTS,
-    "published": POINTS,
-    "images": Spec((1, 8, 8), classes=10, levels=17),
-    "pictures": Spec((1, 28, 28), classes=10, levels=256),
-    "photos": Spec((3, 32, 32), levels=256),
-    "stacked": Spec((3, 8, 8), levels=17),
-    "stacked_pictures": Spec((3, 28, 28), levels=256),
-    "captions": Spec((1, 8, 8), classes=10, levels=17, words=len(VOCABULARY)),
-    "binary": Spec((1, 28, 28), classes=10, levels=2),
-    "point_pairs": Spec((2,), classes=8, partner=(2,)),
-    "unpaired_points": Spec((2,), partner=(2,)),
-    "image_pairs": Spec((1, 8, 8), classes=10, levels=17, partner=(1, 8, 8)),
-    "unpaired_images": Spec((1, 16, 16), classes=10, levels=256, partner=(1, 16, 16)),
-    "clips": Spec((12, 1, 16, 16), classes=10, levels=17, seen=4),
-    "clips_free": Spec((12, 1, 16, 16), classes=10, levels=17),
-}
 
 
 def main() -> None:
@@ -58,8 +39,7 @@ def check(parameters: params.Params) -> None:
     packings: dict[str, dict[str, int]] = {}  # kind -> contestant -> how many data its critic sees at once
     taught: dict[str, list[str]] = {}  # kind -> contestants that learn from pairs
     for kind, board in parameters.board.kinds.items():
-        spec = SPECS[params.known(kind, list(SPECS), f"{params.PARAMS}", "kind")]
-        contestants = board.models.items()
+        spec, contestants = Spec(**board.data.spec), board.models.items()
         batch = max((each.training.batch for each in benchmarks if each.kind == kind), default=1)
         built = {name: build(contestant, spec, f"{kind}.models.{name}", batch) for name, contestant in contestants}
         packings[kind] = {name: getattr(model, "packing", 1) for name, model in built.items()}
@@ -99,7 +79,7 @@ def check_data(benchmark: params.Benchmark) -> None:
     with told(f"{own}: data"):
         datasets.check(benchmark.dataset, benchmark.data)
     sizes = datasets.defaults(benchmark.dataset) | benchmark.data
-    memory.check(benchmark, SPECS[benchmark.kind], sizes)
+    memory.check(benchmark, Spec(**benchmark.plainest.spec), sizes)
     if "test" in sizes:  # of other data sets the files say it
         with told(benchmark.place("evaluation", "samples")):
             check_samples(benchmark.name, benchmark.evaluation.samples, sizes["test"])

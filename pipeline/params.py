@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import rows
 from pipeline.sections import EMBEDDED as EMBEDDED  # whoever reads parameters finds what they are made of in here
-from pipeline.sections import NAME, Evaluation, Floors, Folder, Judging, Switchboard, TrainingSection
+from pipeline.sections import NAME, Evaluation, Floors, Folder, Judging, Plainest, Switchboard, TrainingSection
 from pipeline.sections import Brought as Brought
 from pipeline.sections import Contestant as Contestant
 from pipeline.training.settings import Training
@@ -35,6 +35,7 @@ class Benchmark(BaseModel):
     kind: str
     dataset: str
     data: dict[str, Any]
+    plainest: Plainest = Field(exclude=True)  # of its kind's data
     seeds: int
     training: Training
     evaluation: Evaluation
@@ -119,6 +120,7 @@ class Params:
             kind=own.kind,
             dataset=known(own.dataset, stems(self.root / "benchmarks/datasets"), f"{path}: dataset", "data set"),
             data=own.data,
+            plainest=kind.data,
             seeds=own.own_seeds or self.board.seeds,
             training=Training(**validated(TrainingSection, training, path, "training").model_dump()),
             evaluation=validated(Evaluation, {**kind.evaluation.model_dump(), **own.evaluation}, path, "evaluation"),

@@ -51,6 +51,12 @@ def floor(value: Any) -> Any:
     raise ValueError("a floor is a finite number, or the name of the contestant whose mean it is")
 
 
+def of_some_data(shape: list[int]) -> list[int]:
+    if len(shape) not in (1, 3, 4):
+        raise ValueError("points have 1 dimension, images 3 and clips 4")
+    return shape
+
+
 Names = Annotated[list[str], AfterValidator(once)]
 Floors = dict[str, Annotated[float | str, BeforeValidator(floor)]]  # column -> what scores 0, or whose mean does
 
@@ -127,9 +133,26 @@ class Brought(Section):
         return Path(self.samples.replace("{seed}", str(seed))).expanduser()
 
 
+class Plainest(Section):
+    """Of a kind's data the plainest: the fields of a model's Spec, and whether the true partner of each is known."""
+
+    shape: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(of_some_data)]
+    classes: int = Field(default=0, ge=0)
+    levels: int = Field(default=0, ge=0)
+    partner: list[int] = []
+    seen: int = Field(default=0, ge=0)
+    words: int = Field(default=0, ge=0)
+    paired: bool = False
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return {**self.model_dump(exclude={"paired"}), "shape": tuple(self.shape), "partner": tuple(self.partner)}
+
+
 class Kind(Section):
     """What the benchmarks of a kind share: budget, evaluation and the list of models."""
 
+    data: Plainest
     training: TrainingSection
     evaluation: Evaluation
     judge: Judging | None = None

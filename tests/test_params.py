@@ -108,12 +108,12 @@ class Architecture:
 
 def test_a_kind_whose_data_nobody_describes_is_told(project: Path) -> None:
     board = yaml.safe_load((project / "params.yaml").read_text())
-    found = params.Params(with_change(project, "toyz", value=board["toys"]))
-    kinds = found.board.kinds
-    found.board.__pydantic_extra__.clear()
-    found.board.__pydantic_extra__.update({"toyz": kinds["toyz"], **kinds})  # first: the others take long to build
-    with pytest.raises(ValueError, match=r"^params.yaml: unknown kind 'toyz'; did you mean 'toys'\?$"):
-        check.check(found)
+    described = board["toys"].pop("data")
+    with pytest.raises(ValueError, match=r"^params.yaml: toyz.data is missing$"):
+        params.Params(with_change(project, "toyz", value=board["toys"]))
+    twofold = {**board["toys"], "data": {**described, "shape": [2, 2]}}
+    with pytest.raises(ValueError, match=r"^params.yaml: toyz.data.shape = \[2, 2\]: points have 1 dimension"):
+        params.Params(with_change(project, "toyz", value=twofold))
 
 
 def test_a_packing_that_does_not_divide_the_batch_is_named_before_anything_runs(project: Path) -> None:

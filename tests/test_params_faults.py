@@ -13,10 +13,11 @@ import pytest
 from edits import BOARD, FILES, GRID, LAUGH, RIGHT, RING, WRONG
 
 from benchmarks.datasets import digits
-from models.common.protocol import Model
+from models.common.protocol import Model, Spec
 from pipeline import check, memory, params, yaml_files
 
 ROOT = Path(__file__).parents[1]
+POINTS, PICTURES = Spec((2,), classes=8), Spec((1, 28, 28), classes=10, levels=256)
 build = check.build
 
 
@@ -97,7 +98,7 @@ def test_windows_line_ends_are_right(project: Path) -> None:
 
 def test_a_whole_number_may_be_written_with_an_exponent(project: Path) -> None:
     """It is the same number to all that read it: in the budget, in a model's settings and in the data's."""
-    edited(project, BOARD, "steps: 10000", "steps: 1e4")
+    edited(project, BOARD, "steps: 6000 ", "steps: 1e4")
     edited(project, BOARD, "ae: {model: ae, latent: 2}", "ae: {model: ae, latent: 1e1}")
     edited(project, GRID, "data: {}", "data: {train: 2.5e3}")
     found = params.Params(project).benchmark("grid")
@@ -134,16 +135,16 @@ def test_memory_is_counted_from_below(project: Path, monkeypatch: pytest.MonkeyP
     for there, fits in ((3_360_000, True), (3_359_999, False)):
         monkeypatch.setattr(memory.psutil, "virtual_memory", lambda there=there: type("Memory", (), {"total": there}))
         if fits:
-            memory.check(benchmark, check.POINTS, sizes)
+            memory.check(benchmark, POINTS, sizes)
         else:
             with pytest.raises(ValueError, match=r"^benchmarks/ring/benchmark.yaml: data: 210,000 data would take"):
-                memory.check(benchmark, check.POINTS, sizes)
+                memory.check(benchmark, POINTS, sizes)
 
 
 @pytest.mark.parametrize(("name", "draws", "wanted"), [("k", 5, 5 * 128 * 784 * 4), ("importance", 500, 500 * 784 * 4)])
 def test_draws_of_a_bound_are_counted(name: str, draws: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is decoded to an image of 784 float32: of a whole batch where it is trained, of one datum where scored."""
-    asked = SimpleNamespace(**{name: draws}), check.SPECS["pictures"], "its settings", 128
+    asked = SimpleNamespace(**{name: draws}), PICTURES, "its settings", 128
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=wanted))
     memory.drawn(*asked)
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=wanted - 1))

@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from pipeline.params import Benchmark
     from pipeline.work.units import Record
 
-TRUE = "as many true translations of the same"
-MAPS = {  # what the oracle of a kind shows, where data are translated
-    "point_pairs": TRUE,
-    "image_pairs": TRUE,
-    "unpaired_points": "as many other test points, translations of no one",
-    "unpaired_images": "as many other test images, translations of no one, which the judge has not seen",
-}
-UNLABELLED = ("photos",)  # kinds of images without a judge
 NET = "EfficientNet-Lite0"
 RECORDED = ("of", "made", "files", "sample_ms", "seconds")  # what is told of a seed beside its row
 
@@ -85,17 +77,20 @@ def protocol(cell: Cell, benchmark: Benchmark, rows: list[dict[str, Any]]) -> li
 
 def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     """What samples are measured by: reference, oracle and judge."""
-    clips = benchmark.kind.startswith("clips")
-    unlabelled = benchmark.kind in UNLABELLED
-    data = "images" if unlabelled else "points" if benchmark.judge is None else "clips" if clips else "images"
-    fresh = "as many fresh samples of the true density; its likelihood is the true one"
-    oracle = fresh if benchmark.judge is None else f"as many other test {data}, which the judge has not seen"
+    shape, judged = benchmark.plainest.shape, benchmark.judge is not None
+    data = {1: "points", 3: "images", 4: "clips"}[len(shape)]
     about = f"Likelihoods: of all test {data}, 10,000 at most."
-    if unlabelled:
-        oracle = "as many other test images"
+    if benchmark.plainest.paired:
+        oracle = "as many true translations of the same"
+    elif len(shape) == 1 and not benchmark.plainest.partner:
+        oracle = "as many fresh samples of the true density; its likelihood is the true one"
+    else:
+        nobody = ", translations of no one" * bool(benchmark.plainest.partner)
+        oracle = f"as many other test {data}{nobody}" + ", which the judge has not seen" * judged
+    if benchmark.plainest.partner:  # no translator states a likelihood
+        about = f"Samples: translations of other test {data} than the reference's."
+    elif len(shape) == 3 and not judged:
         about += f" Features: of {NET}, which ImageNet taught; without labels there is no judge."
-    if benchmark.kind in MAPS:  # no translator states a likelihood
-        oracle, about = MAPS[benchmark.kind], f"Samples: translations of other test {data} than the reference's."
     lines = [
         f"Reference: as many test {data}, others for each seed and the same for every model.",
         f"Oracle: {oracle}.",
@@ -104,7 +99,7 @@ def yardsticks(benchmark: Benchmark, record: Path) -> list[str]:
     if benchmark.judge is None or not record.exists():
         return lines
     judge = json.loads(record.read_text())
-    what = ", of label and last direction together" * clips
+    what = ", of label and last direction together" * (len(shape) == 4)
     lines.append(
         f"Judge: a classifier trained on the training {data}{what}, {judge['accuracy']:.2%} right on test {data}."
     )
