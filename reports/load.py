@@ -70,6 +70,16 @@ REASON = ["model", "seed", "metric", "reason"]
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
 SWEPT = ["model", "seed", "sweep", "at", "metric", "value"]
 
+USES: dict[str, Callable[[Path, str], Any]] = {  # folders beside the samples: a model has those of what it can do
+    "fills": read_fills,
+    "walks": read_walks,
+    "translations": read_translations,
+    "pixels": read_pixels,
+    "clips": read_clips,
+    "captions": read_captions,
+    "retrieved": read_retrieved,
+}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -160,14 +170,8 @@ def load(
         real={str(metric): found.value.mean() for metric, found in of_oracle.groupby("metric")},
         samples=of_first_seed(read_samples, samples, seeds, remedy),
         snapshots=of_first_seed(read_snapshots, snapshots, seeds, remedy),
-        fills=of_first_seed(read_fills, inside(samples, "fills"), seeds, remedy),
-        walks=of_first_seed(read_walks, inside(samples, "walks"), seeds, remedy),
-        translations=of_first_seed(read_translations, inside(samples, "translations"), seeds, remedy),
-        pixels=of_first_seed(read_pixels, inside(samples, "pixels"), seeds, remedy),
-        clips=of_first_seed(read_clips, inside(samples, "clips"), seeds, remedy),
-        captions=of_first_seed(read_captions, inside(samples, "captions"), seeds, remedy),
-        retrieved=of_first_seed(read_retrieved, inside(samples, "retrieved"), seeds, remedy),
         palette=looks(dict.fromkeys(models, "")),
+        **{name: of_first_seed(read, inside(samples, name), seeds, remedy) for name, read in USES.items()},
     )
 
 
