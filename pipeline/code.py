@@ -16,6 +16,7 @@ from pipeline.cell import ORACLE, Cell
 from pipeline.digests import digest
 from pipeline.entries import CODE, entries
 from pipeline.files import atomic_write
+from pipeline.search import spaces
 from pipeline.stage import run_stage
 
 SETTINGS = Path("artifacts/settings")
@@ -47,7 +48,7 @@ def settings(benchmark: params.Benchmark) -> dict[str, Any]:
     found: dict[str, Any] = {
         "prepare": {"dataset": benchmark.dataset, "data": benchmark.data},
         "judge": benchmark.judge and benchmark.judge.model_dump(),
-        "report": {**benchmark.model_dump(), "families": everything.families()},
+        "report": {**benchmark.model_dump(), "families": everything.families(), "rule": rule(benchmark.kind)},
     }
     for contestant in [*benchmark.rows, ORACLE]:
         cell = Cell(benchmark.name, contestant)
@@ -55,6 +56,12 @@ def settings(benchmark: params.Benchmark) -> dict[str, Any]:
         if cell.trains:
             found[f"train/{contestant}"] = {"seeds": benchmark.seeds, **cell.training_settings}
     return found
+
+
+def rule(kind: str) -> dict[str, Any] | None:
+    """What tells whose a kind's settings are: its rule of a search, where there is one."""
+    rules = spaces.rules().kinds
+    return rules[kind].model_dump() if kind in rules else None
 
 
 if __name__ == "__main__":

@@ -9,15 +9,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
+from pipeline.search import spaces, whose
 from pipeline.stage import run_stage
 from pipeline.work import tied
 from reports import load, page, samples, suite, tables
@@ -90,9 +93,30 @@ def gather(benchmark: params.Benchmark) -> load.Report:
         ranked=tuple(benchmark.ranked),
         floors=floors.resolved(benchmark),
         density=density,
+        settings=settings(benchmark, report.models),
+        unmended=unmended(benchmark.kind, report.models),
         palette=looks(params.load().families()),
         facts=facts(benchmark, report, modes),
     )
+
+
+def settings(benchmark: params.Benchmark, contestants: Collection[str]) -> pd.DataFrame:
+    """What each contestant was run with, a row a setting."""
+    family = params.load().families()
+    found = [
+        (name, family[name], benchmark.models[name].model, setting, value, owner)
+        for name in contestants
+        if name in benchmark.models  # what was brought has none
+        for setting, (value, owner) in whose.settings(benchmark.kind, name).items()
+    ]
+    return pd.DataFrame(found, columns=load.SETTING)
+
+
+def unmended(kind: str, contestants: Collection[str]) -> dict[str, str]:
+    """Why a search finds nothing for a contestant, where that is known."""
+    rules = spaces.rules().kinds
+    notes = rules[kind].notes if kind in rules else {}
+    return {name: note for name, note in notes.items() if name in contestants}
 
 
 def judge_record(benchmark: params.Benchmark) -> dict[str, Any]:

@@ -68,6 +68,7 @@ COST = (  # what stands in every record of an evaluated seed
 SPARED = {column.name for column in COST}  # older results lack them
 REASON = ["model", "seed", "metric", "reason"]
 OUTCOME = ["model", "seed", "status", "step", "player", "estimator", "given", "task"]
+SETTING = ["model", "family", "file", "setting", "value", "owner"]
 SWEPT = ["model", "seed", "sweep", "at", "metric", "value"]
 
 USES: dict[str, Callable[[Path, str], Any]] = {  # folders beside the samples: a model has those of what it can do
@@ -110,6 +111,11 @@ class Report:
     # model, seed, sweep (a number that samplers take), at (its value), metric, value
     sweeps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SWEPT))
     reasons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REASON))  # why a metric has no value
+    # SETTING: what each contestant was run with, and whose it is: paper, search or house
+    settings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SETTING))
+    unmended: dict[str, str] = field(
+        default_factory=dict
+    )  # contestant -> why a search of settings finds nothing for it
     palette: dict[str, Look] = field(default_factory=dict)  # of all contestants: each has one look everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
 
@@ -155,6 +161,9 @@ def load(
     progress = pd.concat([tidy("metric"), *chain(*(found.progress for found in parts))], ignore_index=True)
     of_oracle = progress[progress.model == ORACLE]
     seeds = pd.DataFrame(list(chain(*(found.seeds for found in parts))), columns=OUTCOME)
+    uses: dict[str, Any] = {
+        name: of_first_seed(read, inside(samples, name), seeds, remedy) for name, read in USES.items()
+    }
     return Report(
         benchmark=benchmark,
         kind=kind,
@@ -171,7 +180,7 @@ def load(
         samples=of_first_seed(read_samples, samples, seeds, remedy),
         snapshots=of_first_seed(read_snapshots, snapshots, seeds, remedy),
         palette=looks(dict.fromkeys(models, "")),
-        **{name: of_first_seed(read, inside(samples, name), seeds, remedy) for name, read in USES.items()},
+        **uses,
     )
 
 

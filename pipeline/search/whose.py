@@ -1,4 +1,4 @@
-"""Of each number of a contestant's settings, whose it is: its paper's, a search's, or the house's own."""
+"""Of each setting of a contestant, whose it is: its paper's, a search's, or the house's own."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -9,17 +9,18 @@ from pipeline.search import spaces
 
 
 def lines(kind: str, only: Collection[str]) -> Iterator[str]:
-    """A line for each contestant of the kind."""
+    """A line for each contestant of the kind, of its numbers."""
     contestants = params.load().board.kinds[kind].models
     for name in only:
         params.known(name, list(contestants), "--only", "contestant")
     for name in only or contestants:
-        told = [f"{setting} {value:g} {owner}" for setting, (value, owner) in numbers(kind, name).items()]
+        found = {key: each for key, each in settings(kind, name).items() if type(each[0]) in (int, float)}
+        told = [f"{setting} {value:g} {owner}" for setting, (value, owner) in found.items()]
         yield f"{name}: {', '.join(told) or 'no number'}"
 
 
-def numbers(kind: str, name: str) -> dict[str, tuple[float, str]]:
-    """The value and the owner of each number, those of params.yaml first."""
+def settings(kind: str, name: str) -> dict[str, tuple[Any, str]]:
+    """The value and the owner of each setting, those of params.yaml first."""
     line = params.load().board.kinds[kind].models[name]
     rules = spaces.rules().kinds
     papers = rules[kind].paper.get(line.model, {}) if kind in rules else {}
@@ -29,7 +30,6 @@ def numbers(kind: str, name: str) -> dict[str, tuple[float, str]]:
     return {
         key: (value, "search" if key in found else "paper" if value == papers.get(key, defaults[key]) else "house")
         for key, value in said.items()
-        if type(value) in (int, float)
     }
 
 
