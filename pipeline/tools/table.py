@@ -97,8 +97,8 @@ def made(report: load.Report, wanted: Wanted) -> str:
     return tables.markdown(content, legend) if wanted.format == "markdown" else tables.plain(content) + "\n"
 
 
-def read(benchmark: params.Benchmark, models: list[str]) -> load.Report:
-    """The results of these models, or of all that have any, the oracle last."""
+def read(benchmark: params.Benchmark, models: list[str], lines: bool = False) -> load.Report:
+    """The results of these models, or of all that have any, the oracle last; with ``lines`` those of training, too."""
     there = [model for model in benchmark.rows if Cell(benchmark.name, model).scores.exists()]
     run = f"`make benchmark NAME={benchmark.name}` runs it"
     if not there:
@@ -108,7 +108,7 @@ def read(benchmark: params.Benchmark, models: list[str]) -> load.Report:
         if model not in (*there, ORACLE):
             raise ValueError(f"--models: {model} has no results on {benchmark.name} yet: {run}")
     shown = [model for model in dict.fromkeys(models or there) if model != ORACLE]
-    report = load.load(benchmark.name, benchmark.kind, shown, scores_dir(benchmark.name), {}, lines=False)
+    report = load.load(benchmark.name, benchmark.kind, shown, scores_dir(benchmark.name), {}, lines=lines)
     return replace(report, floors=floors.resolved(benchmark))
 
 
