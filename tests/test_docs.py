@@ -1,6 +1,7 @@
 """What docs/extend.md shows is a model, a data set, a benchmark and a metric that pass."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,21 @@ def test_their_style_is_the_projects(extended: Path) -> None:
     names = [name for name in FILES if name.endswith(".py")]
     succeed(extended, "ruff", "check", *names)
     succeed(extended, "ruff", "format", "--check", *names)
+
+
+def printed() -> list[tuple[str, str, str]]:
+    """Tables in pages and the commands that print them: file, command, table."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pattern = r"`\.venv/bin/python -m (pipeline\.table [^`]*)` prints:?\n\n((?:\|.*\n)+)"
+    return [(page.name, *found) for page in pages for found in re.findall(pattern, page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "command", "shown"), printed(), ids=lambda value: value[:60])
+def test_a_table_in_a_page_is_what_its_command_prints(
+    page: str, command: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline.tools import table
+
+    monkeypatch.setattr(sys, "argv", command.split())
+    table.main()
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == shown.splitlines()
