@@ -57,7 +57,7 @@ class Model(nn.Module):
         patch: int = 2,
         width: int = 32,
         depth: int = 1,
-        lr: float = 2e-3,
+        lr: float = 1e-3,
     ) -> None:
         super().__init__()
         check.clips(spec, model="conv_lstm", seen=1)

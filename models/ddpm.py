@@ -7,11 +7,11 @@ Salimans, Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", 
 Meng, Ermon, "Denoising Diffusion Implicit Models", 2020, arXiv:2010.02502, equations 12 and 16 with eta = 0, and
 section D.2. Holes: Lugmayr et al., "RePaint", 2022, arXiv:2201.09865, algorithm 1. Guidance: arXiv:2207.12598.
 
-Departure: small nets (`models.common.timed`), told the logarithm of noise over signal. Points are divided by the first
-minibatch's root mean square, guesses at them clamped to the largest number yet seen. `offset`, the paper's s, should
-give a first noise a little less than a grey level wide. `optimal` variances are
-those of Bao et al., "Analytic-DPM", 2022, arXiv:2201.06503, theorem 1, from errors in training; points then end in
-noise, too. Of the bound `terms` are summed, each of a step drawn from as many strata, or all.
+Departure: small nets (`models.common.timed`), told the logarithm of noise over signal; gradients are not clipped, and
+the rate does not rise at first. Points are divided by the first minibatch's root mean square, guesses at them clamped
+to the largest number yet seen. `offset`, the paper's s, should give a first noise a little less than a grey level wide.
+`optimal` variances are those of Bao et al., "Analytic-DPM", 2022, arXiv:2201.06503, theorem 1, from errors in training;
+points then end in noise, too. Of the bound `terms` are summed, each of a step drawn from as many strata, or all.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ class Model(Denoising):
         offset: float = 0.008,
         evaluations: int = 64,
         terms: int = 64,
+        lr: float = 2e-4,
         **base: Any,
     ) -> None:
-        super().__init__(spec, **base)
+        super().__init__(spec, lr=lr, **base)
         check.one_of(("eps", "v"), prediction=prediction)
         check.one_of(("ancestral", "ddim"), sampler=sampler)
         check.one_of(("even", "quadratic"), spacing=spacing)

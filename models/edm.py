@@ -104,7 +104,7 @@ class Model(Denoising):
         return torch.cat([sigma, sigma.new_zeros(1)])
 
     def slope(self, x: Tensor, sigma: Tensor, label: Tensor | None = None, guidance: float = 1.0) -> Tensor:
-        """dx/d(sigma), equation 3: (B, *shape), () -> (B, *shape)"""
+        """dx/d(sigma), equations 1 and 3: (B, *shape), () -> (B, *shape)"""
         return (x - self.denoise(x, sigma.expand(len(x)), label, guidance)) / sigma
 
     @torch.no_grad()

@@ -6,8 +6,9 @@ Flow-Based Generative Models with Minibatch Optimal Transport", 2023, arXiv:2302
 guidance: arXiv:2207.12598.
 
 Departure: sigma_min = 0; the midpoint method in place of an adaptive solver; small nets (`models.common.timed`) without
-attention and dropout; the divergence is exact, and discrete data are dequantised uniformly, in training, too. The
-assignment of noise to data is one that `rounds` of swaps come to (`models.common.assignment`).
+attention and dropout; gradients are clipped to a norm of 1, as in rectified flow's code; the divergence is exact, and
+discrete data are dequantised uniformly, in training, too. The assignment of noise to data is one that `rounds` of swaps
+come to (`models.common.assignment`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,15 @@ from models.common.protocol import Batch, Losses, Move, Spec
 
 class Model(Matching):
     def __init__(
-        self, spec: Spec, *, coupling: Literal["independent", "ot"] = "independent", rounds: int = 128, **base: Any
+        self,
+        spec: Spec,
+        *,
+        coupling: Literal["independent", "ot"] = "independent",
+        rounds: int = 128,
+        lr: float = 5e-4,
+        **base: Any,
     ) -> None:
-        super().__init__(spec, **base)
+        super().__init__(spec, lr=lr, **base)
         check.one_of(("independent", "ot"), coupling=coupling)
         check.at_least(1, rounds=rounds)
         if coupling == "ot" and self.classes:

@@ -83,10 +83,13 @@ class Model(Autoregressive):
         return self.each(x).flatten(2).sum(2).logsumexp(1) - math.log(len(self.orders))  # (B,)
 
     def pixel_nats(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """(B, C, H, W), the mean over orders as likely as they are given the image"""
+        """(B, C, H, W), the mean over orders as likely as they are given x; of what that lacks of the likelihood
+        each pixel has as much"""
         nats = self.each(x)
         share = nats.flatten(2).sum(2).softmax(1)  # (B, K)
-        return torch.einsum("bk,bkchw->bchw", share, nats)
+        mean = torch.einsum("bk,bkchw->bchw", share, nats)
+        lacking = self.log_prob(x) - mean.flatten(1).sum(1)  # (B,), from -log K to 0
+        return mean + (lacking / mean[0].numel()).view(-1, 1, 1, 1)
 
     def sample(self, n: int, given: Tensor | None, rng: Generator) -> Tensor:
         which = torch.randint(len(self.orders), (n,), generator=rng, device=rng.device)

@@ -85,9 +85,9 @@ class Mixtures(nn.Module):
 
 
 class Model(Flow):
-    def __init__(self, spec: Spec, *, layers: int = 5, components: int = 1, **base: Any) -> None:
+    def __init__(self, spec: Spec, *, layers: int = 5, components: int = 1, lr: float = 1e-4, **base: Any) -> None:
         check.at_least(1, layers=layers, components=components)
-        super().__init__(spec, **base)
+        super().__init__(spec, lr=lr, **base)
         self.stack(Autoregression(self.dims, **self.nets) for _ in range(layers))
         self.mixtures = Mixtures(self.dims, components, **self.nets) if components > 1 else None
         self.evaluations = self.dims

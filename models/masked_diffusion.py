@@ -40,7 +40,7 @@ class Model(nn.Module):
         self,
         spec: Spec,
         *,
-        lr: float = 1e-3,
+        lr: float = 3e-4,
         width: int = 128,
         depth: int = 3,
         ema: float = 0.999,

@@ -41,7 +41,7 @@ class Model(Denoising):
         haste: float = 1.0,
         evaluations: int = 1,
         ema: float = 0.999,
-        lr: float = 1e-3,
+        lr: float = 6e-4,
         width: int = 128,
         depth: int = 3,
     ) -> None:

@@ -1,7 +1,7 @@
 """Rectified flow: a flow that is straightened by training it anew on the pairs of noise and data that it makes itself.
 
 Liu, Gong, Liu, "Flow Straight and Fast: Learning to Generate and Transfer Data with Rectified Flow", 2022,
-arXiv:2209.03003, algorithm 1 with one reflow: equation 1, and the straightness S of section 2.2.
+arXiv:2209.03003, algorithm 1 with one reflow, equation 1.
 
 Departure: as in flow matching (`models.common.matching`). The first `first` steps match flows, the others straighten;
 `pairs` of them are made once between the two, by the averaged weights with `pair_evaluations` of the net each. Without
@@ -23,9 +23,16 @@ from models.common.protocol import Batch, Losses, Move, Spec
 
 class Model(Matching):
     def __init__(
-        self, spec: Spec, *, first: int = 5000, pairs: int = 20_000, pair_evaluations: int = 64, **base: Any
+        self,
+        spec: Spec,
+        *,
+        first: int = 5000,
+        pairs: int = 20_000,
+        pair_evaluations: int = 64,
+        lr: float = 2e-4,
+        **base: Any,
     ) -> None:
-        super().__init__(spec, **base)
+        super().__init__(spec, lr=lr, **base)
         check.at_least(1, first=first, pairs=pairs, pair_evaluations=pair_evaluations)
         if self.classes:
             raise ValueError("conditional = True: the pairs of rectified_flow have no labels; use flow_matching")

@@ -2,8 +2,8 @@
 
 E. Denton, R. Fergus, "Stochastic Video Generation with a Learned Prior", 2018, arXiv:1802.07687, section 3: SVG-FP has
 `prior` fixed, N(0, I), SVG-LP a learned one, an LSTM over the frames before. As in its authors' code
-(github.com/edenton/svg) the net of a frame sees the true frame before in training and its own prediction after, skips
-come from the last frame that is seen, and while frames are given their codes are drawn from q.
+(github.com/edenton/svg) the net of a frame sees the true frame before in training and its own prediction after, and
+while frames are given their codes are drawn from q. Skips come from the last frame that is seen.
 
 Departure: the likelihood of the data's levels with a learned scale and `beta` 1, a bound in nats, in place of squared
 error and 1e-4; small nets, and no linear layer before an LSTM's own. q sees the first frame, too, as in the paper's

@@ -131,6 +131,7 @@ def test_an_ensemble_is_the_mean_of_its_orders() -> None:
         each.append(model.log_prob(x))
     model.orders = every
     assert torch.allclose(model.log_prob(x), torch.stack(each).exp().mean(0).log(), atol=1e-12)
+    assert torch.allclose(model.pixel_nats(x).flatten(1).sum(1), model.log_prob(x), atol=1e-12)
     for step in range(6):  # and training takes them in turn
         loss = model.likelihood_move(Batch(x, step=torch.tensor(step)))["model"]
         assert torch.allclose(loss, -each[step % 3].mean(), atol=1e-12)

@@ -3,8 +3,9 @@
 Tong, Fatras, Malkin, Huguet, Zhang, Rector-Brooks, Wolf, Bengio, "Improving and Generalizing Flow-Based Generative
 Models with Minibatch Optimal Transport", 2023, arXiv:2302.00482, algorithm 3.
 
-Departure: the assignment is not the best of a minibatch but one that `rounds` of swaps come to, of points about 3 %
-dearer with half as many rounds as data. It is a permutation all the way, so that noise stays Gaussian.
+Departure: the assignment is not the best of a minibatch but one that `rounds` of swaps come to, of points about 2 %
+dearer with half as many rounds as data, 8 % with a quarter, and of 64 numbers 6 to 9 % with half. It is a permutation
+all the way, so that noise stays Gaussian.
 """
 
 from __future__ import annotations

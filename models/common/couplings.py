@@ -2,7 +2,8 @@
 those of one number.
 
 Dinh, Sohl-Dickstein, Bengio, "Density Estimation Using Real NVP", 2016, arXiv:1605.08803, sections 3.2 and 3.4: the
-halves are the white and the black squares of a checkerboard; of points every other number. A model file inherits from
+halves are the white and the black squares of a checkerboard; of points every other number. Departure: the colours
+alternate over channels, too, since no squeezing makes channels of squares. A model file inherits from
 `CouplingFlow`, and gives it a `Coupling` of its own.
 """
 
