@@ -26,9 +26,6 @@ def settled(kinds: Mapping[str, "Kind"], root: Path) -> dict[str, "Kind"]:
 def contestants(name: str, kind: "Kind", root: Path) -> dict[str, "Contestant"]:
     if kind.settings == "house" and not any(line.of for line in kind.models.values()):
         return kind.models
-    if kind.settings == "found":
-        for contestant in spaces.found_in(name, root):
-            known(contestant, list(kind.models), f"{spaces.FOUND}: {name}", "contestant")
     meant = {key: settings(name, kind, key, root) for key in kind.models}
     return {key: line.model_copy(update={"settings": meant[key]}) for key, line in kind.models.items()}
 
@@ -36,7 +33,8 @@ def contestants(name: str, kind: "Kind", root: Path) -> dict[str, "Contestant"]:
 def settings(name: str, kind: "Kind", key: str, root: Path) -> dict[str, Any]:
     line = kind.models[key]
     if not line.of:
-        return row(name, kind, key, kind.settings, root)
+        # A number that the line itself states is somebody's wish: it stands before what was found.
+        return {**row(name, kind, key, kind.settings, root), **(line.settings if kind.settings == "found" else {})}
     where = f"params.yaml: {name}.models.{key}.{line.row}"
     base = kind.models[known(line.of, [other for other in kind.models if not kind.models[other].of], where, "line")]
     if base.model != line.model:

@@ -44,7 +44,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("models", "benchmarks", "pipeline"):
         no_cache = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=no_cache, copy_function=os.symlink)
-    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    board = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for kind in ("toys", "images"):  # as if nothing had been searched yet
+        board[kind].pop("settings", None)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(board, sort_keys=False))
+    (tmp_path / spaces.FOUND).unlink()
+    (tmp_path / spaces.FOUND).write_text("# Written by `python -m pipeline.search KIND`: nothing yet\n{}\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -99,7 +104,9 @@ def test_a_paper_may_have_other_values_for_a_kind() -> None:
     assert "latent" not in contestant("vae_gan").searched and "latent" in contestant("vae_gan", "images").searched
 
 
+@pytest.mark.usefixtures("project")
 def test_the_first_trials_are_the_papers_and_those_of_params() -> None:
+    edited("params.yaml", "toys", "models", "wgan_gp", "lr", value=0.001)
     two, one = contestant("wgan_gp").trials(8), contestant("gan").trials(8)
     assert [trial.origin for trial in two] == ["paper", "house", *["drawn"] * 6]
     assert [trial.origin for trial in one] == ["paper", *["drawn"] * 7]  # params.yaml has the paper's rate
@@ -129,8 +136,9 @@ def test_whole_numbers_stay_whole() -> None:
 
 def test_what_is_counted_in_steps_is_as_much_shorter() -> None:
     flow, beta = contestant("rectified_flow"), contestant("beta_vae")
-    assert flow.hyperparameters(flow.trials(2)[0], 3)["first"] == 1667  # of 5,000, by default
-    assert beta.hyperparameters(beta.trials(2)[0], 3) == {**beta.line.settings, "annealing": 1667, "lr": 1e-3}
+    assert flow.hyperparameters(flow.trials(2)[0], 3)["first"] == round(flow.line.settings["first"] / 3)
+    shorter = round(beta.line.settings["annealing"] / 3)
+    assert beta.hyperparameters(beta.trials(2)[0], 3) == {**beta.line.settings, "annealing": shorter, "lr": 1e-3}
 
 
 @pytest.mark.usefixtures("project")
@@ -139,7 +147,8 @@ def test_units_have_seeds_of_their_own_a_third_of_the_steps_and_no_snapshots() -
     found = trials.units(study)
     assert [unit.seed for unit in found] == [10_000, 10_000, 10_001, 10_001, 10_002, 10_002] * 2
     assert {unit.benchmark for unit in found} == {"ring", "grid"} and {unit.task for unit in found} == {"trial"}
-    assert all(unit.steps == 3333 and not unit.settings["training"]["snapshots"] for unit in found)
+    third = params.load().benchmark("ring").training.steps // 3
+    assert all(unit.steps == third and not unit.settings["training"]["snapshots"] for unit in found)
     assert len({(unit.work, unit.seed) for unit in found}) == 12
     assert {unit.seed for unit in found}.isdisjoint(range(params.load().board.seeds))
 
@@ -182,7 +191,7 @@ def test_wrong_files_are_told_in_a_line(command: Command, file: Path, path: tupl
         (("toys", "--trials", "1"), "--trials 1: the paper's settings and the present ones are two already"),
         (("toys", "--only", "ga"), "--only: unknown contestant 'ga'; did you mean 'gan'?"),
         (("toys", "--jobs", "no"), "--jobs = 'no': a whole number from 1 is wanted"),
-        (("toys", "--page"), "reports/scores/search/toys.json is missing; `python -m pipeline.search toys` makes it"),
+        (("binary", "--page"), "search/binary.json is missing; `python -m pipeline.search binary` makes it"),
     ],
 )
 def test_wrong_words_are_told_in_a_line(command: Command, arguments: tuple[str, ...], said: str) -> None:
@@ -299,24 +308,24 @@ PAPERS = {"model": "wgan_gp", "paper": "wgan_gp", "latent": 3}
 
 @pytest.mark.usefixtures("project")
 def test_a_line_or_a_kind_takes_what_was_found_or_the_papers() -> None:
-    edited(spaces.FOUND, "toys", value={"wgan_gp": {"lr": 0.0007, "penalty": 0.3}})
+    house = {"latent": 2, "penalty": 0.1, "critic_steps": 1, "lr": 0.001}
+    edited("params.yaml", "toys", "models", "wgan_gp", value={"model": "wgan_gp", **house})
+    edited(spaces.FOUND, "toys", value={"wgan_gp": {"lr": 0.0007, "penalty": 0.3}, "gan": {"lr": 0.0009}})
     edited("params.yaml", "toys", "models", "wgan_gp_found", value={"model": "wgan_gp", "found": "wgan_gp"})
     edited("params.yaml", "toys", "models", "wgan_gp_paper", value=PAPERS)
     lines = params.load().board.toys.models
-    assert lines["wgan_gp"].settings == {"latent": 2, "penalty": 0.1, "critic_steps": 1, "lr": 0.001}
-    assert lines["wgan_gp_found"].settings == {"latent": 2, "penalty": 0.3, "critic_steps": 1, "lr": 0.0007}
-    assert lines["wgan_gp_paper"].settings == {
-        "latent": 3,
-        "penalty": 0.1,
-        "critic_steps": 1,
-    }  # the rate is the default
+    assert lines["wgan_gp"].settings == house
+    assert lines["wgan_gp_found"].settings == {**house, "penalty": 0.3, "lr": 0.0007}
+    assert lines["wgan_gp_paper"].settings == {"latent": 3, "penalty": 0.1, "critic_steps": 1}  # the default rate
     assert "wgan_gp_found" not in Study("toys").board  # it is a row of another
     edited("params.yaml", "toys", "settings", value="found")
     lines = params.load().board.toys.models
-    assert lines["wgan_gp"].settings["lr"] == 0.0007 and lines["gan"].settings == {"latent": 2}
+    assert lines["gan"].settings == {"latent": 2, "lr": 0.0009}
+    assert lines["wgan_gp"].settings == house  # what a line states stands before what was found
+    assert Study("toys").board["gan"].settings["lr"] == 0.0009  # a search begins with what stands there
     edited("params.yaml", "toys", "settings", value="paper")
     assert params.load().board.toys.models["wgan_gp"].settings == {"latent": 2, "penalty": 0.1, "critic_steps": 1}
-    assert Study("toys").board["wgan_gp"].settings["lr"] == 0.001  # a search begins with what stands there
+    assert Study("toys").board["wgan_gp"].settings["lr"] == 0.001
 
 
 @pytest.mark.usefixtures("project")
@@ -337,12 +346,11 @@ def test_wrong_rows_are_told_in_a_line(line: dict[str, Any], said: str) -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_found_settings_of_strangers_are_told_in_a_line() -> None:
-    edited(spaces.FOUND, "toys", value={"gann": {"lr": 0.1}})
-    params.load()  # nobody asks for them
+def test_settings_of_a_contestant_that_is_gone_are_left_alone() -> None:
+    edited(spaces.FOUND, "toys", value={"gone": {"lr": 0.1}, "gan": {"lr": 0.2}})
     edited("params.yaml", "toys", "settings", value="found")
-    with pytest.raises(ValueError, match=r"benchmarks/found.yaml: toys: unknown contestant 'gann'; did you mean 'gan'"):
-        params.load()
+    lines = params.load().board.toys.models
+    assert lines["gan"].settings["lr"] == 0.2 and "gone" not in lines
     edited(spaces.FOUND, "toys", value=[1])
     with pytest.raises(ValueError, match=r"benchmarks/found.yaml: settings of contestants by kind are wanted"):
         params.load()

@@ -160,7 +160,8 @@ class Study:
         rules = spaces.rules()
         self.kind, self.rule = kind, spaces.rule_of(kind, rules)
         self.trials, self.shorter, self.only = trials or rules.trials, rules.shorter, only
-        lines = params.load().lines[kind]
+        board = params.load().board.kinds[kind]
+        lines = board.models if board.settings == "found" else params.load().lines[kind]
         self.board = {name: line for name, line in lines.items() if not line.of}
         self.check(only)
         self.contestants = [Contestant(kind, name, line, self.rule) for name, line in self.board.items()]

@@ -22,13 +22,14 @@ def lines(kind: str, only: Collection[str]) -> Iterator[str]:
 def settings(kind: str, name: str) -> dict[str, tuple[Any, str]]:
     """The value and the owner of each setting, those of params.yaml first."""
     line = params.load().board.kinds[kind].models[name]
+    stated = params.load().lines[kind][name].settings
     rules = spaces.rules().kinds
     papers = rules[kind].paper.get(line.model, {}) if kind in rules else {}
     defaults = {key: each.default for key, each in models.hyperparameters(models.load(line.model)).items()}
     said = {**line.settings, **{key: value for key, value in defaults.items() if key not in line.settings}}
     found = searched(kind, name, line)
     return {
-        key: (value, "search" if key in found else "paper" if value == papers.get(key, defaults[key]) else "house")
+        key: (value, "search" if key in found and key not in stated else "paper" if value == papers.get(key, defaults[key]) else "house")
         for key, value in said.items()
     }
 
