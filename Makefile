@@ -1,4 +1,4 @@
-# Two commands for a fresh machine (git, Python >= 3.11, make): `make quick` and `make test`; then `make reproduce`.
+# Two commands for a fresh machine (git, make, Python 3.11 to 3.13): `make quick` and `make test`; then `make reproduce`.
 PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
@@ -13,7 +13,10 @@ CHECK := $(BIN)/python -m pipeline.check > /dev/null  # before DVC, which reads 
 # Hundreds of short processes import the same files: without compiled ones each takes three times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: ready install quick reproduce test benchmark ui lint format speed chaos gpu-check lock clean
+.PHONY: help ready install quick reproduce test benchmark ui lint format speed chaos gpu-check lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 quick:  ## a first look at ring and digits in ten minutes: fewer contestants, seeds and steps
 	@$(MAKE) --no-print-directory reproduce SUITE=quick
@@ -55,7 +58,7 @@ speed: ready  ## timings against the usual training loop, as ratios
 chaos: ready  ## kills, wrong parameters, damaged and strange files, by the hundred in a clone (an hour or more); TRIES=5 of each, SEED=7
 	$(BIN)/python -m pytest tests/chaos -s -o addopts="" --timeout 36000
 
-gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar.gz for SECONDS; needs torch, numpy, scipy, scikit-learn, psutil, tqdm, pytest
+gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar.gz for SECONDS; needs torch, numpy, scipy, scikit-learn, scikit-image, POT, psutil, tqdm, pytest
 	$(PYTHON) -m pytest tests/gpu -s -o addopts="" -p no:cacheprovider
 	$(if $(PACK),$(PYTHON) -m pipeline.launch --work $(PACK) --limit $(SECONDS))
 

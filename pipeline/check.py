@@ -1,5 +1,6 @@
 """The check stage, which everything waits for: all that can be wrong with the parameters before any data are there."""
 
+import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ Count = Annotated[int, Field(le=10**6)]  # widths, depths, draws: a list of a bi
 
 
 def main() -> None:
+    about = "Check params.yaml and every benchmark.yaml: one line that all is right, or the first fault."
+    argparse.ArgumentParser(prog="python -m pipeline.check", description=about).parse_args()
     parameters = params.load()
     check(parameters)
     cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)

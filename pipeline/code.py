@@ -23,7 +23,9 @@ SETTINGS = Path("artifacts/settings")
 
 
 def main() -> None:
-    argparse.ArgumentParser(description="Write what stages depend on: digests of code, and settings.").parse_args()
+    argparse.ArgumentParser(
+        prog="python -m pipeline.code", description="Write what stages depend on: digests of code, and settings."
+    ).parse_args()
     parameters = params.load()
     keep(CODE, {name: digest(roots) + "\n" for name, roots in entries(parameters)})
     benchmarks = [parameters.benchmark(name) for name in parameters.benchmarks()]

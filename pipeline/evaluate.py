@@ -16,7 +16,9 @@ from reports.files import read_judge, read_seeds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compute every metric of one trained model on one benchmark.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.evaluate", description="Compute every metric of one trained model on one benchmark."
+    )
     parser.add_argument("benchmark")
     parser.add_argument("model", help=f"a model of the benchmark, or {ORACLE}")
     arguments = parser.parse_args()

@@ -15,7 +15,7 @@ from pipeline.work.sound import explained
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the judge of a benchmark.")
+    parser = argparse.ArgumentParser(prog="python -m pipeline.judge", description="Train the judge of a benchmark.")
     parser.add_argument("benchmark")
     torch.set_num_threads(1)  # as in the workers: the result is the same on any number of cores
     arithmetic.hasten()

@@ -36,20 +36,33 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Make all stale units of work beside each other.")
+    about = "Train and evaluate all that is out of date, on every core or GPU; `dvc repro` then takes it over."
+    parser = argparse.ArgumentParser(prog="python -m pipeline.launch", description=about)
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: the embedded suite")
-    parser.add_argument("--suite", metavar="NAME", help="the benchmarks of a suite in params.yaml")
+    parser.add_argument("--suite", metavar="NAME", help="the benchmarks of a suite in params.yaml, beside those named")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
     parser.add_argument("--only", metavar="MODEL,...", help="contestants; default: all, and the oracle")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT of its head, or auto")
-    where.add_argument("--pack", type=Path, metavar="FILE", help="only write what they need into FILE (.tar.gz)")
-    where.add_argument("--work", type=Path, metavar="FILE", help="make the units of a package, on another machine")
-    where.add_argument("--adopt", type=Path, metavar="RESULTS", help="take over what --work has made there")
+    where.add_argument(
+        "--pack",
+        type=Path,
+        metavar="FILE",
+        help="run nothing; write what there is to do, with all it needs, into FILE (.tar.gz)",
+    )
+    where.add_argument("--work", type=Path, metavar="FILE", help="do what --pack wrote, on another machine")
+    where.add_argument("--adopt", type=Path, metavar="RESULTS", help="take over what --work has made")
     parser.add_argument("--limit", type=float, metavar="SECONDS", help="with --work: end then, keep what is finished")
-    parser.add_argument("--results", type=Path, help="with --work: where to; default: FILE with .results.tar")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="with --work: what to write; default: .results.tar beside"
+    )
     arguments = parser.parse_args()
     arguments.jobs = whole_number(arguments.jobs, "--jobs") if arguments.jobs is not None else None
+    for name in ("limit", "results"):
+        if (value := getattr(arguments, name)) is not None and not arguments.work:
+            raise ValueError(f"--{name} {value}: only with --work")
+    if (arguments.work or arguments.adopt) and (arguments.benchmarks or arguments.suite or arguments.only):
+        raise ValueError("what --work does and --adopt brings stands in their file; leave benchmarks and models out")
     if arguments.limit is not None and not arguments.limit > 0:
         raise ValueError(f"--limit {arguments.limit}: give more than 0 seconds")
     return arguments

@@ -17,7 +17,9 @@ DOWNLOADS = "artifacts/downloads"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the data of a benchmark ready.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.prepare", description="Make the data of a benchmark ready."
+    )
     parser.add_argument("benchmark")
     benchmark = params.load().benchmark(parser.parse_args().benchmark)
     root = Path(os.environ.get("BENCHMARK_DATA_ROOT") or DOWNLOADS).expanduser()

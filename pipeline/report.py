@@ -23,7 +23,7 @@ from pipeline.files import atomic_write
 from pipeline.search import spaces, whose
 from pipeline.stage import run_stage
 from pipeline.work import tied
-from reports import load, page, samples, suite, tables
+from reports import assets, load, page, samples, suite, tables
 from reports.files import read_judge
 from reports.looks import looks
 
@@ -32,7 +32,7 @@ MARGIN = 0.15  # of the data's extent, shown around them
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Render a benchmark's report.")
+    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description="Render a benchmark's report.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("benchmark", nargs="?", help="render this benchmark's page")
     what.add_argument("--index", action="store_true", help="render the index of all pages there are")
@@ -44,6 +44,8 @@ def main() -> None:
         for name in params.load().of_suite(arguments.suite):
             if name not in params.load().suite:
                 render(name)
+        for name, content in assets.written().items():  # the index brings them for all others
+            atomic_write(RENDERED / name, content)
         print_summary(arguments.suite)
     else:
         render(arguments.benchmark)

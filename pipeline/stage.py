@@ -69,11 +69,23 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         where = error.filename or "an output"
         return f"no space left on the disk while writing {where}; free some and run the same command again"
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"{error.filename} is missing; `dvc repro` makes it"
-    if isinstance(error, IsADirectoryError) and error.filename:
-        return f"{error.filename} is a folder where a file belongs; delete it, and `dvc repro` makes it anew"
+    if isinstance(error, OSError) and error.filename:
+        return of_file(error, str(error.filename)) or said
     return said if isinstance(error, OSError) else ""
+
+
+def of_file(error: OSError, name: str) -> str:
+    """What to do about a file that is missing or a folder; of other faults nothing."""
+    path = os.path.abspath(name)
+    made = path.startswith(tuple(os.path.abspath(folder) + os.sep for folder in ("artifacts", "reports")))
+    if isinstance(error, FileNotFoundError):
+        return f"{name} is missing; `dvc repro` makes it" if made else f"{name}: there is no such file or folder"
+    if isinstance(error, IsADirectoryError):
+        anew = "a folder where a file belongs; delete it, and `dvc repro` makes it anew"
+        return f"{name} is {anew}" if made else f"{name} is a folder; give the name of a file"
+    if isinstance(error, NotADirectoryError | FileExistsError | PermissionError):
+        return f"{name}: cannot be written or read ({os.strerror(error.errno or 0)}); give another place"
+    return ""
 
 
 def follow_dvc(starter: str, every: float = 1.0) -> None:

@@ -19,7 +19,9 @@ from pipeline.work.workers import made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train all seeds of one model on one benchmark.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.train", description="Train all seeds of one model on one benchmark."
+    )
     parser.add_argument("benchmark")
     parser.add_argument("model")
     arguments = parser.parse_args()

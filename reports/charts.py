@@ -121,9 +121,10 @@ def modes(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
         said = "How much of the data a model covers: few is dropping. Every seed is a point."
         yield Chart("Who drops modes?", said, "seeds", strip(axis(report, seeds, found)))
     if metric := first(progress, tuple(map(str, progress.columns[3:]))):
-        said = "From samples taken in training: a point a seed, a line the mean. A line that falls has lost modes."
-        label = report.column(metric).label
-        yield Chart(f"{label} against steps", said, "progress", over_steps(axis(report, progress, metric)))
+        column = report.column(metric)
+        good = "A line that falls has lost modes." if column.direction == "higher" else "Lower is better."
+        said = f"From samples taken in training: a point a seed, a line the mean. {good}"
+        yield Chart(f"{column.label} against steps", said, "progress", over_steps(axis(report, progress, metric)))
     if both(seeds, "recall_train", "recall_gap"):
         said = "Recall of training data, and how much less of held-out data: far left drops, high up repeats."
         yield Chart("Dropped or repeated?", said, "seeds", scatter(report, seeds, "recall_train", "recall_gap"))

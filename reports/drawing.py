@@ -45,9 +45,8 @@ def drawn(found: Drawing, chart: Chart, form: str, width: int, height: int) -> b
 def spec(found: Drawing, chart: Chart, width: int, height: int) -> Spec:
     """The picture with its data and a legend."""
     table = found.tables[chart.data].astype(object)
-    fields = axes(chart)
-    rows = table.where(table.notna(), None).dropna(subset=fields).to_dict("records")
-    there = {row["model"] for row in rows}
+    rows = table.where(table.notna(), None).dropna(subset=axes(chart)).to_dict("records")
+    there = shown(found, chart)
     looks = {model: look for model, look in explore.looks(found.report).items() if model in there}
     values = [row | looks[row["model"]]._asdict() for row in rows]
     in_rows = isinstance(chart.spec["height"], dict)
@@ -74,6 +73,11 @@ def spec(found: Drawing, chart: Chart, width: int, height: int) -> Spec:
         "height": chart.spec["height"] if in_rows else height,
         "data": {"name": "rows", "values": values},
     }
+
+
+def shown(found: Drawing, chart: Chart) -> set[str]:
+    """The contestants that have what the picture draws."""
+    return set(found.tables[chart.data].dropna(subset=axes(chart)).model)
 
 
 def axes(chart: Chart) -> list[str]:

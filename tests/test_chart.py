@@ -52,7 +52,7 @@ def test_a_file_is_of_its_format(form: str, begins: bytes) -> None:
     ("words", "said"),
     [
         (["rings"], "unknown benchmark 'rings'; did you mean 'ring'?"),
-        (["digits", "sharp-or-likley"], "digits: unknown question 'sharp-or-likley'; did you mean 'sharp-or-likely'?"),
+        (["digits", "sharp-or-likley"], "digits: unknown question with a picture 'sharp-or-likley'; did you mean 'sharp-or-likely'?"),
         (["digits", "sharp-or-likely", "--models", "vaee"], "unknown model 'vaee'; did you mean 'vae'?"),
         (["digits", "sharp-or-likely", "--out", "x.jpg"], "--out x.jpg: unknown format 'jpg'"),
         (["digits", "sharp-or-likely", "--width", "0"], "--width 0: give 50 to 10000 pixels"),

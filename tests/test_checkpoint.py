@@ -43,12 +43,42 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path, monkeypatch
     assert "no space left" in line and str(path) in line and "\n" not in line
 
 
-def test_a_folder_in_the_place_of_a_file_is_named_with_a_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [
+        ("artifacts/made", " is a folder where a file belongs; delete it, and `dvc repro` makes it anew"),
+        ("mine", " is a folder; give the name of a file"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_named_with_a_remedy(
+    place: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a user has made is never to be deleted."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(place)
+    path.mkdir(parents=True)
     for use in (lambda path: atomic_write(path, "new"), lambda path: path.read_bytes()):
         with pytest.raises(OSError) as caught:
-            use(tmp_path)
-        line = stage.describe(caught.value)
-        assert line == f"{tmp_path} is a folder where a file belongs; delete it, and `dvc repro` makes it anew"
+            use(path)
+        assert stage.describe(caught.value) == place + remedy
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("artifacts/none", "artifacts/none is missing; `dvc repro` makes it"),
+        ("none", "none: there is no such file or folder"),
+        ("file/none", "file/none: cannot be written or read (Not a directory); give another place"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_as_whose_it_is(
+    place: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    with pytest.raises(OSError) as caught:
+        Path(place).read_bytes()
+    assert stage.describe(caught.value) == said
 
 
 @pytest.mark.parametrize(("made_on", "goes_on"), [("cpu", True), ("cuda", False)])

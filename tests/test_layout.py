@@ -122,7 +122,8 @@ def test_stages_depend_on_digests_and_settings_that_are_written(name: str, monke
 
 
 def test_a_benchmarks_stages_read_like_the_experiment() -> None:
-    for file in [*(ROOT / "benchmarks").glob("*.yaml"), *(ROOT / "benchmarks").glob("*/dvc.yaml")]:
+    lists = {ROOT / "benchmarks" / name for name in ("found.yaml", "search.yaml")}
+    for file in {*(ROOT / "benchmarks").glob("*.yaml"), *(ROOT / "benchmarks").glob("*/dvc.yaml")} - lists:
         assert len(file.read_text().splitlines()) < 70, file
 
 

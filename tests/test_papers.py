@@ -155,6 +155,8 @@ def made(**changed: object) -> str:
         ("digits --format tex", "--format: unknown format 'tex'; did you mean 'latex'?"),
         ("digits --seeds every", "--seeds: unknown form 'every'; known: all, brackets, mean, sd"),
         ("digits --notes fully", "--notes: unknown kind 'fully'; did you mean 'full'?"),
+        ("digits --notes full", "--notes full: only with --format latex or markdown"),
+        ("digits --caption Mine --format csv", "--caption 'Mine': only with --format latex"),
         ("digits --precision 99", "--precision 99: give 0 to 12 decimals"),
         ("cifar10", "cifar10 has no results in reports/scores/cifar10: `make benchmark NAME=cifar10` runs it"),
     ],

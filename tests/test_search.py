@@ -186,7 +186,7 @@ def test_wrong_files_are_told_in_a_line(command: Command, file: Path, path: tupl
     ("arguments", "said"),
     [
         (("toyz",), "KIND: unknown kind 'toyz'; did you mean 'toys'?"),
-        (("published",), "benchmarks/search.yaml: kinds: unknown kind with a rule 'published'; known: "),
+        (("published",), "benchmarks/search.yaml: nothing is searched: unknown kind with a rule 'published'; known: "),
         (("toys", "--trials", "0"), "--trials = '0': a whole number from 1 is wanted"),
         (("toys", "--trials", "1"), "--trials 1: the paper's settings and the present ones are two already"),
         (("toys", "--only", "ga"), "--only: unknown contestant 'ga'; did you mean 'gan'?"),

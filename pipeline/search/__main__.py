@@ -43,16 +43,19 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="pipeline.search", description="Search the settings of a kind's contestants.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.search", description="Search the settings of a kind's contestants."
+    )
     parser.add_argument(
         "kind", metavar="KIND", help="such as toys or images: those with a rule in benchmarks/search.yaml"
     )
     parser.add_argument("--trials", metavar="N", help="of each contestant; default: as benchmarks/search.yaml says")
     parser.add_argument("--only", metavar="MODEL,...", help="contestants; the others keep what is on record")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
-    parser.add_argument("--dry-run", action="store_true", help="say what is searched and what it costs, and end")
-    parser.add_argument("--settings", action="store_true", help="say of each number whose it is, and end")
     where = parser.add_mutually_exclusive_group()
+    where.add_argument("--dry-run", action="store_true", help="run nothing; say what is searched and how long it takes")
+    owners = "run nothing; say of each setting whose it is: paper, house (this project's) or search"
+    where.add_argument("--settings", action="store_true", help=owners)
     where.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT of its head, or auto")
     where.add_argument("--pack", type=Path, metavar="FILE", help="only write what trials need into FILE (.tar.gz)")
     where.add_argument("--page", action="store_true", help="only render the page of what is on record")

@@ -46,7 +46,7 @@ def rules(root: Path = Path()) -> Rules:
 
 
 def rule_of(kind: str, found: Rules) -> Rule:
-    return found.kinds[known(kind, list(found.kinds), f"{RULES}: kinds", "kind with a rule")]
+    return found.kinds[known(kind, list(found.kinds), f"{RULES}: nothing is searched", "kind with a rule")]
 
 
 def space_of(model: str, root: Path = Path()) -> Space | str:

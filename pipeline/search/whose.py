@@ -29,7 +29,14 @@ def settings(kind: str, name: str) -> dict[str, tuple[Any, str]]:
     said = {**line.settings, **{key: value for key, value in defaults.items() if key not in line.settings}}
     found = searched(kind, name, line)
     return {
-        key: (value, "search" if key in found and key not in stated else "paper" if value == papers.get(key, defaults[key]) else "house")
+        key: (
+            value,
+            "search"
+            if key in found and key not in stated
+            else "paper"
+            if value == papers.get(key, defaults[key])
+            else "house",
+        )
         for key, value in said.items()
     }
 

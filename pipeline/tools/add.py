@@ -19,7 +19,9 @@ PREPARED = "      - artifacts/code/prepare/${dataset}\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write a benchmark's dvc.yaml from its kind's stages.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.add", description="Write a benchmark's dvc.yaml from its kind's stages."
+    )
     parser.add_argument("benchmark", nargs="?", help="default: every benchmark that has a dvc.yaml")
     parser.add_argument("--suite", metavar="NAME", help="the benchmarks of a suite")
     parser.add_argument("--targets", action="store_true", help="write nothing; print what `dvc repro` is given")

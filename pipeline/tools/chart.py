@@ -1,6 +1,7 @@
 """A picture of a benchmark's page as a file: `python -m pipeline.chart BENCHMARK QUESTION`, from the scores in git."""
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ PIXELS = range(50, 10_001)  # that a side may have
 
 def main() -> None:
     arguments = parse()
+    if arguments.out and not arguments.question:
+        raise ValueError(f"--out {arguments.out}: name the question whose picture it is to be")
     form = arguments.out.suffix.lstrip(".").lower() if arguments.out else "svg"
     params.known(form, list(drawing.FORMATS), f"--out {arguments.out}", "format")
     for side in ("width", "height"):
@@ -31,23 +34,27 @@ def main() -> None:
     found = drawing.drawing(read(benchmark, arguments.models))
     if not arguments.question:
         for key, chart in found.charts.items():
-            print(f"{key}: {chart.question} {chart.caption}")
+            print(f"{key}: {chart.caption}")
         return
-    question = params.known(arguments.question, list(found.charts), benchmark.name, "question")
+    of = f"{benchmark.name}, of {', '.join(arguments.models)}" if arguments.models else benchmark.name
+    question = params.known(arguments.question, list(found.charts), of, "question with a picture")
     out = arguments.out or Path(f"{benchmark.name}_{question}.svg")
     atomic_write(out, drawing.drawn(found, found.charts[question], form, arguments.width, arguments.height))
+    if absent := [model for model in arguments.models if model not in drawing.shown(found, found.charts[question])]:
+        print(f"not drawn, without such numbers: {', '.join(absent)}", file=sys.stderr)
     print(out)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        prog="python -m pipeline.chart",
         description="A picture of results, from the scores in reports/scores.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("benchmark")
-    parser.add_argument("question", nargs="?", help="default: print those that there are")
-    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="default: all")
+    parser.add_argument("benchmark", help="a folder of benchmarks/, such as ring or digits")
+    parser.add_argument("question", nargs="?", help="without one, those that there are are printed")
+    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="whom to draw; default: all")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".svg, .pdf or .png; default: BENCHMARK_QUESTION.svg")
     parser.add_argument("--width", type=int, default=520, metavar="PIXELS", help="default: 520")
     parser.add_argument(

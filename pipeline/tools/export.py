@@ -24,8 +24,11 @@ SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the samples of a trained model, or real data, for other tools.")
-    parser.add_argument("benchmark")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.export",
+        description="Write the samples of a trained model, or real data, for other tools.",
+    )
+    parser.add_argument("benchmark", help="a folder of benchmarks/, such as ring or digits")
     parser.add_argument(
         "model", help=f"a model of the benchmark, {ORACLE}, or the benchmark's own data: {', '.join(SPLITS)}"
     )

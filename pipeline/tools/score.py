@@ -72,6 +72,7 @@ def main() -> None:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        prog="python -m pipeline.score",
         description="Compute the metrics of two sets of samples.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,

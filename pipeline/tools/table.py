@@ -54,9 +54,13 @@ def main() -> None:
         params.known(arguments.format, list(FORMATS), "--format", "format"),
         params.known(arguments.seeds, list(FORMS), "--seeds", "form"),
         arguments.precision,
-        params.known(arguments.notes, list(NOTES), "--notes", "kind"),
+        params.known(arguments.notes or NOTES[0], list(NOTES), "--notes", "kind"),
         arguments.caption,
     )
+    if arguments.notes and wanted.format not in ("latex", "markdown"):
+        raise ValueError(f"--notes {arguments.notes}: only with --format latex or markdown")
+    if wanted.caption and wanted.format != "latex":
+        raise ValueError(f"--caption {wanted.caption!r}: only with --format latex")
     if wanted.precision is not None and not 0 <= wanted.precision <= 12:
         raise ValueError(f"--precision {wanted.precision}: give 0 to 12 decimals")
     text = made(read(params.load().benchmark(arguments.benchmark), wanted.models), wanted)
@@ -68,21 +72,25 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        prog="python -m pipeline.table",
         description="A table of results, from the scores in reports/scores.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("benchmark")
-    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="rows, in this order; default: all")
+    parser.add_argument("benchmark", help="a folder of benchmarks/, such as ring or digits")
+    rows = "rows, in this order, but for oracle (real data), which is last; default: all"
+    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help=rows)
     columns = "columns, in this order; default: the main table's; all: every one"
     parser.add_argument("--columns", nargs="+", default=[], metavar="COLUMN", help=columns)
     parser.add_argument("--format", default="plain", help=f"{', '.join(FORMATS)}; default: plain")
     parser.add_argument("--seeds", default="sd", metavar="FORM", help=f"{', '.join(FORMS)}; default: sd")
     parser.add_argument("--precision", type=int, metavar="N", help="decimals; default: as each column has")
-    notes = "under the table: short (default), full (the protocol and a sentence for each column), none"
-    parser.add_argument("--notes", default="short", metavar="KIND", help=notes)
-    parser.add_argument("--caption", default="", help="of the LaTeX table; default: Comparison on BENCHMARK")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
+    notes = (
+        "under a table in LaTeX or Markdown: short (default), full (the protocol and a sentence for each column), none"
+    )
+    parser.add_argument("--notes", metavar="KIND", help=notes)
+    parser.add_argument("--caption", default="", help="title of the LaTeX table; default: Comparison on BENCHMARK")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there; default: print it")
     return parser.parse_args()
 
 

@@ -45,9 +45,11 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Bring results into MLflow, or show them.")
-    parser.add_argument("benchmark", nargs="?")
-    parser.add_argument("models", nargs="*", metavar="model")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.tracking", description="Bring results into MLflow, or show them."
+    )
+    parser.add_argument("benchmark", nargs="?", help="whose results to bring in")
+    parser.add_argument("models", nargs="*", metavar="model", help="only those of these contestants")
     follows = "import the curves of a running cell, or of all that run, until stdin ends"
     parser.add_argument("--follow", action="store_true", help=follows)
     parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="how often, with --follow")
