@@ -3,6 +3,7 @@
 A page names points beside them and on demand; a file has a legend, which needs no browser to find room for names.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,11 @@ from reports import explore
 from reports.charts import Chart, Spec, charts
 from reports.load import Report
 
-FORMATS = {"svg": vl_convert.vegalite_to_svg, "pdf": vl_convert.vegalite_to_pdf, "png": vl_convert.vegalite_to_png}
+FORMATS: dict[str, Callable[..., str | bytes]] = {
+    "svg": vl_convert.vegalite_to_svg,
+    "pdf": vl_convert.vegalite_to_pdf,
+    "png": vl_convert.vegalite_to_png,
+}
 SHARP = 2  # pixels of a PNG for one of the picture
 HIGH = 16  # names in a column of the legend
 MARK = 40  # the least area of a point, in square pixels: shapes are to be told apart
@@ -38,7 +43,7 @@ def drawing(report: Report) -> Drawing:
 def drawn(found: Drawing, chart: Chart, form: str, width: int, height: int) -> bytes:
     """A picture in one of FORMATS, ``width`` x ``height`` pixels; one with a row a contestant is as high as these."""
     more: dict[str, Any] = {"scale": SHARP} if form == "png" else {}
-    made: str | bytes = FORMATS[form](spec(found, chart, width, height), **more)
+    made = FORMATS[form](spec(found, chart, width, height), **more)
     return made.encode() if isinstance(made, str) else made
 
 

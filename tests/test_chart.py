@@ -52,7 +52,10 @@ def test_a_file_is_of_its_format(form: str, begins: bytes) -> None:
     ("words", "said"),
     [
         (["rings"], "unknown benchmark 'rings'; did you mean 'ring'?"),
-        (["digits", "sharp-or-likley"], "digits: unknown question with a picture 'sharp-or-likley'; did you mean 'sharp-or-likely'?"),
+        (
+            ["digits", "sharp-or-likley"],
+            "digits: unknown question with a picture 'sharp-or-likley'; did you mean 'sharp-or-likely'?",
+        ),
         (["digits", "sharp-or-likely", "--models", "vaee"], "unknown model 'vaee'; did you mean 'vae'?"),
         (["digits", "sharp-or-likely", "--out", "x.jpg"], "--out x.jpg: unknown format 'jpg'"),
         (["digits", "sharp-or-likely", "--width", "0"], "--width 0: give 50 to 10000 pixels"),
@@ -73,4 +76,4 @@ def test_a_question_of_kept_results_is_drawn(
     assert capsys.readouterr().out == f"{out}\n" and ">gan<" in out.read_text()
     monkeypatch.setattr(sys, "argv", ["chart", "ring"])
     chart.main()
-    assert "who-drops-modes: Who drops modes? " in capsys.readouterr().out
+    assert "who-drops-modes: How much of the data a model covers" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from pipeline.files import atomic_write
 from pipeline.stage import run_stage
 from pipeline.tools import table
 from reports import drawing
+from reports.load import Report
 from reports.looks import looks
 
 HELP = """\
@@ -63,7 +64,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read(benchmark: params.Benchmark, models: list[str]) -> drawing.Report:
+def read(benchmark: params.Benchmark, models: list[str]) -> Report:
     """The results of these models, or of all that have any, with what pictures need beside tables."""
     report = table.read(benchmark, models, lines=True)
     palette = looks(params.load().families())
