@@ -359,6 +359,8 @@ def test_settings_of_a_contestant_that_is_gone_are_left_alone() -> None:
 @pytest.mark.usefixtures("project")
 def test_each_number_says_whose_it_is(command: Command) -> None:
     edited(spaces.FOUND, "toys", value={"wgan_gp": {"lr": 0.0007, "penalty": 0.3}})
+    house = {"latent": 2, "penalty": 0.1, "critic_steps": 1, "lr": 0.001}
+    edited("params.yaml", "toys", "models", "wgan_gp", value={"model": "wgan_gp", **house})
     edited("params.yaml", "toys", "models", "better", value={"model": "wgan_gp", "found": "wgan_gp"})
     code, out, error = command(search, "toys", "--settings", "--only", "wgan_gp,better")
     assert (code, error) == (0, "")
