@@ -81,8 +81,8 @@ def searched(space: Space | str, keep: Names = []) -> list[str]:  # noqa: B006
 
 
 def found_in(kind: str, root: Path = Path()) -> dict[str, Setting]:
-    """What a search has found for the contestants of a kind."""
-    content = read(root / FOUND) or {}
+    """What a search has found for the contestants of a kind; without a search nothing."""
+    content = (read(root / FOUND) if (root / FOUND).exists() else {}) or {}  # no search has been run
     whole = isinstance(content, dict) and all(isinstance(each, dict) for each in content.values())
     if not whole or not all(isinstance(line, dict) for each in content.values() for line in each.values()):
         raise ValueError(f"{FOUND}: settings of contestants by kind are wanted; `python -m pipeline.search` writes it")
