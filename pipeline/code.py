@@ -62,8 +62,8 @@ def settings(benchmark: params.Benchmark) -> dict[str, Any]:
 
 def rule(kind: str) -> dict[str, Any] | None:
     """What tells whose a kind's settings are: its rule of a search, where there is one."""
-    rules = spaces.rules().kinds
-    return rules[kind].model_dump() if kind in rules else None
+    found = spaces.rule_if_any(kind)
+    return found.model_dump() if found else None
 
 
 if __name__ == "__main__":

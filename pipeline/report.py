@@ -41,10 +41,10 @@ def main() -> None:
     if arguments.index:
         write_index()
     elif arguments.suite:
-        for name in params.load().of_suite(arguments.suite):
-            if name not in params.load().suite:
-                render(name)
-        for name, content in assets.written().items():  # the index brings them for all others
+        alone = [name for name in params.load().of_suite(arguments.suite) if name not in params.load().suite]
+        for name in alone:
+            render(name)
+        for name, content in assets.written().items() if alone else ():  # the index brings them for all others
             atomic_write(RENDERED / name, content)
         print_summary(arguments.suite)
     else:
@@ -116,9 +116,8 @@ def settings(benchmark: params.Benchmark, contestants: Collection[str]) -> pd.Da
 
 def unmended(kind: str, contestants: Collection[str]) -> dict[str, str]:
     """Why a search finds nothing for a contestant, where that is known."""
-    rules = spaces.rules().kinds
-    notes = rules[kind].notes if kind in rules else {}
-    return {name: note for name, note in notes.items() if name in contestants}
+    rule = spaces.rule_if_any(kind)
+    return {name: note for name, note in (rule.notes if rule else {}).items() if name in contestants}
 
 
 def judge_record(benchmark: params.Benchmark) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 or `reports.drawing` for a file.
 
 Every seed is a point. `chosen` is a list of contestants that the script sets: they stand out, the others turn pale;
-of an empty list all stand out. Where names fit, NAMES writes them beside the means.
+of an empty list all stand out. Where names fit, `reports/templates/page.js` writes them beside the means.
 """
 
 import re
@@ -38,27 +38,6 @@ CONFIG: Spec = {
              "labelColor": "#1f2328", "titleColor": "#1f2328", "titleFontWeight": 500},
     "axisX": {"tickCount": 5},
 }  # fmt: skip
-CHOSEN = "!length(chosen) || indexof(chosen, datum.datum.model) >= 0"
-NAMES: Spec = {  # a mark for the compiled picture: Vega places names, Vega-Lite has no word for it
-    "type": "text",
-    "from": {"data": "named_marks"},
-    "interactive": False,
-    "encode": {
-        "enter": {"fontSize": {"value": 11}, "fill": {"signal": "datum.datum.colour"}},
-        "update": {"text": {"signal": f"{CHOSEN} ? datum.datum.model : ''"}},
-    },
-    "transform": [
-        {
-            "type": "label",
-            "size": {"signal": "[max(width, 1), max(height, 1)]"},
-            "anchor": ["right", "left", "top", "bottom", "top-right", "bottom-right", "top-left", "bottom-left"],
-            "offset": {
-                "signal": "length(chosen) ? [4] : [3]"
-            },  # names the signal, or labels would stay when it changes
-            "avoidMarks": ["points_marks"],
-        }
-    ],
-}
 
 
 class Axis(NamedTuple):

@@ -49,9 +49,8 @@ def drawn(found: Drawing, chart: Chart, form: str, width: int, height: int) -> b
 
 def spec(found: Drawing, chart: Chart, width: int, height: int) -> Spec:
     """The picture with its data and a legend."""
-    table = found.tables[chart.data].astype(object)
-    rows = table.where(table.notna(), None).dropna(subset=axes(chart)).to_dict("records")
-    there = shown(found, chart)
+    table = points(found, chart).astype(object)
+    rows, there = table.where(table.notna(), None).to_dict("records"), set(table.model)
     looks = {model: look for model, look in explore.looks(found.report).items() if model in there}
     values = [row | looks[row["model"]]._asdict() for row in rows]
     in_rows = isinstance(chart.spec["height"], dict)
@@ -82,13 +81,13 @@ def spec(found: Drawing, chart: Chart, width: int, height: int) -> Spec:
 
 def shown(found: Drawing, chart: Chart) -> set[str]:
     """The contestants that have what the picture draws."""
-    return set(found.tables[chart.data].dropna(subset=axes(chart)).model)
+    return set(points(found, chart).model)
 
 
-def axes(chart: Chart) -> list[str]:
-    """The columns that a point needs."""
-    points = next(each for each in chart.spec["layer"] if each.get("name") == "points")
-    return [points["encoding"][channel]["field"] for channel in ("x", "y")]
+def points(found: Drawing, chart: Chart) -> pd.DataFrame:
+    """The rows that have both columns of the picture."""
+    encoding = next(each for each in chart.spec["layer"] if each.get("name") == "points")["encoding"]
+    return found.tables[chart.data].dropna(subset=[encoding[channel]["field"] for channel in ("x", "y")])
 
 
 def layer(content: Spec, told: Spec) -> Spec:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports import ranking, statistics, tables
-from reports.charts import NAMES, charts
+from reports.charts import charts
 from reports.load import COST, ORACLE, SECONDS, Report
 from reports.looks import REAL, STRANGER
 
@@ -32,7 +32,6 @@ def content(report: Report) -> dict[str, Any]:
         "columns": columns(report),
         "rows": rows(report),
         **{name: packed(table) for name, table in seeds.items()},
-        "names": NAMES,
         "charts": [chart._asdict() for chart in charts(report, seeds)],
     }
 

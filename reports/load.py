@@ -113,9 +113,7 @@ class Report:
     reasons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REASON))  # why a metric has no value
     # SETTING: what each contestant was run with, and whose it is: paper, search or house
     settings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SETTING))
-    unmended: dict[str, str] = field(
-        default_factory=dict
-    )  # contestant -> why a search of settings finds nothing for it
+    unmended: dict[str, str] = field(default_factory=dict)  # contestant -> why a search finds nothing for it
     palette: dict[str, Look] = field(default_factory=dict)  # of all contestants: each has one look everywhere
     facts: dict[str, str] = field(default_factory=dict)  # heading -> words, for the top of the page
 

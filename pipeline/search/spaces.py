@@ -49,6 +49,10 @@ def rule_of(kind: str, found: Rules) -> Rule:
     return found.kinds[known(kind, list(found.kinds), f"{RULES}: nothing is searched", "kind with a rule")]
 
 
+def rule_if_any(kind: str) -> Rule | None:
+    return rules().kinds.get(kind)
+
+
 def space_of(model: str, root: Path = Path()) -> Space | str:
     """What a search varies of a model, or why there is nothing. Raises ValueError, one line, for what is no space."""
     spaces = read(root / SPACES) or {}

@@ -23,8 +23,8 @@ def settings(kind: str, name: str) -> dict[str, tuple[Any, str]]:
     """The value and the owner of each setting, those of params.yaml first."""
     line = params.load().board.kinds[kind].models[name]
     stated = params.load().lines[kind][name].settings
-    rules = spaces.rules().kinds
-    papers = rules[kind].paper.get(line.model, {}) if kind in rules else {}
+    rule = spaces.rule_if_any(kind)
+    papers = rule.paper.get(line.model, {}) if rule else {}
     defaults = {key: each.default for key, each in models.hyperparameters(models.load(line.model)).items()}
     said = {**line.settings, **{key: value for key, value in defaults.items() if key not in line.settings}}
     found = searched(kind, name, line)

@@ -93,10 +93,26 @@ function mainColumns() {
 
 // ---- the pictures
 
-// Names beside the means, where they fit.
+// Names beside the means, where they fit: Vega places them, Vega-Lite has no word for it.
 function named(spec) {
-  const wanted = spec.marks.some((mark) => mark.name === "named_marks");
-  return wanted ? { ...spec, marks: [...spec.marks, benchmarks.get(shown).names] } : spec;
+  if (!spec.marks.some((mark) => mark.name === "named_marks")) return spec;
+  const names = {
+    type: "text",
+    from: { data: "named_marks" },
+    interactive: false,
+    encode: {
+      enter: { fontSize: { value: 11 }, fill: { signal: "datum.datum.colour" } },
+      update: { text: { signal: "!length(chosen) || indexof(chosen, datum.datum.model) >= 0 ? datum.datum.model : ''" } },
+    },
+    transform: [{
+      type: "label",
+      size: { signal: "[max(width, 1), max(height, 1)]" },
+      anchor: ["right", "left", "top", "bottom", "top-right", "bottom-right", "top-left", "bottom-left"],
+      offset: { signal: "length(chosen) ? [4] : [3]" }, // names the signal, or labels would stay when it changes
+      avoidMarks: ["points_marks"],
+    }],
+  };
+  return { ...spec, marks: [...spec.marks, names] };
 }
 
 function rowsOf(chart) {
