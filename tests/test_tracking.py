@@ -34,6 +34,7 @@ PARAMS = """
 suites: {embedded: [ring]}
 seeds: 2
 toys:
+  data: {shape: [2], classes: 8}
   training: {steps: 1000, batch: 8, ema: 0.0, precision: fp32, channels_last: false}
   evaluation: {samples: 10, metrics: [modes]}
   models: {gan: {model: gan, latent: 2}}
