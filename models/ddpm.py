@@ -7,11 +7,10 @@ Salimans, Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", 
 Meng, Ermon, "Denoising Diffusion Implicit Models", 2020, arXiv:2010.02502, equations 12 and 16 with eta = 0, and
 section D.2. Holes: Lugmayr et al., "RePaint", 2022, arXiv:2201.09865, algorithm 1. Guidance: arXiv:2207.12598.
 
-Departure: small nets (`models.common.timed`), told the logarithm of noise over signal; gradients are not clipped, and
-the rate does not rise at first. Points are divided by the first minibatch's root mean square, guesses at them clamped
-to the largest number yet seen. `offset`, the paper's s, should give a first noise a little less than a grey level wide.
-`optimal` variances are those of Bao et al., "Analytic-DPM", 2022, arXiv:2201.06503, theorem 1, from errors in training;
-points then end in noise, too. Of the bound `terms` are summed, each of a step drawn from as many strata, or all.
+Departure: small nets (`models.common.timed`), told the logarithm of noise over signal; no clipping, no warm-up. Points
+are divided by the first minibatch's root mean square, guesses clamped to the largest number seen. `offset`, the paper's
+s: for a first noise below a grey level. `optimal` variances are those of Bao et al., "Analytic-DPM", 2022,
+arXiv:2201.06503, theorem 1, from errors in training: points then end in noise. The bound sums `terms`, one a stratum.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ from reports.pictures import ROW, matrix, rows
 from reports.sections import Fragment, Picture
 from reports.statistics import BEST
 from reports.tables import Cell, Legend, Row, Table
-from reports.trials import Record, beats, best, expected, values
+from reports.trials import Record, beats, chosen, expected, values
 
 DIVERGED = "diverged"
+LOWER = "in bold: the lower of the two"
 TURNED = 15  # pairs that are listed
 TURN = "Pairs whose order turns with the number of trials"
 TRIALS = (
@@ -39,9 +40,11 @@ NOTES = (
     ("paper", "Value with the paper's settings: the defaults in models/, or what the paper takes for such data."),
     ("params.yaml", "Value with the settings of params.yaml, where they differ from the paper's."),
     ("best", "Lowest value of all trials, these two among them."),
-    ("gain", "By how much the best is lower than with params.yaml, in per cent of that; of nats in nats."),
     ("median", "Of all trials (of two in the middle the lower); diverged ones count as the worst."),
     ("best of k", "In the mean over all ways to draw k of the trials."),
+    ("final", "The best trial's settings with all steps and new seeds: their mean."),
+    ("against", "Likewise the settings of before, of params.yaml or the paper; if they are the best, the second best."),
+    ("gain", "How much lower, in the final, what is found is than the settings of before: in per cent, or in nats."),
 )  # fmt: skip
 
 
@@ -49,12 +52,27 @@ class Contestant(NamedTuple):
     name: str
     trials: list[dict[str, Any]]
     found: np.ndarray  # (n,) values, infinite where diverged
+    finals: list[dict[str, Any]]  # of the best trial, and of the one that it met; none: there was no final
+    best: Mapping[str, Any] | None  # what is found
 
     def of(self, origin: str) -> float:
         """The value of the trial with the settings of the paper, or of params.yaml: which are one where they do not
         differ."""
         by_origin = {trial["of"]: value for trial, value in zip(self.trials, self.found.tolist(), strict=True)}
         return float(by_origin.get(origin, by_origin.get("paper", inf)))
+
+    @property
+    def met(self) -> list[float]:
+        """The values in the final, infinite where diverged: of the best trial, and of the other."""
+        return values(self.finals) or [inf, inf]
+
+    @property
+    def gained(self) -> tuple[float, float]:
+        """The final's values of the settings of before, and of those found."""
+        named = {trial["of"]: trial for trial in self.finals}
+        before = named.get("house", named.get("paper"))
+        ends = [values([each])[0] if each is not None and self.finals else inf for each in (before, self.best)]
+        return ends[0], ends[1]
 
 
 def write(record: Record, out: Path, index: str) -> None:
@@ -69,7 +87,10 @@ def write(record: Record, out: Path, index: str) -> None:
 def contestants(record: Record) -> list[Contestant]:
     """The best first."""
     named = record["contestants"].items()
-    found = [Contestant(name, each["trials"], np.array(values(each["trials"]))) for name, each in named]
+    found = [
+        Contestant(name, each["trials"], np.array(values(each["trials"])), each["finals"], chosen(each))
+        for name, each in named
+    ]
     return sorted(found, key=lambda each: (each.found.min(), each.name))
 
 
@@ -77,6 +98,7 @@ def facts(record: Record) -> dict[str, str]:
     on = " and ".join(record["benchmarks"])
     return {
         "Trials": f"{record['trials']} of each contestant, 1/{record['shorter']} of the steps, a seed of its own each",
+        "Final": f"two of each contestant, all steps, {record['finals']} new seeds",
         "Chosen by": f"the lowest {record['by']['label']} on the validation data of {on}",
     }
 
@@ -95,7 +117,8 @@ def distribution(record: Record, found: list[Contestant], out: Path) -> Fragment
     for name, text in tables.files("search", content, said, f"Search of {record['kind']}").items():
         (out / name).write_text(text, encoding="utf-8")
     tidy(found).to_csv(out / "trials.csv", index=False)
-    files = ("search.md", "search.tex", "trials.csv")
+    tidy_finals(found).to_csv(out / "finals.csv", index=False)
+    files = ("search.md", "search.tex", "trials.csv", "finals.csv")
     return Fragment("What was found", "", (("", content),), said, (Picture("trials.png", TRIALS),), files=files)
 
 
@@ -111,7 +134,8 @@ def legend(record: Record) -> Legend:
 
 def table(record: Record, found: list[Contestant]) -> Table:
     half = max(1, record["trials"] // 2)
-    headings = ("paper", "params.yaml", "best", "gain", "median", f"best of {half}", "diverged", "settings found")
+    tried = ("paper", "params.yaml", "best", "median", f"best of {half}", "diverged")
+    headings = (*tried, "final", "against", "gain", "settings found")
     return Table(headings, tuple(Row(each.name, "", tuple(cells(record, each, half))) for each in found))
 
 
@@ -120,13 +144,16 @@ def cells(record: Record, each: Contestant, half: int) -> Iterator[Cell]:
     for value in (each.of("paper"), now):
         yield Cell(number(record, value), "", "")
     yield Cell(number(record, least), BEST if least < now else "", "in bold: below that of params.yaml")
-    yield Cell(gain(record, now, least), "", "")
     yield Cell(number(record, float(np.sort(each.found)[(len(each.found) - 1) // 2])), "", "")
     yield Cell(number(record, expected(each.found.tolist(), half)), "", "")
     yield Cell(f"{int(np.isinf(each.found).sum())} of {len(each.found)}", "", "trials")
-    chosen = best(each.trials)
-    told = {name: f"{value:g}" for name, value in chosen["settings"].items()} if chosen else {}
-    whose = {"paper": "the paper's: ", "house": "as in params.yaml: ", "drawn": ""}[chosen["of"]] if chosen else ""
+    first, other = each.met
+    yield Cell(number(record, first) if each.finals else tables.UNAVAILABLE, BEST if first < other else "", LOWER)
+    yield Cell(number(record, other) if each.finals else tables.UNAVAILABLE, BEST if other < first else "", LOWER)
+    yield Cell(gain(record, *each.gained), "", "")
+    best = each.best
+    told = {name: f"{value:g}" for name, value in best["settings"].items()} if best else {}
+    whose = {"paper": "the paper's: ", "house": "as in params.yaml: ", "drawn": ""}[best["of"]] if best else ""
     yield Cell(whose + ", ".join(f"{name} {value}" for name, value in told.items()) or tables.UNAVAILABLE, "", "")
 
 
@@ -237,3 +264,16 @@ def tidy(found: list[Contestant]) -> pd.DataFrame:
             told = {key: trial[key] for key in ("trial", "of", "seed", "value", "seconds", "diverged")}
             lines.append({"contestant": each.name, **told, **trial["values"], "settings": settings})
     return pd.DataFrame(lines)
+
+
+def tidy_finals(found: list[Contestant]) -> pd.DataFrame:
+    """A row a seed of a finalist."""
+    runs = [(each.name, trial, run) for each in found for trial in each.finals for run in trial["seeds"]]
+    keys = ("seed", "value", "seconds", "diverged")
+    lines = [
+        {"contestant": name, "trial": trial["trial"], "of": trial["of"]}
+        | {key: run[key] for key in keys}
+        | run["values"]
+        for name, trial, run in runs
+    ]
+    return pd.DataFrame(lines or None, columns=None if lines else ["contestant", "trial", "of", *keys])

@@ -17,6 +17,7 @@ WANTED = {
     "by": dict,
     "trials": int,
     "shorter": int,
+    "finals": int,
     "not_searched": dict,
     "notes": dict,
 }
@@ -33,7 +34,7 @@ def read(path: Path, known: Collection[str]) -> Record:
         for each in record["contestants"].values():
             if not values(each["trials"]):
                 raise ValueError("a contestant without trials")
-            tried = [trial["settings"] for trial in each["trials"]]
+            tried = [trial["settings"] for trial in (*each["trials"], *each["finals"])]
             if any(told.keys() != each["paper"].keys() for told in (each["house"], *tried)):
                 raise ValueError("settings of other names")
     if strangers := [name for name in record["contestants"] if name not in known]:
@@ -46,11 +47,16 @@ def values(trials: Sequence[Mapping[str, Any]]) -> list[float]:
     return [inf if trial["value"] is None or trial["diverged"] else float(trial["value"]) for trial in trials]
 
 
-def best(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The one of the lowest value, of equals the first; None if all have none."""
-    found = values(trials)
-    place = min(range(len(found)), key=lambda index: (found[index], trials[index]["trial"]))
-    return None if isinf(found[place]) else trials[place]
+def ranked(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that have a value, the lowest first, of equals the first trial."""
+    paired = zip(values(trials), trials, strict=True)
+    return [trial for value, trial in sorted(paired, key=lambda each: (each[0], each[1]["trial"])) if not isinf(value)]
+
+
+def chosen(contestant: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a search has found: the lowest of the final, without a final the lowest of the trials; None if all have no
+    value."""
+    return next(iter(ranked(contestant["finals"] or contestant["trials"])), None)
 
 
 def ways(n: int, k: int) -> list[int]:

@@ -208,9 +208,11 @@ def cluster() -> Iterator[Cluster]:
         for command, place in ((head, folder / "ray"), (second, folder / "own")):
             log = (folder / "log").open("a")
             calm = {"cwd": folder / "cwd", "stdout": log, "stderr": log, "env": variables(), "start_new_session": True}
-            started.append(subprocess.Popen(command, **calm))
-            wait_for((place / "session_latest/sockets/raylet").exists)
-        yield Cluster(f"127.0.0.1:{port}", started[1])
+            up = (place / "session_latest/sockets/raylet").exists
+            while not up():  # on a busy machine Ray may give up
+                started.append(subprocess.Popen(command, **calm))
+                wait_for(lambda: up() or started[-1].poll() is not None)  # noqa: B023
+        yield Cluster(f"127.0.0.1:{port}", started[-1])
     finally:
         for process in started:
             process.terminate()

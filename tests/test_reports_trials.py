@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports import search
-from reports.trials import beats, best, expected, ways
+from reports.trials import beats, chosen, expected, ranked, ways
 
 
 def test_expected_best_of_k_by_hand() -> None:
@@ -47,8 +47,24 @@ def trial(number: int, value: float | None, of: str = "drawn") -> dict:
 
 
 def test_the_first_of_equals_is_the_best() -> None:
-    assert best([trial(0, 2.0), trial(1, 1.0), trial(2, 1.0)])["trial"] == 1
-    assert best([trial(0, None), trial(1, None)]) is None
+    tried = [trial(0, 2.0), trial(1, 1.0), trial(2, 1.0), trial(3, None)]
+    assert [each["trial"] for each in ranked(tried)] == [1, 2, 0]
+    assert chosen({"trials": tried, "finals": []})["trial"] == 1
+    assert chosen({"trials": tried[3:], "finals": []}) is None
+
+
+def test_a_final_decides_whatever_the_trials_said() -> None:
+    tried = [trial(0, 2.0, "paper"), trial(1, 1.0)]
+    assert chosen({"trials": tried, "finals": [final(1, 5.0, None), final(0, 4.0, 4.0)]})["trial"] == 0
+    assert chosen({"trials": tried, "finals": [final(1, None, None), final(0, None, None)]}) is None
+
+
+def final(number: int, *runs: float | None, of: str = "drawn") -> dict:
+    """A finalist, whose runs have these values; together their mean."""
+    told = {key: value for key, value in trial(number, None, of).items() if key in ("trial", "of", "settings")}
+    seeds = [{**trial(seed, value), "seed": 20_000 + seed} for seed, value in enumerate(runs)]
+    mean = None if None in runs else sum(runs) / len(runs)
+    return {**told, "value": mean, "diverged": None in runs, "seeds": seeds}
 
 
 def some_record(distance: bool = True) -> dict:
@@ -56,13 +72,15 @@ def some_record(distance: bool = True) -> dict:
         origins = ("paper", "house", "drawn", "drawn")
         tried = [trial(place, value, origin) for place, (value, origin) in enumerate(zip(values, origins, strict=True))]
         return {"model": "gan", "ranges": {"lr": [0.01, 1]}, "paper": {"lr": 0.1}, "house": {"lr": 0.2}} | {
-            "trials": tried
+            "trials": tried,
+            "finals": [],
         }
 
     contestants = {"steady": of(3.0, 2.0, 2.5, 2.2), "lucky": of(9.0, None, 1.0, 8.0)}
     contestants |= {"lost": of(None, None, None, None)}
+    contestants["steady"]["finals"] = [final(1, 1.0, 2.0, of="house"), final(3, 0.5, 0.7)]
     by = {"column": "w1", "label": "W1", "decimals": 2, "distance": distance}
-    rule = {"kind": "toys", "benchmarks": ["ring"], "by": by, "trials": 4, "shorter": 3}
+    rule = {"kind": "toys", "benchmarks": ["ring"], "by": by, "trials": 4, "shorter": 3, "finals": 2}
     return {**rule, "not_searched": {"parzen": "why"}, "notes": {"lost": "a reason"}, "contestants": contestants}
 
 
@@ -70,20 +88,24 @@ def test_a_page_shows_every_trial_the_gain_and_whose_order_turns(tmp_path: Path)
     search.write(some_record(), tmp_path, "../index.html")
     table = (tmp_path / "search.md").read_text()
     # Of 1, 8, 9 and one that diverged three pairs have 1 as their best, two 8 and one 9: 28/6.
-    assert "| `lucky` | 9.00 | diverged | **1.00** | n/a | 8.00 | 4.67 | 1 of 4 | lr 0.3 |" in table
-    assert "| `steady` | 3.00 | 2.00 | 2.00 | 0 % | 2.20 | 2.15 | 0 of 4 | as in params.yaml: lr 0.2 |" in table
-    assert "| `lost` | diverged | diverged | diverged | n/a | diverged | diverged | 4 of 4 | n/a |" in table
+    assert "| `lucky` | 9.00 | diverged | **1.00** | 8.00 | 4.67 | 1 of 4 | n/a | n/a | n/a | lr 0.3 |" in table
+    # 1.5 on average against .6: the fourth trial, third of all, is found, and a gain of 60 %.
+    steady = "| `steady` | 3.00 | 2.00 | 2.00 | 2.20 | 2.15 | 0 of 4 | 1.50 | **0.60** | 60 % | lr 0.4 |"
+    assert steady in table
+    assert "| `lost` | diverged | diverged | diverged | diverged | diverged | 4 of 4 | n/a | n/a | n/a | n/a |" in table
     assert "lost: a reason." in table and "Not searched: parzen (why)." in table
     page = (tmp_path / "index.html").read_text()
     assert "lucky before steady" in page  # a fourth of single trials, all of whole searches
     duels = (tmp_path / "duels.csv").read_text().splitlines()
     assert "lucky,steady,1,0.25" in duels and "lucky,steady,4,1.0" in duels
     assert (tmp_path / "trials.csv").read_text().count("\n") == 13
+    runs = (tmp_path / "finals.csv").read_text().splitlines()
+    assert len(runs) == 5 and runs[4].startswith("steady,3,drawn,20001,0.7,")
 
 
 def test_nats_are_gained_in_nats(tmp_path: Path) -> None:
     search.write(some_record(distance=False), tmp_path, "../index.html")
-    assert "| `steady` | 3.00 | 2.00 | 2.00 | 0.00 nats |" in (tmp_path / "search.md").read_text()
+    assert "| 1.50 | **0.60** | 0.90 nats |" in (tmp_path / "search.md").read_text()
 
 
 def test_a_record_without_contestants_has_a_page(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pipeline import params
 from pipeline.data import Data, save
 from pipeline.search import __main__ as search
 from pipeline.search import record, spaces, trials
-from pipeline.search.study import Contestant, Study, points
+from pipeline.search.study import Contestant, Study, Trial, points
 from pipeline.search.unit import judged
 from pipeline.work import plan
 from pipeline.work.units import Unit, data_file
@@ -168,6 +168,7 @@ def test_units_have_seeds_of_their_own_a_third_of_the_steps_and_no_snapshots() -
         (spaces.SPACES, ("gan",), {"smoothing": "decade"}, "gan.smoothing = decade: the paper's value is 0.0"),
         (spaces.SPACES, ("gan",), None, "gan = None: a space is {setting: decade}"),
         (spaces.RULES, ("trials",), 0, "search.yaml: trials = 0: input should be greater than or equal to 2"),
+        (spaces.RULES, ("finals",), 0, "search.yaml: finals = 0: input should be greater than or equal to 1"),
         (spaces.RULES, ("kinds", "toys", "benchmarks"), ["rong"], "kinds.toys.benchmarks: unknown benchmark 'rong'"),
         (spaces.RULES, ("kinds", "toys", "benchmarks"), ["digits"], "benchmarks: digits is of kind images, not toys"),
         (spaces.RULES, ("kinds", "toys", "by"), "w7", "kinds.toys.by: unknown column 'w7'"),
@@ -203,7 +204,12 @@ def test_a_dry_run_says_what_is_searched_and_what_it_costs(command: Command) -> 
     code, out, error = command(search, "toys", "--dry-run", "--only", "wgan_gp,parzen", "--trials", "4")
     assert (code, error) == (0, "")
     assert "penalty in [0.01, 1], paper 0.1, params.yaml 0.1" in out and "parzen: not searched: it chooses" in out
-    assert "1 contestants, 4 trials each on ring and grid, 1/3 of the steps, lowest W1 on validation; 8 units" in out
+    assert (
+        "1 contestants, 4 trials each on ring and grid, 1/3 of the steps, lowest W1 on validation; then finals" in out
+    )
+    assert "finals of two, 2 seeds each, all steps; 16 units" in out  # 4 trials and 2 x 2 finals, on two benchmarks
+    again = command(search, "toys", "--dry-run", "--only", "wgan_gp", "--finals")[1]
+    assert "all steps; 8 units" in again
 
 
 class Constant(torch.nn.Module):
@@ -243,11 +249,56 @@ def test_nats_are_those_of_the_validation_part() -> None:
     assert judged(unit("likelihood", "nats"), Likely(torch.zeros(2, 2)), resident) == 6.0
 
 
-def made(study: Study, values: dict[tuple[str, int, str], float | None]) -> dict[Unit, dict[str, Any]]:
-    """Records of units, by contestant, trial and benchmark; those that are not named have the value 9."""
+def of_trials(*rows: tuple[str, float | None]) -> list[dict[str, Any]]:
+    """Rows of a record: whose settings, and the value."""
+    return [
+        {"trial": number, "of": of, "settings": {"lr": 0.1 / (1 + number)}, "value": value, "diverged": value is None}
+        for number, (of, value) in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        ([("paper", 3.0), ("house", 2.0), ("drawn", 1.0), ("drawn", 1.5)], [2, 1]),  # the best against params.yaml's
+        ([("paper", 3.0), ("drawn", 2.0), ("drawn", 1.0)], [2, 0]),  # which are the paper's
+        ([("paper", 3.0), ("house", 1.0), ("drawn", 2.0)], [1, 2]),  # they are the best: against the second best
+        ([("paper", 1.0), ("house", 3.0), ("drawn", 2.0)], [0, 1]),
+        ([("paper", 3.0), ("house", None), ("drawn", 1.0), ("drawn", 2.0)], [2, 3]),  # they diverged
+        ([("paper", None), ("drawn", 1.0), ("drawn", None)], [1]),
+        ([("paper", None), ("drawn", None)], []),
+    ],
+)
+def test_who_meets_in_a_final(rows: list[tuple[str, float | None]], numbers: list[int]) -> None:
+    met = contestant("gan").finalists(of_trials(*rows))
+    assert [trial.number for trial in met] == numbers
+    assert [trial.settings["lr"] for trial in met] == [0.1 / (1 + number) for number in numbers]
+
+
+@pytest.mark.usefixtures("project")
+def test_finals_have_all_steps_and_the_same_new_seeds() -> None:
+    study = Study("toys", 3, ["beta_vae", "gan", "parzen"])
+    searched = {
+        "beta_vae": {"trials": of_trials(("paper", 3.0), ("drawn", 1.0))},
+        "gan": {"trials": of_trials(("paper", 3.0), ("drawn", None))},  # nothing to decide
+    }
+    found = trials.finals(study, searched)
+    assert {unit.contestant for unit in found} == {"beta_vae"} and len(found) == 8
+    assert [unit.seed for unit in found] == [20_000, 20_000, 20_001, 20_001] * 2
+    steps, line = params.load().board.toys.training.steps, params.load().lines["toys"]["beta_vae"].settings
+    assert all(unit.steps == steps for unit in found)
+    assert [trial.number for trial in found.values()] == [1] * 4 + [0] * 4
+    assert {unit.settings["hyperparameters"]["annealing"] for unit in found} == {line["annealing"]}  # not a third of it
+
+
+def made(
+    study: Study, values: dict[tuple, float | None], tried_: dict[Unit, Trial] | None = None
+) -> dict[Unit, dict[str, Any]]:
+    """Records of units, by contestant, trial and benchmark, of finals by seed too; not named ones have the value 9."""
     found = {}
-    for tried, trial in trials.units(study).items():
-        value = values.get((trial.contestant, trial.number, tried.benchmark), 9.0)
+    for tried, trial in (trials.units(study) if tried_ is None else tried_).items():
+        key = (trial.contestant, trial.number, tried.benchmark)
+        value = values.get((*key, tried.seed), values.get(key, 9.0))
         found[tried] = {"seed": tried.seed, "value": value, "diverged": value is None, "seconds": 2.0}
     return found
 
@@ -258,14 +309,38 @@ def test_the_lowest_geometric_mean_is_found_and_written_down() -> None:
     values = {("gan", 2, "ring"): 1.0, ("gan", 2, "grid"): 4.0, ("gan", 1, "ring"): 0.5, ("gan", 1, "grid"): None}
     values |= {("wgan_gp", number, name): None for number in range(3) for name in ("ring", "grid")}
     written = record.write(study, trials.units(study), made(study, values))
+    assert spaces.found_in("toys") == {}  # a final is to come
     again = read(record.file_of("toys"), list(study.board))
     assert again == json.loads(json.dumps(written)) and list(again["contestants"]) == ["gan", "wgan_gp"]
     second = again["contestants"]["gan"]["trials"][2]
     assert second["value"] == pytest.approx(2.0) and second["seed"] == 10_002 and second["seconds"] == 4.0
     assert again["contestants"]["gan"]["trials"][1]["value"] is None  # it diverged on one, which is the worst
+    record.write_finals(study, {}, {})
     found = spaces.found_in("toys")
     assert found == {"gan": second["settings"]}  # nothing for wgan_gp: each trial diverged
     assert Path(spaces.FOUND).read_text().startswith("# Written by")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_final_decides_between_two() -> None:
+    """Of gan's trials the second is the best; in the final the paper's settings are, but for one seed."""
+    study = Study("toys", 3, ["gan", "lsgan"])
+    record.write(study, trials.units(study), made(study, {("gan", 2, "ring"): 1.0, ("lsgan", 2, "ring"): 1.0}))
+    edited(spaces.FOUND, "toys", value={"lsgan": {"lr": 0.5}, "sngan": {"lr": 0.25}})
+    finals = trials.finals(study, read(record.file_of("toys"), list(study.board))["contestants"])
+    assert {trial.number for trial in finals.values()} == {0, 2}
+    values = {("gan", 2, "ring", 20_001): None, ("gan", 0, "ring", 20_000): 1.0, ("gan", 0, "ring", 20_001): 4.0}
+    runs = made(study, values, finals)
+    unmade = {unit: each for unit, each in runs.items() if (unit.contestant, unit.seed) != ("lsgan", 20_001)}
+    written = record.write_finals(study, finals, unmade)["contestants"]
+    assert read(record.file_of("toys"), list(study.board))["contestants"] == json.loads(json.dumps(written))
+    first, second = written["gan"]["finals"]
+    assert (first["trial"], first["value"], first["diverged"]) == (2, None, True)
+    assert second["trial"] == 0 and second["value"] == pytest.approx((1 * 9 * 4 * 9) ** 0.25)
+    assert [each["seed"] for each in second["seeds"]] == [20_000, 20_001]
+    paper = written["gan"]["paper"]
+    assert written["lsgan"]["finals"] == []  # of it a seed is missing: what was found before stands
+    assert spaces.found_in("toys") == {"gan": paper, "lsgan": {"lr": 0.5}}
 
 
 @pytest.mark.usefixtures("project")
@@ -381,14 +456,20 @@ def test_a_search_runs_goes_on_and_leaves_a_page(command: Command, monkeypatch: 
     save_points(x)
     code, out, error = command(search, "toys", "--trials", "2", "--jobs", "1")
     assert code == 0, error
-    assert "2 of 2 units made" in out and Path("reports/rendered/search/toys/index.html").exists()
+    assert (
+        "2 of 2 units made" in out
+        and "4 of 4 units made" in out
+        and Path("reports/rendered/search/toys/index.html").exists()
+    )
     first = read(record.file_of("toys"), ["gan"])
     left = {file: file.stat().st_mtime_ns for file in Path("artifacts/work/ring/gan").rglob("*.json")}
-    assert len(left) == 2
-    lost, kept = sorted(left)
+    assert len(left) == 6 and spaces.found_in("toys").keys() == {"gan"}
+    lost, *kept = sorted(left)
     lost.unlink()
     assert command(search, "toys", "--trials", "2", "--jobs", "1")[0] == 0
-    assert lost.exists() and kept.stat().st_mtime_ns == left[kept]  # made anew, and taken as it was
+    assert lost.exists() and all(file.stat().st_mtime_ns == left[file] for file in kept)  # one made anew
+    packed = command(search, "toys", "--trials", "2", "--finals", "--pack", "pack.tar.gz")
+    assert packed[0] == 0 and not Path("pack.tar.gz").exists()  # nothing is left to make elsewhere
     again = read(record.file_of("toys"), ["gan"])
     assert values_of(again) == values_of(first) and again["not_searched"].keys() == {"parzen"}
 

@@ -2,7 +2,8 @@
 
 Trials are units of work, made beside each other as `pipeline.launch` makes them, on every core, GPU or node of Ray, or
 elsewhere by file (--pack here, `python -m pipeline.launch --work` there, `--adopt` here); what is made is found made by
-the same command. It leaves all trials in reports/scores/search, the best settings in benchmarks/found.yaml, and a page.
+the same command. Trials come first, then a final of two of each contestant. It leaves all in reports/scores/search, the
+settings found in benchmarks/found.yaml, and a page.
 
 No stage of DVC: what a search finds is a parameter, on which all stages depend, and which should change when somebody
 asks for it.
@@ -10,7 +11,7 @@ asks for it.
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline import params
@@ -22,8 +23,10 @@ from pipeline.stage import run_stage
 from pipeline.work import plan
 from pipeline.work.devices import cores, whole_number
 from pipeline.work.display import Display
-from pipeline.work.units import Unit
+from pipeline.work.units import Record, Unit
 from pipeline.work.workers import run_units
+
+Keep = Callable[[Study, Mapping[Unit, Trial], Mapping[Unit, Record]], object]
 
 
 def main() -> None:
@@ -37,7 +40,7 @@ def main() -> None:
     if arguments.page:
         print(page.write(study))
     elif arguments.dry_run:
-        print("\n".join(told(study)))
+        print("\n".join(told(study, arguments.finals)))
     else:
         search(study, arguments)
 
@@ -52,6 +55,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--trials", metavar="N", help="of each contestant; default: as benchmarks/search.yaml says")
     parser.add_argument("--only", metavar="MODEL,...", help="contestants; the others keep what is on record")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
+    parser.add_argument("--finals", action="store_true", help="only the finals, of the trials that are on record")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--dry-run", action="store_true", help="run nothing; say what is searched and how long it takes")
     owners = "run nothing; say of each setting whose it is: paper, house (this project's) or search"
@@ -76,38 +80,47 @@ def counted(text: str, name: str, least: int) -> int:
 
 
 def search(study: Study, arguments: argparse.Namespace) -> None:
-    """Make the trials that are not made, write down what they found, and draw it."""
+    """Make the trials and the finals that are not made, write down what they found, and draw it."""
     record.kept(study)  # says now, and not after hours, if it cannot
     plan.provide([params.load().benchmark(name) for name in study.rule.benchmarks])
-    tried = trials.units(study)
+    if arguments.finals or made(study, trials.units(study), record.write, arguments, "the finals follow"):
+        finals = trials.finals(study, page.recorded(study)["contestants"])
+        made(study, finals, record.write_finals, arguments, f"what is found is in {FOUND}")
+
+
+def made(study: Study, tried: Mapping[Unit, Trial], keep: Keep, arguments: argparse.Namespace, then: str) -> bool:
+    """Make the units, here or on Ray, and keep what they found; False: they are packed for another machine."""
     cost = trials.cost(tried)
     units = sorted(tried, key=lambda unit: -cost[unit])
-    if arguments.pack:
+    if arguments.pack and (missing := [unit for unit in units if unit.record() is None]):
         from pipeline.work import package
 
-        package.pack([unit for unit in units if unit.record() is None], arguments.pack)
+        package.pack(missing, arguments.pack)
         print(f"{arguments.pack}: there, `python -m pipeline.launch --work {arguments.pack.name}`")
-        return
+        return False
     display, began = Display(f"search {study.kind}", units, cost), time.monotonic()
     if arguments.ray:
         outcome = on_ray(units, arguments.ray, arguments.jobs, display)
     else:
         outcome = run_units(units, display, jobs=arguments.jobs, keep_on=True)
-    record.write(study, tried, outcome.records)
+    keep(study, tried, outcome.records)
     print(page.write(study), flush=True)
-    summary(units, outcome, time.monotonic() - began, f"the best are in {FOUND}")
+    summary(units, outcome, time.monotonic() - began, then)
+    return True
 
 
-def told(study: Study) -> list[str]:
+def told(study: Study, finals: bool) -> list[str]:
     """What would be searched, and what that costs by the seconds on record."""
-    tried = trials.units(study)
+    tried = {} if finals else trials.units(study)
+    anyone = {each.name: {"trials": record.unmade(each)} for each in study.varied}  # who meets costs the same
+    tried |= trials.finals(study, anyone)
     cost = trials.cost(tried)
     each: dict[str, float] = {}
     for unit, trial in tried.items():
         each[trial.contestant] = each.get(trial.contestant, 0.0) + cost[unit]
     lines = [line for contestant in study.varied for line in ranges(contestant, each[contestant.name])]
     lines += [f"{other.name}: not searched: {other.why_not}" for other in study.contestants if other.why_not]
-    return [*lines, "", *estimate(study, tried, each)]
+    return [*lines, "", *estimate(study, len(tried), each)]
 
 
 def ranges(contestant: Contestant, seconds: float) -> list[str]:
@@ -119,14 +132,15 @@ def ranges(contestant: Contestant, seconds: float) -> list[str]:
     ]
 
 
-def estimate(study: Study, tried: Mapping[Unit, Trial], each: Mapping[str, float]) -> list[str]:
+def estimate(study: Study, units: int, each: Mapping[str, float]) -> list[str]:
     total, most = sum(each.values()), sorted(each.items(), key=lambda item: -item[1])[:5]
     longest = ", ".join(f"{name} {share / 60:.0f} min" for name, share in most)
     spread = ", ".join(f"{count} in {total / count / 3600:.1f} h" for count in dict.fromkeys((1, 2, 16, cores())))
     where = " and ".join(study.rule.benchmarks)
     return [
         f"{study.kind}: {len(study.varied)} contestants, {study.trials} trials each on {where}, "
-        f"1/{study.shorter} of the steps, lowest {study.column.label} on validation; {len(tried)} units",
+        f"1/{study.shorter} of the steps, lowest {study.column.label} on validation; then finals of two, "
+        f"{study.finals} seeds each, all steps; {units} units",
         f"by the seconds on record {total / 60:.0f} minutes of one core; cores: {spread}",
         f"longest: {longest}",
     ]

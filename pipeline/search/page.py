@@ -7,12 +7,17 @@ from pipeline.report import in_place_of, index_from
 from pipeline.search.record import file_of
 from pipeline.search.study import Study
 from reports import search
-from reports.trials import read
+from reports.trials import Record, read
+
+
+def recorded(study: Study) -> Record:
+    """What is on record of the kind. Raises OSError or ValueError, one line."""
+    return read(file_of(study.kind), list(study.board))
 
 
 def write(study: Study) -> Path:
     """Render what is on record of the kind, in place of the page that there was."""
-    record = read(file_of(study.kind), list(study.board))
+    record = recorded(study)
     target = RENDERED / "search" / study.kind
     with in_place_of(target) as folder:
         search.write(record, folder, index=index_from(target))

@@ -2,12 +2,12 @@
 
 A trial's value is the mean over the rule's benchmarks: of logarithms where the column is a distance, so that no unit
 counts, and as it is where it is nats. The lowest is chosen, of equals the first; a trial that diverged, or has no
-value, is above all others.
+value, is above all others. Where there is a final, the lowest mean of the final is chosen.
 """
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,10 +20,12 @@ from pipeline.search.study import Contestant, Study, Trial
 from pipeline.work.units import Record as Made
 from pipeline.work.units import Unit, locked
 from pipeline.yaml_files import read as read_yaml
-from reports.trials import Record, best, read
+from reports.trials import Record, chosen, read
 
 NATS = ("nats", "bits_per_dim")  # what may be below 0
 LEAST = 1e-9  # of a distance, which has a logarithm
+LISTS = ("trials", "finals")  # of a contestant
+LOCK = Path("artifacts/work/search.lock")
 
 
 def file_of(kind: str) -> Path:
@@ -31,21 +33,49 @@ def file_of(kind: str) -> Path:
 
 
 def write(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
-    """Put the contestants whose trials are all there into the kind's record, and their best settings into found.yaml.
+    """Put the contestants whose trials are all there into the kind's record, without a final.
 
     Raises ValueError if others are to be kept that were searched by another rule.
     """
-    with locked(Path("artifacts/work/search.lock")):
+    with locked(LOCK):
         contestants = kept(study)
         for contestant in study.varied:
-            trials = rows(study, contestant.name, tried, made)
+            trials = [row(study, *runs[0]) for runs in whole(study, contestant.name, tried, made)]
             if len(trials) == study.trials:
-                contestants[contestant.name] = {**about(contestant), "trials": trials}
-        order = [name for name in study.board if name in contestants]
-        record = {**rule(study), "contestants": {name: contestants[name] for name in order}}
-        atomic_write(file_of(study.kind), text(record))
-        write_found(study.kind, {name: best(each["trials"]) for name, each in record["contestants"].items()})
+                contestants[contestant.name] = {**about(contestant), "trials": trials, "finals": []}
+        return saved(study, contestants)
+
+
+def write_finals(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
+    """Put the finals that are whole into the kind's record, and the settings of all that is found into found.yaml."""
+    with locked(LOCK):
+        contestants = read(file_of(study.kind), list(study.board))["contestants"]
+        undecided = []
+        for name in [each.name for each in study.varied if each.name in contestants]:
+            found = whole(study, name, tried, made)
+            if len(found) == len({trial.number for trial in tried.values() if trial.contestant == name}):
+                contestants[name]["finals"] = [final(study, runs) for runs in found]
+            else:
+                undecided.append(name)
+        record = saved(study, contestants)
+        decided = {name: each for name, each in record["contestants"].items() if name not in undecided}
+        write_found(study.kind, {name: chosen(each) for name, each in decided.items()}, undecided)
     return record
+
+
+def saved(study: Study, contestants: Mapping[str, Any]) -> Record:
+    order = [name for name in study.board if name in contestants]
+    record = {**rule(study), "contestants": {name: contestants[name] for name in order}}
+    atomic_write(file_of(study.kind), text(record))
+    return record
+
+
+def unmade(contestant: Contestant) -> list[dict[str, Any]]:
+    """Two trials that could be on record, for what they would cost."""
+    return [
+        {"trial": each.number, "of": each.origin, "settings": each.settings, "value": 0.0, "diverged": False}
+        for each in contestant.trials(2)
+    ]
 
 
 def rule(study: Study) -> dict[str, Any]:
@@ -57,6 +87,7 @@ def rule(study: Study) -> dict[str, Any]:
         "by": {"column": column.name, "label": column.label, "decimals": column.decimals, "distance": distance(study)},
         "trials": study.trials,
         "shorter": study.shorter,
+        "finals": study.finals,
         "not_searched": {each.name: each.why_not for each in study.contestants if each.why_not},
         "notes": study.rule.notes,
     }
@@ -79,7 +110,7 @@ def kept(study: Study) -> dict[str, Any]:
     record = read(path, list(study.board))
     others = {name: each for name, each in record["contestants"].items() if name not in searched}
     now = rule(study)
-    for key in ("benchmarks", "by", "trials", "shorter"):
+    for key in ("benchmarks", "by", "trials", "shorter", "finals"):
         if others and record[key] != now[key]:
             raise ValueError(
                 f"{path}: {key} = {record[key]} there and {now[key]} now; search as there, or all without --only"
@@ -87,16 +118,22 @@ def kept(study: Study) -> dict[str, Any]:
     return others
 
 
-def rows(study: Study, name: str, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> list[dict[str, Any]]:
-    """The trials of a contestant, of which all units are made."""
+def whole(
+    study: Study, name: str, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]
+) -> list[list[tuple[Trial, dict[str, Made]]]]:
+    """The trials of a contestant of which all units are made: of each a run for every seed, records by benchmark."""
     trials: dict[int, Trial] = {}
-    found: dict[int, dict[str, Made]] = {}
+    runs: dict[int, dict[int, dict[str, Made]]] = {}
     for unit, trial in tried.items():
-        if trial.contestant == name and unit in made:
+        if trial.contestant == name:
             trials[trial.number] = trial
-            found.setdefault(trial.number, {})[unit.benchmark] = made[unit]
-    whole = [number for number, each in found.items() if len(each) == len(study.rule.benchmarks)]
-    return [row(study, trials[number], found[number]) for number in sorted(whole)]
+            run = runs.setdefault(trial.number, {}).setdefault(unit.seed, {})
+            if unit in made:
+                run[unit.benchmark] = made[unit]
+    wanted = len(study.rule.benchmarks)
+    found = {number: list(each.values()) for number, each in runs.items()}
+    all_made = [number for number, each in found.items() if all(len(run) == wanted for run in each)]
+    return [[(trials[number], run) for run in found[number]] for number in all_made]
 
 
 def row(study: Study, trial: Trial, made: Mapping[str, Made]) -> dict[str, Any]:
@@ -113,6 +150,15 @@ def row(study: Study, trial: Trial, made: Mapping[str, Made]) -> dict[str, Any]:
     }
 
 
+def final(study: Study, runs: Sequence[tuple[Trial, Mapping[str, Made]]]) -> dict[str, Any]:
+    """A finalist: the runs of its seeds, and their mean."""
+    rows = [row(study, *run) for run in runs]
+    head = {key: rows[0][key] for key in ("trial", "of", "settings")}
+    seeds = [{key: each[key] for key in ("seed", "value", "values", "seconds", "diverged")} for each in rows]
+    value = together([each["value"] for each in rows], distance(study))
+    return {**head, "value": value, "diverged": any(each["diverged"] for each in rows), "seeds": seeds}
+
+
 def together(values: Iterable[float | None], distance: bool) -> float | None:
     """One value of those on several benchmarks: the geometric mean of distances, the mean of nats; None if one is."""
     known = [value for value in values if value is not None]
@@ -122,20 +168,30 @@ def together(values: Iterable[float | None], distance: bool) -> float | None:
 
 
 def text(record: Mapping[str, Any]) -> str:
-    """JSON with a line for each trial, so that versions of it can be compared."""
+    """JSON with a line for each trial and finalist, so that versions of it can be compared."""
     head = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in record.items() if key != "contestants"]
     blocks = []
     for name, each in record["contestants"].items():
-        told = [f"   {json.dumps(key)}: {json.dumps(value)}," for key, value in each.items() if key != "trials"]
-        trials = ",\n".join(f"    {json.dumps(trial)}" for trial in each["trials"])
-        blocks.append("\n".join([f"  {json.dumps(name)}: {{", *told, '   "trials": [', trials, "   ]", "  }"]))
+        told = [f"   {json.dumps(key)}: {json.dumps(value)}," for key, value in each.items() if key not in LISTS]
+        lists = ",\n".join(f"   {json.dumps(key)}: {listed(each[key])}" for key in LISTS)
+        blocks.append("\n".join([f"  {json.dumps(name)}: {{", *told, lists, "  }"]))
     return "\n".join(["{", *head, ' "contestants": {', ",\n".join(blocks), " }", "}"]) + "\n"
 
 
-def write_found(kind: str, chosen: Mapping[str, Mapping[str, Any] | None]) -> None:
-    """Let found.yaml hold the settings of the chosen trials of a kind, and those of other kinds as they were."""
+def listed(trials: Iterable[Mapping[str, Any]]) -> str:
+    lines = [f"    {json.dumps(trial)}" for trial in trials]
+    return "[\n" + ",\n".join(lines) + "\n   ]" if lines else "[]"
+
+
+def write_found(kind: str, chosen: Mapping[str, Mapping[str, Any] | None], undecided: Collection[str]) -> None:
+    """Let found.yaml hold the settings of the chosen trials of a kind, and as they were those of other kinds and of the
+    undecided."""
     content = read_yaml(FOUND) or {}
-    found: dict[str, Setting] = {name: trial["settings"] for name, trial in chosen.items() if trial is not None}
+    before: dict[str, Setting] = content.get(kind, {})
+    settings = {name: trial["settings"] for name, trial in chosen.items() if trial is not None}
+    settings |= {name: before[name] for name in undecided if name in before}
+    order = params.load().board.kinds[kind].models
+    found = {name: settings[name] for name in order if name in settings}
     content = {name: found if name == kind else content.get(name, {}) for name in params.load().board.kinds}
     lines = [line for line in FOUND.read_text().splitlines() if line.startswith("#")]
     for name, contestants in content.items():

@@ -34,6 +34,7 @@ class Rules(Section):
 
     trials: int = Field(ge=2, le=1000)
     shorter: int = Field(ge=1, le=1000)
+    finals: int = Field(ge=1, le=100)  # seeds of each finalist
     kinds: dict[str, Rule]
 
 

@@ -5,20 +5,23 @@ which says where in its range each number lies. The sequence is Sobol's, scrambl
 QMCSampler): a point hangs on its number alone, not on which trials have ended before, so trials run beside each other
 and a search of more trials begins with those of a smaller one; all contestants get the same points; and eight of them
 lie in the eight parts of a range, where eight by lot leave three parts empty.
+
+Two of the trials meet in a final, at full length: the best, and the settings that there were before.
 """
 
 import math
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import models
 from benchmarks import metrics
 from pipeline import params
 from pipeline.search import spaces
 from pipeline.search.spaces import Rule, Setting
+from reports.trials import ranked
 
 SEED = 0  # of the sequence
 TENFOLD = 10.0  # either way of the paper's value
@@ -119,6 +122,15 @@ class Contestant:
         rest = range(len(found), count)
         return [*found, *(Trial(self.name, number, "drawn", drawn[number - 1]) for number in rest)]
 
+    def finalists(self, trials: Sequence[Mapping[str, Any]]) -> list[Trial]:
+        """Of the trials on record the best, and the settings that there were before; if these are the best, the second
+        best. Fewer than two where no two have a value: there is nothing to decide."""
+        found = ranked(trials)
+        before = next(each for origin in ("house", "paper") for each in trials if each["of"] == origin)
+        others = [each for each in (before, *found[1:]) if each in found[1:]]
+        met = [*found[:1], *others[:1]]
+        return [Trial(self.name, each["trial"], each["of"], each["settings"]) for each in met]
+
     def hyperparameters(self, trial: Trial, shorter: int) -> Setting:
         """All settings of a trial; what is counted in steps of training is as many times smaller as the trial."""
         words = self.space if isinstance(self.space, dict) else {}
@@ -159,7 +171,7 @@ class Study:
     def __init__(self, kind: str, trials: int | None = None, only: Collection[str] = ()) -> None:
         rules = spaces.rules()
         self.kind, self.rule = kind, spaces.rule_of(kind, rules)
-        self.trials, self.shorter, self.only = trials or rules.trials, rules.shorter, only
+        self.trials, self.shorter, self.finals, self.only = trials or rules.trials, rules.shorter, rules.finals, only
         board = params.load().board.kinds[kind]
         lines = board.models if board.settings == "found" else params.load().lines[kind]
         self.board = {name: line for name, line in lines.items() if not line.of}

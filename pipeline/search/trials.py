@@ -1,9 +1,10 @@
-"""Trials as units of work: one on each benchmark of the rule, trained for less and judged on the validation part."""
+"""Trials and finals as units of work: one on each benchmark of the rule, judged on the validation part."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from pipeline import params
 from pipeline.cell import of_file, origin, settings_digest
@@ -14,30 +15,44 @@ from pipeline.work import plan
 from pipeline.work.units import Unit, data_file, judge_file
 
 FIRST_SEED = 10_000  # of trial 0, and so on: above every seed that may be reported
+FINAL_SEED = 20_000  # the first of each finalist
 TRIED = Path("pipeline/search/unit.py")  # what a process runs that tries settings
 
 
 def units(study: Study) -> dict[Unit, Trial]:
-    """The units of all trials, those of a contestant one after another."""
+    """The units of all trials, those of a contestant one after another; trained for less than is reported."""
     return {
-        unit(study, benchmark, contestant, trial): trial
+        unit(study, benchmark, contestant, trial, study.shorter, FIRST_SEED + trial.number): trial
         for contestant in study.varied
         for trial in contestant.trials(study.trials)
         for benchmark in study.rule.benchmarks
     }
 
 
-def unit(study: Study, benchmark: str, contestant: Contestant, trial: Trial) -> Unit:
+def finals(study: Study, searched: Mapping[str, Any]) -> dict[Unit, Trial]:
+    """The units of the finals of those contestants whose trials are on record; trained as long as what is reported."""
+    met = [(each, each.finalists(searched[each.name]["trials"])) for each in study.varied if each.name in searched]
+    return {
+        unit(study, benchmark, contestant, trial, 1, FINAL_SEED + seed): trial
+        for contestant, trials in met
+        if len(trials) > 1
+        for trial in trials
+        for seed in range(study.finals)
+        for benchmark in study.rule.benchmarks
+    }
+
+
+def unit(study: Study, benchmark: str, contestant: Contestant, trial: Trial, shorter: int, seed: int) -> Unit:
     training = params.load().benchmark(benchmark).training
-    shorter = replace(training, steps=max(1, training.steps // study.shorter), snapshots=0)
+    trained = replace(training, steps=max(1, training.steps // shorter), snapshots=0)
     settings = {
         "model": contestant.line.model,
-        "hyperparameters": contestant.hyperparameters(trial, study.shorter),
-        "training": asdict(shorter),
+        "hyperparameters": contestant.hyperparameters(trial, shorter),
+        "training": asdict(trained),
         "evaluation": {"metrics": [study.metric]},
         "by": study.rule.by,
     }
-    seed, made = FIRST_SEED + trial.number, fingerprint(benchmark, settings)
+    made = fingerprint(benchmark, settings)
     return Unit("trial", benchmark, contestant.name, seed, made, settings, origin=origin())
 
 

@@ -79,8 +79,6 @@ def unpack(file: Path) -> list[Unit]:
             return [restored(unit) for unit in manifest["units"]]
     except OtherCode:
         raise
-    except FileNotFoundError as error:
-        raise ValueError(f"{error.filename} is missing") from None
     except BROKEN as error:
         if isinstance(error, OSError) and error.errno and not isinstance(error, tarfile.TarError):
             raise
