@@ -69,3 +69,21 @@ def test_a_table_in_a_page_is_what_its_command_prints(
     monkeypatch.setattr(sys, "argv", command.split())
     table.main()
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == shown.splitlines()
+
+
+def drawn() -> list[tuple[str, str]]:
+    """Pictures in pages and the commands that draw them: command, file."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pattern = r"^\.venv/bin/python -m (pipeline\.chart .* --out (docs/\S+))$"
+    return [found for page in pages for found in re.findall(pattern, page.read_text(), re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("command", "kept"), drawn())
+def test_a_picture_in_a_page_is_what_its_command_draws(
+    command: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.tools import chart
+
+    monkeypatch.setattr(sys, "argv", [*command.split()[:-1], str(tmp_path / "drawn.svg")])
+    chart.main()
+    assert (tmp_path / "drawn.svg").read_text() == (ROOT / kept).read_text()

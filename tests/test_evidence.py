@@ -139,8 +139,15 @@ def test_the_likelihood_of_training_data_stands_beside_that_of_test_data() -> No
 
 def test_as_many_training_data_as_test_data_where_these_are_few() -> None:
     data = Data(Split(points(5000, 1)), Split(points(10, 3)), Split(points(300, 2)))
-    found = evidence.of_model(Normal(), "plane", data, torch.arange(100), chance(), set())
+    found = evidence.of_model(Normal(), "plane", data, torch.arange(100), chance(), {"log_prob"})
     assert len(found["log_prob"]) == len(found["train_log_prob"]) == 300
+
+
+def test_a_likelihood_that_no_metric_asks_for_is_not_computed() -> None:
+    """By an equation it takes minutes."""
+    data = Data(*[Split(points(100, 1))] * 3)
+    found = evidence.of_model(Normal(), "plane", data, torch.arange(9), chance(), set())
+    assert not {"log_prob", "train_log_prob", "estimator", "pixels"} & found.keys()
 
 
 def test_the_oracle_of_points_is_the_truth() -> None:

@@ -49,7 +49,7 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     evidence |= {"sample_ms": milliseconds, "evaluations": model.evaluations if isinstance(model, Samples) else 1}
     evidence["parameters"] = sum(each.numel() for each in model.parameters())
     test = resident.as_input(resident.test.x[:TESTED])
-    if isinstance(model, HasLikelihood):
+    if isinstance(model, HasLikelihood) and "log_prob" in wanted:
         learnt = resident.as_input(resident.train.x[: min(len(test), LEARNT)])
         evidence |= {"log_prob": log_prob(model, test, resident), "train_log_prob": log_prob(model, learnt, resident)}
         broken |= any(impossible(evidence[name]) for name in ("log_prob", "train_log_prob"))
