@@ -44,8 +44,10 @@ class Display:
         """Draw the line, if it is time or must be ``now``."""
         if self.bar is None or (time.monotonic() - self.shown < REFRESH and not now):
             return
-        self.shown = time.monotonic()
         over = [unit for unit in self.cost if unit in records or unit in failures]
+        if not self.shown:  # what was there already tells nothing of how long the rest takes
+            self.bar.initial = sum(self.cost[unit] for unit in over)
+        self.shown = time.monotonic()
         begun = sum(self.cost[unit] * min(1.0, done / unit.steps) for unit, done in self.done.items())
         self.bar.n = min(sum(self.cost.values()), sum(self.cost[unit] for unit in over) + begun)
         self.bar.set_description_str(f"{self.label}: {len(over)}/{len(self.cost)} units", refresh=False)
