@@ -84,7 +84,7 @@ def search(study: Study, arguments: argparse.Namespace) -> None:
     record.kept(study)  # says now, and not after hours, if it cannot
     plan.provide([params.load().benchmark(name) for name in study.rule.benchmarks])
     if arguments.finals or made(study, trials.units(study), record.write, arguments, "the finals follow"):
-        finals = trials.finals(study, page.recorded(study)["contestants"])
+        finals = trials.finals(study, record.recorded(study)["contestants"])
         made(study, finals, record.write_finals, arguments, f"what is found is in {FOUND}")
 
 
@@ -112,8 +112,7 @@ def made(study: Study, tried: Mapping[Unit, Trial], keep: Keep, arguments: argpa
 def told(study: Study, finals: bool) -> list[str]:
     """What would be searched, and what that costs by the seconds on record."""
     tried = {} if finals else trials.units(study)
-    anyone = {each.name: {"trials": record.unmade(each)} for each in study.varied}  # who meets costs the same
-    tried |= trials.finals(study, anyone)
+    tried |= trials.at_length(study, ((each, each.trials(2)) for each in study.varied))  # whoever meets costs the same
     cost = trials.cost(tried)
     each: dict[str, float] = {}
     for unit, trial in tried.items():

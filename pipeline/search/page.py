@@ -4,15 +4,9 @@ from pathlib import Path
 
 from pipeline.cell import RENDERED
 from pipeline.report import in_place_of, index_from
-from pipeline.search.record import file_of
+from pipeline.search.record import recorded
 from pipeline.search.study import Study
 from reports import search
-from reports.trials import Record, read
-
-
-def recorded(study: Study) -> Record:
-    """What is on record of the kind. Raises OSError or ValueError, one line."""
-    return read(file_of(study.kind), list(study.board))
 
 
 def write(study: Study) -> Path:

@@ -32,6 +32,11 @@ def file_of(kind: str) -> Path:
     return scores_dir("search") / f"{kind}.json"
 
 
+def recorded(study: Study) -> Record:
+    """What is on record of the kind. Raises OSError or ValueError, one line."""
+    return read(file_of(study.kind), list(study.board))
+
+
 def write(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
     """Put the contestants whose trials are all there into the kind's record, without a final.
 
@@ -49,7 +54,7 @@ def write(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) 
 def write_finals(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
     """Put the finals that are whole into the kind's record, and the settings of all that is found into found.yaml."""
     with locked(LOCK):
-        contestants = read(file_of(study.kind), list(study.board))["contestants"]
+        contestants = recorded(study)["contestants"]
         undecided = []
         for name in [each.name for each in study.varied if each.name in contestants]:
             found = whole(study, name, tried, made)
@@ -68,14 +73,6 @@ def saved(study: Study, contestants: Mapping[str, Any]) -> Record:
     record = {**rule(study), "contestants": {name: contestants[name] for name in order}}
     atomic_write(file_of(study.kind), text(record))
     return record
-
-
-def unmade(contestant: Contestant) -> list[dict[str, Any]]:
-    """Two trials that could be on record, for what they would cost."""
-    return [
-        {"trial": each.number, "of": each.origin, "settings": each.settings, "value": 0.0, "diverged": False}
-        for each in contestant.trials(2)
-    ]
 
 
 def rule(study: Study) -> dict[str, Any]:
@@ -107,7 +104,7 @@ def kept(study: Study) -> dict[str, Any]:
     path, searched = file_of(study.kind), [each.name for each in study.varied]
     if not study.only or not path.exists():
         return {}
-    record = read(path, list(study.board))
+    record = recorded(study)
     others = {name: each for name, each in record["contestants"].items() if name not in searched}
     now = rule(study)
     for key in ("benchmarks", "by", "trials", "shorter", "finals"):

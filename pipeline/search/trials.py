@@ -1,6 +1,6 @@
 """Trials and finals as units of work: one on each benchmark of the rule, judged on the validation part."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -32,11 +32,15 @@ def units(study: Study) -> dict[Unit, Trial]:
 def finals(study: Study, searched: Mapping[str, Any]) -> dict[Unit, Trial]:
     """The units of the finals of those contestants whose trials are on record; trained as long as what is reported."""
     met = [(each, each.finalists(searched[each.name]["trials"])) for each in study.varied if each.name in searched]
+    return at_length(study, ((contestant, two) for contestant, two in met if len(two) > 1))
+
+
+def at_length(study: Study, met: Iterable[tuple[Contestant, Sequence[Trial]]]) -> dict[Unit, Trial]:
+    """The units of those who meet, two of each contestant."""
     return {
         unit(study, benchmark, contestant, trial, 1, FINAL_SEED + seed): trial
-        for contestant, trials in met
-        if len(trials) > 1
-        for trial in trials
+        for contestant, two in met
+        for trial in two
         for seed in range(study.finals)
         for benchmark in study.rule.benchmarks
     }
