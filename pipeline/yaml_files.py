@@ -1,5 +1,7 @@
 """YAML that people write, within bounds: what is no such text is refused in one line, soon and in little memory."""
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +88,17 @@ def read(path: Path) -> Any:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ValueError(f"{path} is not text in UTF-8 (line {line}); save it as UTF-8") from None
-    yaml = ruamel.yaml.YAML(typ="safe", pure=True)  # as DVC: 1e-4 is a number
-    yaml.Scanner, yaml.Composer, yaml.Constructor = Shallow, Bounded, Numbers
     try:
-        return yaml.load(text)
+        return deepcopy(parsed(text))
     except (YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not YAML that can be read: {reason(error)}") from None
+
+
+@lru_cache(maxsize=64)  # the same few files are read over and over, and a long one takes half a second
+def parsed(text: str) -> Any:
+    yaml = ruamel.yaml.YAML(typ="safe", pure=True)  # as DVC: 1e-4 is a number
+    yaml.Scanner, yaml.Composer, yaml.Constructor = Shallow, Bounded, Numbers
+    return yaml.load(text)
 
 
 def reason(error: Exception) -> str:

@@ -158,6 +158,19 @@ def test_what_follows_a_long_alias_is_still_counted(tmp_path: Path) -> None:
     assert len(yaml_files.read(tmp_path / "four.yaml")["a3"]) == 9
 
 
+def test_a_file_is_parsed_once_and_each_reader_has_its_own(tmp_path: Path) -> None:
+    """Settings of fifty contestants take half a second to parse, and are asked for once a contestant."""
+    file = tmp_path / "found.yaml"
+    file.write_text("".join(f"name{i}: {{lr: 0.{i + 1}}}\n" for i in range(500)))
+    yaml_files.read(file)["name0"]["lr"] = 7
+    before = time.thread_time()
+    found = [yaml_files.read(file) for _ in range(20)]
+    assert time.thread_time() - before < 0.5  # 20 times 0.2 if parsed anew
+    assert found[0] is not found[1] and found[0]["name0"] == {"lr": 0.1}
+    file.write_text("name0: {lr: 0.5}\n")
+    assert yaml_files.read(file) == {"name0": {"lr": 0.5}}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
