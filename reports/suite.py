@@ -60,10 +60,12 @@ class Standing(NamedTuple):
 def standing(folders: Sequence[Path]) -> Standing | None:
     """The rankings over the pages in ``folders`` that have one; None where no two models ran the same two benchmarks.
 
-    Benchmarks that repeat a paper's protocol, and those for likelihoods alone, have few models, and stay out.
+    Benchmarks that repeat a paper's protocol, and those for likelihoods alone, have few models, and stay out; so do
+    those that run some of another's models with more seeds, whose data would count twice.
     """
     found = {folder: read_runs(folder / "runs.csv") for folder in folders if (folder / "runs.csv").exists()}
     found = {folder: runs for folder, runs in found.items() if not ALONE & set(runs.kind)}
+    found = {folder: runs for folder, runs in found.items() if not any(repeats(runs, of) for of in found.values())}
     if len(found) < 2:
         return None
     runs = pd.concat(found.values(), ignore_index=True)
@@ -80,6 +82,12 @@ def standing(folders: Sequence[Path]) -> Standing | None:
         markdown.append((made.title, tables.markdown(made.tables[0][1], said), made.pictures[0].file))
         fragments.append(made._replace(legend=said))
     return Standing(tuple(fragments), tuple(markdown), files) if fragments else None
+
+
+def repeats(runs: pd.DataFrame, of: pd.DataFrame) -> bool:
+    return (
+        set(runs.kind) == set(of.kind) and set(runs.model) < set(of.model) and runs.seed.nunique() > of.seed.nunique()
+    )
 
 
 def read_runs(path: Path) -> pd.DataFrame:

@@ -229,6 +229,15 @@ def test_benchmarks_of_few_models_stay_out_of_the_suite(pages: list[Path], tmp_p
     assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path))
 
 
+def test_some_of_the_models_with_more_seeds_do_not_count_twice(pages: list[Path], tmp_path: Path) -> None:
+    """`second` has two of the three models of `first`; with a third seed it is taken for a repetition."""
+    text = (pages[1] / "runs.csv").read_text()
+    more = [line.replace(",1,", ",2,") for line in text.splitlines() if ",1," in line]
+    assert any(name.startswith("suite/") for name in page.index(pages, tmp_path)) and more
+    (pages[1] / "runs.csv").write_text(text + "\n".join(more) + "\n")
+    assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path))
+
+
 def test_a_damaged_record_of_runs_is_named(pages: list[Path]) -> None:
     (pages[0] / "runs.csv").write_text("model,seed\n")
     with pytest.raises(ValueError, match=r"first/runs\.csv is damaged"):
