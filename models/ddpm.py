@@ -62,8 +62,8 @@ class Model(Denoising):
         self.decoder = gaussian.requires_grad_(False)  # of step 0 given step 1
         self.points, self.optimal, self.off = len(spec.shape) == 1, variance == "optimal", Errors(steps)
         self.scale, self.reach = nn.Buffer(torch.ones(())), nn.Buffer(torch.ones(()))
-        self.estimator = f"variational, {self.terms + 1} of {steps} terms" + ", ancestral" * (sampler == "ddim")
-        self.estimator += ", without labels" * bool(self.classes)
+        how = f"variational, {self.terms + 1} of {steps} terms" + ", ancestral" * (sampler == "ddim")
+        self.estimator = self.stated(how)
 
     def denoising_move(self, batch: Batch) -> Losses:
         x = self.in_units(batch) if self.points else batch.x

@@ -3,7 +3,7 @@
 Karras, Aittala, Aila, Laine, "Elucidating the Design Space of Diffusion-Based Generative Models", 2022,
 arXiv:2206.00364: equations 3, 5, 7 and 8, table 1 (right column), algorithm 1. The likelihood: Song, Sohl-Dickstein,
 Kingma, Kumar, Ermon, Poole, "Score-Based Generative Modeling through Stochastic Differential Equations", 2020,
-arXiv:2011.13456, section 4.3, with the exact divergence in place of an estimate. Classifier-free guidance:
+arXiv:2011.13456, section 4.3, with the exact divergence of small data (`models.common.ode`). Classifier-free guidance:
 arXiv:2207.12598.
 
 Departure: small nets (`models.common.timed`), without augmentation and dropout; sigma_data is the root mean square of
@@ -53,8 +53,8 @@ class Model(Denoising):
         self.asked, self.nodes = evaluations, nodes
         self.sigma_data = nn.Buffer(torch.tensor(0.5))
         self.bound = spec.levels > 0
-        flow = f"ODE from sigma {sigma_min:g}, {nodes} divergences"
-        self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
+        flow = f"ODE from sigma {sigma_min:g}, {ode.divergences(nodes, spec.shape)}"
+        self.estimator = self.stated("dequantised, " * self.bound + flow)
 
     def denoising_move(self, batch: Batch) -> Losses:
         x = dequantised(batch.x, self.levels)

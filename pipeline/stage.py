@@ -95,10 +95,10 @@ def follow_dvc(starter: str, every: float = 1.0) -> None:
     """
     import psutil  # here: a machine without DVC may be without it, too
 
-    # DVC runs a stage through a shell, which may or may not have replaced itself by the stage.
-    ancestors = psutil.Process().parents()[:2]
-    dvc = next((process for process in ancestors if process.name() not in ("sh", "bash", "dash", "zsh")), None)
     with contextlib.suppress(psutil.NoSuchProcess):
+        # DVC runs a stage through a shell, which may or may not have replaced itself by the stage.
+        ancestors = psutil.Process().parents()[:2]
+        dvc = next((process for process in ancestors if process.name() not in ("sh", "bash", "dash", "zsh")), None)
         while dvc is not None and dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
             if starter not in ("", str(os.getppid())) or adopts(dvc):
                 break  # gone before we looked

@@ -78,6 +78,13 @@ def processes_in(clone: Path) -> list[psutil.Process]:
     return found
 
 
+def end_all(clone: Path) -> None:
+    """A test that fails leaves no process behind for the next one to stumble over."""
+    for process in processes_in(clone):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
 def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():

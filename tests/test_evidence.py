@@ -8,6 +8,7 @@ import torch
 from made import points
 from torch import Generator, Tensor, nn
 
+import models
 from benchmarks import datasets
 from benchmarks.datasets import Split, Splits, Truth
 from benchmarks.metrics.judged_modes import histogram, kl_divergence
@@ -148,6 +149,21 @@ def test_a_likelihood_that_no_metric_asks_for_is_not_computed() -> None:
     data = Data(*[Split(points(100, 1))] * 3)
     found = evidence.of_model(Normal(), "plane", data, torch.arange(9), chance(), set())
     assert not {"log_prob", "train_log_prob", "estimator", "pixels"} & found.keys()
+
+
+def test_averages_of_weights_are_not_counted_as_parameters(digits: Data) -> None:
+    model = models.build("edm", digits.spec, {})
+    assert evidence.numbers(model) == sum(each.numel() for each in model.net.net.parameters())
+    model = models.build("vae", digits.spec, {})
+    assert evidence.numbers(model) == sum(each.numel() for each in model.parameters())
+
+
+def test_a_model_that_takes_long_is_scored_on_the_first_data(digits: Data) -> None:
+    model = models.build("edm", digits.spec, {"nodes": 1, "width": 8}).eval()
+    x = digits.as_input(digits.test.x[:5])
+    assert len(evidence.log_prob(model, x, digits)) == 5
+    model.scored = 2
+    assert torch.equal(evidence.log_prob(model, x, digits), model.log_prob(x[:2]))
 
 
 def test_the_oracle_of_points_is_the_truth() -> None:

@@ -1,6 +1,7 @@
 """How units are handed out: their order, failures, interruptions. What they do is a stand-in that takes no time, or is
 told to fail; the processes, locks and files are the real ones."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clones import copy, edit_params, processes_in, run, succeed, variables, wait_for
+from clones import copy, edit_params, end_all, processes_in, run, succeed, variables, wait_for
 
 pytestmark = pytest.mark.timeout(3000)
 LAUNCH = (sys.executable, "-m", "pipeline.launch")
@@ -89,6 +90,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def clone(prepared: Path) -> Iterator[Path]:
     yield prepared
+    end_all(prepared)
     for name in ("artifacts/work", "trouble"):
         subprocess.run(["rm", "-rf", str(prepared / name)], check=True)
     (prepared / "begun.txt").unlink(missing_ok=True)
@@ -221,8 +223,11 @@ def test_a_killed_fork_server_is_one_line(clone: Path, moment: str) -> None:
     process = subprocess.Popen(command, cwd=clone, env=variables(), stderr=subprocess.PIPE, text=True)
 
     def server() -> list[psutil.Process]:
-        own = psutil.Process(process.pid).children()
-        return [child for child in own if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+        found = []
+        for child in psutil.Process(process.pid).children():
+            with contextlib.suppress(psutil.Error):  # one that ends while it is looked at
+                found += [child] if "multiprocessing.forkserver" in " ".join(child.cmdline()) else []
+        return found
 
     wait_for(server)
     if moment == "working":

@@ -9,6 +9,7 @@ from test_models_pixelcnn import all_images
 from torch import Generator, Tensor, nn
 
 import models
+from models.common import ode
 from models.common.protocol import Batch, Spec
 from models.common.timed import along
 
@@ -120,6 +121,18 @@ def test_edms_likelihood_of_a_gaussian(m: float, v: float, steps: int) -> None:
     end = torch.distributions.Normal(0.0, model.sigma_max).log_prob(m + growth * (x - m))
     assert torch.allclose(model.log_prob(x), (end + math.log(growth)).sum(1), rtol=0, atol=1e-4)
     assert not model.bound and f"{steps} divergences" in model.estimator
+
+
+def test_large_data_have_a_probe_for_each_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which tells all of a Gaussian's, whose denoiser's Jacobian is a number times the identity."""
+    exact, x = of_gaussian(0.7, 0.4, 0.2), torch.randn(20, 2)
+    monkeypatch.setattr(ode, "EXACT", 1)
+    probed = of_gaussian(0.7, 0.4, 0.2)
+    assert torch.allclose(probed.log_prob(x), exact.log_prob(x), rtol=0, atol=1e-4)
+    assert torch.equal(probed.log_prob(x), probed.log_prob(x))
+    said = "ODE from sigma 0.002, 16 divergences"
+    assert (exact.estimator, exact.scored) == (said, None)
+    assert (probed.estimator, probed.scored) == (f"{said}, each by one random probe, of 1,000 data", 1000)
 
 
 def test_edms_samples_of_a_gaussian() -> None:
@@ -355,7 +368,7 @@ def test_evaluations_are_as_many_as_stated(name: str, expected: dict[int, int]) 
     guided = build(name, LABELLED, conditional=True, guidance=2.0, evaluations=8, **hyper)
     guided.net = Nothing()
     guided.sample(3, torch.zeros(3, dtype=torch.int64), Generator().manual_seed(0))
-    assert guided.net.asked == guided.evaluations == {"edm": 6, "ddpm": 8}[name]
+    assert guided.net.asked == guided.evaluations == {"edm": 14, "ddpm": 16}[name]
     assert guided.sweeps.keys() == {"evaluations", "guidance"} and build(name).sweeps.keys() == {"evaluations"}
 
 

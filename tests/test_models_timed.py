@@ -121,6 +121,15 @@ def test_the_divergence_is_the_trace_of_the_jacobian(numbers: int, monkeypatch: 
             assert torch.allclose(jacobian.reshape(size, size).trace(), found)
 
 
+def test_a_probe_is_an_unbiased_estimate_of_the_divergence() -> None:
+    """Of x A by signs v: v A v, with the mean tr A and the variance of all that is not on the diagonal."""
+    n, a = 20_000, torch.randn(5, 5)
+    found = ode.probed(lambda x, t: x @ a, torch.randn(n, 5), torch.tensor(0.0), torch.Generator().manual_seed(0))
+    rest = (a + a.T).triu(1).square().sum()
+    assert found.mean().item() == pytest.approx(a.trace().item(), abs=5 * math.sqrt(rest / n))
+    assert found.var().item() == pytest.approx(rest.item(), rel=0.1)
+
+
 def test_expansion_of_a_known_flow() -> None:
     """The divergence of the field above is -2t: -1 from 0 to 1, and for times s^2 that of -4s^3, for which two nodes
     are exact."""

@@ -5,13 +5,14 @@ A model file inherits from `Denoising`, and states its noise, its loss and its s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from models.common import check, optimizers
+from models.common import check, ode, optimizers
 from models.common.averages import Averaged
 from models.common.nets import with_classes
 from models.common.protocol import Batch, Losses, Move, Spec
@@ -19,6 +20,7 @@ from models.common.timed import forget, guided, passes, velocity_net
 
 SWEEP = (1, 2, 4, 8, 16, 32, 64, 128)
 GUIDANCE = (0.0, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
+SCORED = 1000  # large images whose likelihood is asked for: that of one takes as long as some samples
 
 
 class Denoising(nn.Module):
@@ -26,7 +28,7 @@ class Denoising(nn.Module):
     counts in sampling (`timed.guided`). Likelihoods are then those of the net without labels."""
 
     given = "nothing"
-    asked: int  # how often the net may be evaluated for a sample
+    asked: int  # how often a sampler may ask the net for a sample
     times = 1  # that the net is told
 
     def __init__(
@@ -50,6 +52,7 @@ class Denoising(nn.Module):
             self.given = "label"
         self.shape, self.levels, self.classes = spec.shape, spec.levels, spec.classes * conditional
         self.left_out, self.guidance, self.lr = left_out, guidance, lr
+        self.scored = SCORED if math.prod(spec.shape) > ode.EXACT else None
         self.net = Averaged(velocity_net(spec, width=width, depth=depth, classes=self.classes, times=self.times), ema)
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -88,18 +91,22 @@ class Denoising(nn.Module):
         return guided(self.net, x, t, label, guidance, self.classes)  # (B, *shape), (B,), (B,) -> (B, *shape)
 
     def budget(self, evaluations: int | None = None, guidance: float | None = None) -> tuple[int, float]:
-        """How often a sampler may ask, so that the net is evaluated no more than `evaluations` times, or once each; and
-        the guidance. None: the model's own."""
+        """How often a sampler may ask, and the guidance, which has no part in that, so that guided samples take as many
+        steps. None: the model's own."""
         asked = self.asked if evaluations is None else evaluations
         check.at_least(1, evaluations=asked)
-        w = self.guidance if guidance is None else guidance
-        return max(1, asked // passes(self.classes, w)), w
+        return asked, self.guidance if guidance is None else guidance
 
     @property
     def evaluations(self) -> int:
-        """Of the net for one sample."""
+        """Of the net for one sample: twice as many as a sampler asks where each answer takes two."""
         times, w = self.budget()
         return self.asks(times) * passes(self.classes, w)
+
+    def stated(self, how: str) -> str:
+        """In words, what likelihood the model states."""
+        few = f", of {self.scored:,} data" if self.scored else ""
+        return how + ", without labels" * bool(self.classes) + few
 
     def asks(self, times: int) -> int:
         """How often the sampler asks where it may ask so often."""

@@ -98,8 +98,8 @@ class Matching(Denoising):
         self.nodes = nodes
         self.spread = nn.Buffer(torch.ones(()))  # of the data, the root mean square of the first minibatch
         self.bound = spec.levels > 0
-        flow = f"ODE, {nodes} divergences"
-        self.estimator = "dequantised, " * self.bound + flow + ", without labels" * bool(self.classes)
+        flow = f"ODE, {ode.divergences(nodes, spec.shape)}"
+        self.estimator = self.stated("dequantised, " * self.bound + flow)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {name: clipped(optimizer, self.clip) for name, optimizer in super().optimizers().items()}

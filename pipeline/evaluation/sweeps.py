@@ -12,7 +12,7 @@ from pipeline.evaluation.sampling import asked, generate
 from pipeline.evaluation.view import View
 from pipeline.seeds import seed_for
 
-SWEPT = 5_000  # samples made each way, at most
+SWEPT = 2_500  # samples made each way, at most
 
 
 def swept(model: Model, resident: Data, half: Tensor, view: View, chosen: list[str], seed: int) -> dict[str, Any]:
