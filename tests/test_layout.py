@@ -1,6 +1,7 @@
 """The rules that a reader relies on: who may import whom, and that stages depend on what says what they run."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline import code, params
+from pipeline.cell import ORACLE
 from pipeline.digests import closure
 from pipeline.entries import entries
 from pipeline.tools import add
@@ -162,3 +164,16 @@ def test_dvc_sees_exactly_the_cells_that_are_meant() -> None:
 def test_a_model_depends_on_no_more_than_it_uses(model: str, spared: set[str]) -> None:
     common = {path.stem for path in closure([Path(f"models/{model}.py")], ROOT) if path.parent.name == "common"}
     assert not common & spared
+
+
+def test_what_is_kept_is_of_contestants_that_are_there() -> None:
+    """Those left out of params.yaml would go on to be rows of `reports.results`."""
+    parameters = params.Params(ROOT)
+    listed = subprocess.run(["git", "ls-files", "reports/scores"], cwd=ROOT, capture_output=True, text=True, check=True)
+    parts = [line.split("/")[2:] for line in listed.stdout.splitlines()]
+    kept = {(benchmark, contestant) for benchmark, contestant, *files in parts if files and benchmark != "search"}
+    for file in ROOT.glob("benchmarks/*/dvc.lock"):
+        stages = re.findall(r"(?m)^  (?:train|evaluate)@(.+):$", file.read_text())
+        kept |= {(file.parent.name, contestant) for contestant in stages}
+    rows = {(name, row) for name in parameters.benchmarks() for row in [*parameters.benchmark(name).rows, ORACLE]}
+    assert not kept - rows
