@@ -6,7 +6,8 @@ table of weights in section 4, divided by lambda_0 = 10: the code is N(mean, I),
 move first. The last layer of both encoders is one, and so is the first of both decoders.
 
 Departure: the house nets, whose code is a vector and no map, and critics of small patches; divergence and likelihoods
-are means over numbers, not sums. Sampled is what training sees: a translation of a draw of the code.
+are means over numbers, not sums. The divergence of a datum's own code counts once, as in the authors' code; the paper's
+cycle term has it again. Sampled is what training sees: a translation of a draw of the code.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ class Axis(NamedTuple):
 
     @property
     def channel(self) -> Spec:
-        scale: Spec = {"type": self.scale} | ({} if self.scale == "log" else {"zero": False})
+        # Rounded to powers of ten, a logarithmic axis could be empty for half of its length.
+        scale: Spec = {"type": self.scale} | ({"nice": False, "padding": 8} if self.scale == "log" else {"zero": False})
         return {"field": self.name, "type": "quantitative", "title": self.title, "scale": scale}
 
 
@@ -60,6 +61,7 @@ class Chart(NamedTuple):
     caption: str
     data: str  # "seeds", "progress" or "sweeps"
     spec: Spec
+    sweep: str = ""  # of which number, where it draws sweeps
 
     @property
     def key(self) -> str:
@@ -91,7 +93,9 @@ def trades(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
     guided = tables["sweeps"].query("sweep == 'guidance'")
     if both(guided, "recall", "precision"):
         said = "A line follows a model from no guidance to the most; the number is the guidance."
-        yield Chart("What does guidance trade?", said, "sweeps", along(report, guided, "recall", "precision", "at"))
+        yield Chart(
+            "What does guidance trade?", said, "sweeps", along(report, guided, "recall", "precision", "at"), "guidance"
+        )
 
 
 def modes(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
@@ -123,7 +127,13 @@ def costs(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
         yield Chart("What does quality cost?", said, "seeds", scatter(report, seeds, "seconds", quality))
     if swept := first(sweeps, SWEPT):
         said = "A line follows a model whose sampler may evaluate its net more often or less."
-        yield Chart("How many evaluations does a sample take?", said, "sweeps", evaluations(report, sweeps, swept))
+        yield Chart(
+            "How many evaluations does a sample take?",
+            said,
+            "sweeps",
+            evaluations(report, sweeps, swept),
+            "evaluations",
+        )
     elif quality and "evaluations" in seeds and seeds.evaluations.nunique() > 1:
         said = "How often a net is evaluated for one sample, on a scale of logarithms."
         shown = scatter(report, seeds, "evaluations", quality)
@@ -244,6 +254,13 @@ def along(report: Report, table: pd.DataFrame, across: str, up: str, order: str)
     }  # fmt: skip
     told = list(dict.fromkeys([order, across, up]))
     layers = [line, points({"x": x.channel, "y": y.channel}, told, 30), means(x, y)]
+    if order != across:
+        layers.append({
+            "transform": line["transform"],
+            "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 10},
+            "encoding": {"x": x.channel, "y": y.channel, "text": {"field": order}, "color": LOOK["color"],
+                         "opacity": shown},
+        })  # fmt: skip
     sweep = "evaluations" if order == across else "guidance"
     return {**plot(layers), "transform": [{"filter": f"datum.sweep == '{sweep}' && isValid(datum.{up})"}]}
 

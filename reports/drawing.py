@@ -87,7 +87,8 @@ def shown(found: Drawing, chart: Chart) -> set[str]:
 def points(found: Drawing, chart: Chart) -> pd.DataFrame:
     """The rows that have both columns of the picture."""
     encoding = next(each for each in chart.spec["layer"] if each.get("name") == "points")["encoding"]
-    return found.tables[chart.data].dropna(subset=[encoding[channel]["field"] for channel in ("x", "y")])
+    table = found.tables[chart.data].dropna(subset=[encoding[channel]["field"] for channel in ("x", "y")])
+    return table[table.sweep == chart.sweep] if chart.sweep else table
 
 
 def layer(content: Spec, told: Spec) -> Spec:
