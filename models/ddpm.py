@@ -58,8 +58,7 @@ class Model(Denoising):
         self.eps, self.eta = prediction == "eps", float(sampler == "ancestral")
         self.asked, self.power = evaluations, 1 + (spacing == "quadratic")
         self.noise, self.steps, self.terms = Cosine(steps, offset), steps, min(terms, steps - 1)
-        gaussian = likelihoods.DiscretisedGaussian(spec.levels) if spec.levels else likelihoods.Gaussian()
-        self.decoder = gaussian.requires_grad_(False)  # of step 0 given step 1
+        self.decoder = likelihoods.gaussian(spec).requires_grad_(False)  # of step 0 given step 1
         self.points, self.optimal, self.off = len(spec.shape) == 1, variance == "optimal", Errors(steps)
         self.scale, self.reach = nn.Buffer(torch.ones(())), nn.Buffer(torch.ones(()))
         how = f"variational, {self.terms + 1} of {steps} terms" + ", ancestral" * (sampler == "ddim")
@@ -120,7 +119,7 @@ class Model(Denoising):
             check_levels(x, self.levels)
         rng, x, spread = Generator(x.device).manual_seed(0), x / self.scale, self.off(1)
         first = torch.ones(len(x), dtype=torch.int64, device=x.device)
-        self.decoder.log_scale.copy_(0.5 * torch.where(spread > 0, spread, self.noise.beta[1]).log())
+        self.decoder.set_scale(0.5 * torch.where(spread > 0, spread, self.noise.beta[1]).log())
         nats = self.decoder.log_prob(x, self.guess(self.diffused(x, first, rng), first))
         nats = nats - self.noise.kl_at_end(x) - x[0].numel() * self.scale.log()
         for stratum in range(self.terms):

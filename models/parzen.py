@@ -40,12 +40,8 @@ class Model(nn.Module):
         super().__init__()
         check.still(spec)
         self.levels = spec.levels
-        self.kernel = likelihoods.of(spec, "gaussian").requires_grad_(False)
+        self.kernel = likelihoods.gaussian(spec).requires_grad_(False)
         self.data: Tensor = nn.Buffer(torch.zeros(1, *spec.shape), persistent=False)  # (M, *shape), M unknown so far
-
-    @property
-    def log_scale(self) -> Tensor:
-        return self.kernel.get_parameter("log_scale")  # ()
 
     def get_extra_state(self) -> Tensor:
         return self.data
@@ -66,9 +62,9 @@ class Model(nn.Module):
         self.data = x[left_out:]
         tried = {}
         for log_scale in (BANDWIDTHS * x.std().cpu()).log():
-            self.log_scale.copy_(log_scale)
+            self.kernel.set_scale(log_scale)
             tried[log_scale] = self.log_prob(x[:left_out]).mean().item()
-        self.log_scale.copy_(max(tried, key=tried.__getitem__))
+        self.kernel.set_scale(max(tried, key=tried.__getitem__))
         self.data = x
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -79,8 +75,8 @@ class Model(nn.Module):
 
     def log_kernel_of_points(self, x: Tensor) -> Tensor:
         """(B, D) -> (B, M)"""
-        distance = torch.cdist(x, self.data, compute_mode="donot_use_mm_for_euclid_dist") / self.log_scale.exp()
-        return -0.5 * distance.square() - x.shape[1] * (self.log_scale + 0.5 * math.log(2 * math.pi))
+        distance = torch.cdist(x, self.data, compute_mode="donot_use_mm_for_euclid_dist") / self.kernel.log_scale.exp()
+        return -0.5 * distance.square() - x.shape[1] * (self.kernel.log_scale + 0.5 * math.log(2 * math.pi))
 
     def log_kernel_of_pixels(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, M). A pixel's nats depend on two levels: they are computed once for each two levels, and

@@ -65,6 +65,11 @@ def test_subfolders_are_labels_with_their_share_of_each_part(tmp_path: Path) -> 
         ({"a": (20, (16, 16)), "b": (2, (16, 16))}, {"labels": "subfolders"}, r"label 'b' there are 2 .* validation: "),
         ({"a": (20, (16, 16))}, {"labels": "subfolders"}, r"one subfolder with pictures, so one label; leave"),
         ({"": (3, (16, 16)), "a": (20, (16, 16))}, {"labels": "subfolders"}, r"000.png lies in no subfolder"),
+        (
+            {"train/a": (9, (16, 16)), "train/b": (9, (16, 16)), "test/a": (9, (16, 16))},
+            {"labels": "subfolders"},
+            r"has the subfolders test, train, which are parts and no labels: give the path of one of them",
+        ),
         ({"": (20, (16, 16))}, {"held_out": 0.9}, r"held_out = 0.9: input should be less than or equal to 0.8"),
         ({"": (20, (16, 16))}, {"labels": "files"}, r"labels = 'files': "),
     ],

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, nn
 
 import models
-from models.common import likelihoods, losses, nets
+from models.common import likelihoods, losses, nets, optimizers
 from models.common.pixels import from_levels, to_levels
 from models.common.protocol import Spec
 
@@ -135,13 +135,13 @@ def test_kl_is_that_of_torch_and_zero_for_the_prior() -> None:
 @pytest.mark.parametrize("mean", [-3.0, -1.0, 0.03, 1.0])
 def test_discretised_logistic_sums_to_one_over_the_levels(levels: int, log_scale: float, mean: float) -> None:
     likelihood = likelihoods.Logistic(levels).double()
-    likelihood.log_scale.data.fill_(log_scale)
+    likelihood.set_scale(log_scale)
     x = from_levels(torch.arange(levels), levels, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
     out = torch.full_like(x, mean, requires_grad=True)
     nats = likelihood.log_prob(x, out)
     assert nats.exp().sum().item() == pytest.approx(1, abs=1e-12)
     nats.sum().backward()
-    assert out.grad.isfinite().all() and likelihood.log_scale.grad.isfinite()
+    assert out.grad.isfinite().all() and likelihood.tenth.grad.isfinite()
 
 
 def test_bernoulli_is_binary_cross_entropy() -> None:
@@ -153,7 +153,7 @@ def test_bernoulli_is_binary_cross_entropy() -> None:
 
 def test_gaussian_is_torchs() -> None:
     likelihood = likelihoods.Gaussian().double()
-    likelihood.log_scale.data.fill_(-1.3)
+    likelihood.set_scale(-1.3)
     x, out = torch.randn(4, 3, dtype=DOUBLE), torch.randn(4, 3, dtype=DOUBLE)
     expected = torch.distributions.Normal(out, math.exp(-1.3)).log_prob(x).sum(1)
     assert torch.allclose(likelihood.log_prob(x, out), expected)
@@ -165,7 +165,7 @@ def test_gaussian_is_torchs() -> None:
 def test_draws_follow_the_likelihood_they_are_scored_by(name: str, levels: int) -> None:
     likelihood = likelihoods.of(Spec((1, 1, 1), levels=levels), name).double()
     if name != "bernoulli":
-        likelihood.log_scale.data.fill_(-0.7)
+        likelihood.set_scale(-0.7)
     grid = from_levels(torch.arange(levels), levels, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
     expected = likelihood.log_prob(grid, torch.full_like(grid, 0.4)).exp()
     drawn = likelihood.draw(torch.full((40000, 1, 1, 1), 0.4, dtype=DOUBLE), Generator().manual_seed(0))
@@ -178,7 +178,7 @@ def test_draws_follow_the_likelihood_they_are_scored_by(name: str, levels: int) 
 @pytest.mark.parametrize("log_scale", [-5.0, 0.0])
 def test_levels_sum_to_one_and_far_ones_have_gradients(name: str, out: float, log_scale: float) -> None:
     likelihood = likelihoods.of(Spec((1, 1, 1), levels=17), name).double()
-    likelihood.log_scale.data.fill_(log_scale)
+    likelihood.set_scale(log_scale)
     grid = from_levels(torch.arange(17), 17, like=torch.zeros((), dtype=DOUBLE)).view(-1, 1, 1, 1)
     at = torch.full_like(grid, out, requires_grad=True)
     nats = likelihood.log_prob(grid, at)
@@ -203,7 +203,7 @@ def test_discretised_likelihoods_to_fifty_digits(law: str, log_scale: float) -> 
     """Inner and outermost bins, at the mean and far from it, where only a logarithm can hold the mass."""
     levels, scale = 256, mpmath.exp(mpmath.mpf(log_scale))
     likelihood = likelihoods.of(Spec((1, 1, 1), levels=levels), law).double()
-    likelihood.log_scale.data.fill_(log_scale)
+    likelihood.set_scale(log_scale)
     for level in (0, 1, 100, 254, 255):
         for out in (-1.7, -1.0, -0.217, 0.0, 0.99, 1.3):
             x = from_levels(torch.tensor(level), levels, like=torch.zeros((), dtype=DOUBLE)).view(1, 1, 1, 1)
@@ -216,6 +216,18 @@ def test_discretised_likelihoods_to_fifty_digits(law: str, log_scale: float) -> 
             assert abs(found - expected) < 1e-12 * max(1, abs(expected)), (level, out)
 
 
+@pytest.mark.parametrize("levels", [0, 17])
+def test_a_scale_moves_ten_times_as_fast_as_a_weight(levels: int) -> None:
+    """Adam's steps are about its rate where the gradient keeps its sign: here 0.001, a hundred times."""
+    likelihood, x = likelihoods.of(Spec((1, 2, 2), levels=levels), "gaussian"), torch.ones(3, 1, 2, 2)
+    optimizer = optimizers.adam(likelihood.parameters(), 1e-3)
+    for _ in range(100):
+        optimizer.zero_grad()
+        (-likelihood.log_prob(x, x)).sum().backward()
+        optimizer.step()
+    assert likelihood.log_scale.item() == pytest.approx(-1, abs=0.2)
+
+
 @pytest.mark.parametrize("law", ["logistic", "gaussian"])
 @pytest.mark.parametrize("log_scale", [-3.0, -1.0, 1.0])
 def test_gradients_of_discretised_likelihoods(law: str, log_scale: float) -> None:
@@ -225,7 +237,7 @@ def test_gradients_of_discretised_likelihoods(law: str, log_scale: float) -> Non
     out = torch.randn(x.shape, dtype=DOUBLE, requires_grad=True)
 
     def log_prob(out: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(likelihood, {"log_scale": log_scale}, (x, out))
+        return torch.func.functional_call(likelihood, {"tenth": log_scale / 10}, (x, out))
 
     likelihood.forward = likelihood.log_prob
     assert torch.autograd.gradcheck(log_prob, (out, torch.tensor(log_scale, dtype=DOUBLE, requires_grad=True)))
@@ -234,7 +246,7 @@ def test_gradients_of_discretised_likelihoods(law: str, log_scale: float) -> Non
 def test_a_far_gradient_of_the_discretised_gaussian_is_the_distance_over_the_variance() -> None:
     """In float32, too: a thousand scales away the mass is that of the near edge alone, whose slope is its distance."""
     likelihood = likelihoods.DiscretisedGaussian(256)
-    likelihood.log_scale.data.fill_(math.log(1e-3))
+    likelihood.set_scale(math.log(1e-3))
     out = torch.zeros(1, 1, 1, 1, requires_grad=True)
     nats = likelihood.log_prob(torch.ones_like(out) - 2 / 255, out)
     (slope,) = torch.autograd.grad(nats.sum(), out)

@@ -155,7 +155,7 @@ def test_any_posterior_gives_a_bound() -> None:
     torch.manual_seed(0)
     model = models.load("avb")(Spec((3,)), latent=2, bases=2, eps=4, width=16).double().eval()
     model.decoder = nn.Linear(2, 3).double()
-    model.likelihood.log_scale.data.fill_(-0.5)
+    model.likelihood.set_scale(-0.5)
     weight, scale = model.decoder.weight.detach(), model.likelihood.log_scale.exp().detach()
     truth = MultivariateNormal(model.decoder.bias.detach(), weight @ weight.T + scale**2 * torch.eye(3).double())
     x = truth.sample((2000,))

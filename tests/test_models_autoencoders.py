@@ -22,7 +22,7 @@ def linear_gaussian(name: str, **hyper: object) -> nn.Module:
     rotation, _ = torch.linalg.qr(torch.randn(D, LATENT, dtype=torch.float64))
     weight = rotation * torch.tensor([2.0, 0.5])  # orthogonal columns: the posterior is diagonal
     vae.decoder.weight.data = weight
-    vae.likelihood.log_scale.data.fill_(math.log(SCALE))
+    vae.likelihood.set_scale(math.log(SCALE))
     variance = SCALE**2 / (weight.square().sum(0) + SCALE**2)
     vae.encoder.weight.data = torch.cat([variance[:, None] * weight.T / SCALE**2, torch.zeros(LATENT, D)])
     vae.encoder.bias.data = torch.cat([-vae.encoder.weight[:LATENT] @ vae.decoder.bias, variance.log()])

@@ -122,7 +122,7 @@ def test_svgs_bound_is_the_likelihood_less_the_kl_to_the_true_posterior() -> Non
     model.decoder = Given(lambda h, left: h.clamp(-0.999999, 0.999999).atanh().view(-1, 1, 1, 1))
     model.likelihood = Gaussian().double()
     with torch.no_grad():
-        model.likelihood.log_scale.fill_(math.log(S))
+        model.likelihood.set_scale(math.log(S))
         nats = model.log_prob(x.view(1, 4, 1, 1, 1).expand(COPIES, -1, -1, -1, -1))
     (gap,) = Code(true.mean + SHIFT, torch.full_like(true.mean, 2 * math.log(SPREAD))).kl(true)
     assert nats.mean().item() == pytest.approx((exact - gap).item(), abs=4 * nats.std().item() / math.sqrt(COPIES))
@@ -149,7 +149,7 @@ def test_the_bound_of_frames_and_memory_is_the_likelihood_less_the_kl_to_the_tru
     model.memory = Given(lambda z: Code(A * z.flatten(0, 1), torch.zeros_like(z).flatten(0, 1)))
     model.likelihood = Gaussian().double()
     with torch.no_grad():
-        model.likelihood.log_scale.fill_(math.log(S))
+        model.likelihood.set_scale(math.log(S))
         nats = model.log_prob(x.view(1, 3, 1, 1, 1).expand(COPIES, -1, -1, -1, -1))
     gap = kl_divergence(q, true)
     assert nats.mean().item() == pytest.approx((exact - gap).item(), abs=4 * nats.std().item() / math.sqrt(COPIES))

@@ -44,13 +44,32 @@ class Independent(nn.Module, ABC):
         return self.pixel_log_prob(x, out).flatten(1).sum(1)
 
 
-class Gaussian(Independent):
-    """N(x; out, scale^2) with one learned scale (Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with
-    Calibrated Decoders", 2020, arXiv:2006.13202)."""
+class Scaled(Independent):
+    """With one learned scale (Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with Calibrated Decoders",
+    2020, arXiv:2006.13202).
+
+    Adam moves every number by about its rate a step, and a scale has as far to go as a net's weights together: at the
+    net's own rate it would still be on its way when training ends, and samples and likelihoods would tell of the rate.
+    So what is learned is a tenth of its logarithm.
+    """
+
+    FASTER = 10
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.tenth = nn.Parameter(torch.zeros(()))
+
+    @property
+    def log_scale(self) -> Tensor:
+        return self.FASTER * self.tenth  # ()
+
+    @torch.no_grad()
+    def set_scale(self, log_scale: Tensor | float) -> None:
+        self.tenth.copy_(torch.as_tensor(log_scale, dtype=self.tenth.dtype) / self.FASTER)
+
+
+class Gaussian(Scaled):
+    """N(x; out, scale^2)."""
 
     def pixel_log_prob(self, x: Tensor, out: Tensor) -> Tensor:
         constant = self.log_scale + 0.5 * math.log(2 * math.pi)
@@ -77,15 +96,14 @@ class Bernoulli(Independent):
         return 2 * torch.bernoulli(out.sigmoid(), generator=rng) - 1
 
 
-class Discretised(Independent):
-    """Pixels of `levels` levels under a law of mean out and one learned scale, discretised as in Salimans et al.,
+class Discretised(Scaled):
+    """Pixels of `levels` levels under a law of mean out and that scale, discretised as in Salimans et al.,
     "PixelCNN++", 2017, arXiv:1701.05517, equation 2: a level has the mass of its bin, the outermost bins reach to
     infinity, so that the levels' probabilities sum to one."""
 
     def __init__(self, levels: int) -> None:
         super().__init__()
         self.levels = levels
-        self.log_scale = nn.Parameter(torch.zeros(()))
 
     @staticmethod
     @abstractmethod
@@ -177,6 +195,11 @@ def log_ndtr(z: Tensor) -> tuple[Tensor, Tensor]:
     far = series.mul_(far.rsqrt_()).log_().sub_(0.5 * math.log(2 * math.pi))
     vanishing, half = z < -cut, square.mul_(0.5)
     return torch.where(vanishing, far - half, near), torch.where(vanishing, far, near + half)
+
+
+def gaussian(spec: Spec) -> Scaled:
+    """The normal law, discretised where the data are."""
+    return DiscretisedGaussian(spec.levels) if spec.levels else Gaussian()
 
 
 def of(spec: Spec, name: Likelihood = "fitting") -> Independent:

@@ -1,11 +1,18 @@
-"""Of each setting of a contestant, whose it is: its paper's, a search's, or the house's own."""
+"""Of each setting of a contestant, whose it is: its paper's, a search's, or the house's own.
+
+What a search left as it was is whose it was before. The size of a net is the house's where a line does not state it: all
+contestants have nets of one size, and not their papers'.
+"""
 
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import models
 from pipeline import params
-from pipeline.search import spaces
+from pipeline.search import record, spaces
+from reports.trials import chosen, read
+
+HOUSE = ("width", "depth", "importance")  # of a model file's defaults: the size of its nets, the draws of an evaluation
 
 
 def lines(kind: str, only: Collection[str]) -> Iterator[str]:
@@ -27,18 +34,27 @@ def settings(kind: str, name: str) -> dict[str, tuple[Any, str]]:
     papers = rule.paper.get(line.model, {}) if rule else {}
     defaults = {key: each.default for key, each in models.hyperparameters(models.load(line.model)).items()}
     said = {**line.settings, **{key: value for key, value in defaults.items() if key not in line.settings}}
-    found = searched(kind, name, line)
-    return {
-        key: (
-            value,
-            "search"
-            if key in found and key not in stated
-            else "paper"
-            if value == papers.get(key, defaults[key])
-            else "house",
-        )
-        for key, value in said.items()
-    }
+    found = {key: each for key, each in searched(kind, name, line).items() if key not in stated}
+    origin = winner(kind, line.of or name, found) if found else ""
+
+    def owner(key: str, value: Any) -> str:
+        if key in found:
+            return origin
+        if key in HOUSE and key not in papers:
+            return "house"
+        return "paper" if value == papers.get(key, defaults[key]) else "house"
+
+    return {key: (value, owner(key, value)) for key, value in said.items()}
+
+
+def winner(kind: str, name: str, found: dict[str, Any]) -> str:
+    """Whose the settings are that a search ended with: those drawn by it are its own."""
+    path = record.file_of(kind)
+    tried = read(path, list(params.load().board.kinds[kind].models))["contestants"] if path.exists() else {}
+    best = chosen(tried[name]) if name in tried else None
+    if best is None or best["of"] == "drawn" or any(best["settings"].get(key) != each for key, each in found.items()):
+        return "search"
+    return str(best["of"])
 
 
 def searched(kind: str, name: str, line: params.Contestant) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 Everything published stands in published.csv, one row a number, as printed by its source. `ours` is our
 contestant's name; `same` and `context` list the benchmarks that the number is shown on: those in `same` follow the
-source's protocol, if perhaps for fewer than its `steps` of training, which the verdict then says; those in `context` do
-not, and get no verdict.
+source's protocol, and get a verdict where they train for as many `steps`; those in `context` do not.
 """
 
 from functools import cache
@@ -24,10 +23,7 @@ FIGURES = Path(__file__).parents[1] / "published.csv"
 RULE = (
     f"Verdict, each row by itself: '{WITHIN}' where the 95 % interval (Welch's t) of the difference of the means, from "
     f"our standard deviation over seeds and their standard error, contains 0; else '{BETTER}' or '{WORSE}' than "
-    "published. None with fewer than two seeds or without a published spread."
-)
-BUDGET = (
-    "A verdict at a share of their steps holds for models that were trained so much shorter, not for the paper's own."
+    "published. None with fewer than two seeds, without a published spread, or after fewer steps than theirs."
 )
 CONTEXT = "Where no verdict stands, data, nets, budget or evaluation differ: context only."
 OTHER = "other protocol"
@@ -40,7 +36,6 @@ class Beside(NamedTuple):
     column: Column
     ours: np.ndarray  # values over finished seeds, in the unit of the column
     verdict: str
-    budget: str = ""  # of the verdict, where ours was trained for fewer steps than theirs
 
 
 def render(report: Report, out: Path) -> Fragment | None:
@@ -51,7 +46,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     headings = ("Metric", "Ours, mean ± s.d.", "Published", *judged, "Source")
     table = Table(headings, tuple(row(entry, bool(judged)) for entry in found))
     kinds = {entry.verdict == OTHER for entry in found}
-    rules = [RULE] * (False in kinds) + [BUDGET] * any(entry.budget for entry in found) + [CONTEXT] * (True in kinds)
+    rules = [RULE] * (False in kinds) + [CONTEXT] * (True in kinds)
     legend = Legend((*rules, *sources([entry.published for entry in found])), ())
     files = tables.files("published", table, legend, f"Beside published figures on {report.benchmark}")
     files["published.csv"] = tidy(found).to_csv(index=False)
@@ -84,18 +79,14 @@ def beside(report: Report) -> list[Beside]:
             for _, published in own[own.metric == column.name].iterrows():
                 same = report.benchmark in published.same.split()
                 ours = scores.value.to_numpy()
-                said = (judged(published, column, ours), budget(published, steps)) if same else (OTHER,)
-                found.append(Beside(published, column, ours, *said))
+                found.append(Beside(published, column, ours, judged(published, column, ours, steps) if same else OTHER))
     return found
 
 
-def budget(published: pd.Series, steps: float) -> str:
-    """The share of the source's training steps that ours had, if less than all."""
+def judged(published: pd.Series, column: Column, ours: np.ndarray, steps: float) -> str:
     theirs = float(published.steps or 0)  # 0 where the source does not say
-    return f"at {100 * steps / theirs:.3g} % of their steps" if steps < theirs else ""
-
-
-def judged(published: pd.Series, column: Column, ours: np.ndarray) -> str:
+    if steps < theirs:
+        return f"none ({100 * steps / theirs:.3g} % of their steps)"
     if len(ours) < 2:
         return f"none (n = {len(ours)})"
     if not published.spread:
@@ -112,7 +103,7 @@ def judged(published: pd.Series, column: Column, ours: np.ndarray) -> str:
 def row(entry: Beside, judged: bool) -> Row:
     published = entry.published
     spread = f" ± {published.spread} {published.spread_kind}" * bool(published.spread)
-    said = Cell("" if entry.verdict == OTHER else full(entry), "", "the rule stands below")
+    said = Cell("" if entry.verdict == OTHER else entry.verdict, "", "the rule stands below")
     cells = (
         Cell(tables.heading(entry.column), "", entry.column.note),
         own(entry.column, entry.ours),
@@ -121,10 +112,6 @@ def row(entry: Beside, judged: bool) -> Row:
         Cell(f"{published.model}, {published.cite}", "", published["where"]),
     )
     return Row(published.ours, "", cells)
-
-
-def full(entry: Beside) -> str:
-    return f"{entry.verdict}, {entry.budget}" if entry.budget else entry.verdict
 
 
 def own(column: Column, values: np.ndarray) -> Cell:
@@ -138,8 +125,7 @@ def headline(found: list[Beside]) -> str:
     """How many verdicts of each kind there are."""
     given = [entry.verdict for entry in found]
     counts = [f"{given.count(kind)} {kind}" for kind in (WITHIN, BETTER, WORSE) if kind in given]
-    budgets = dict.fromkeys(entry.budget for entry in found if entry.budget)
-    return f"Verdicts: {', '.join([*counts, *budgets])}" if counts else "Context, no verdict"
+    return f"Verdicts: {', '.join(counts)}" if counts else "Context, no verdict"
 
 
 def sources(found: list[pd.Series]) -> list[str]:
@@ -157,7 +143,7 @@ def tidy(found: list[Beside]) -> pd.DataFrame:
             "mean": ours.mean() if len(ours) else np.nan,
             "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan,
             "n": len(ours),
-            "verdict": full(entry),
+            "verdict": entry.verdict,
         }
         rows.append(entry.published.drop(["same", "context"]).to_dict() | measured)
     return pd.DataFrame(rows)
