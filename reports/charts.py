@@ -101,7 +101,7 @@ def trades(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
 def modes(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
     seeds, progress = tables["seeds"], tables["progress"]
     if found := first(seeds, MODES):
-        said = "How much of the data a model covers: few is dropping. Every seed is a point."
+        said = "How much of the data a model covers: far left, modes are dropped. Every seed is a point."
         yield Chart("Who drops modes?", said, "seeds", strip(axis(report, seeds, found)))
     if metric := first(progress, tuple(map(str, progress.columns[3:]))):
         column = report.column(metric)
@@ -123,7 +123,7 @@ def costs(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
     seeds, sweeps = tables["seeds"], tables["sweeps"].query("sweep == 'evaluations'")
     quality = first(seeds, (SCORE.name, *FRECHET))
     if quality and both(seeds, "seconds", quality):
-        said = "Seconds of computing that training took, on a scale of logarithms."
+        said = "Seconds of computing that training took, on a logarithmic scale."
         yield Chart("What does quality cost?", said, "seeds", scatter(report, seeds, "seconds", quality))
     if swept := first(sweeps, SWEPT):
         said = "A line follows a model whose sampler may evaluate its net more often or less."
@@ -135,7 +135,7 @@ def costs(report: Report, tables: dict[str, pd.DataFrame]) -> Iterator[Chart]:
             "evaluations",
         )
     elif quality and "evaluations" in seeds and seeds.evaluations.nunique() > 1:
-        said = "How often a net is evaluated for one sample, on a scale of logarithms."
+        said = "How often a net is evaluated for one sample, on a logarithmic scale."
         shown = scatter(report, seeds, "evaluations", quality)
         yield Chart("How many evaluations does a sample take?", said, "seeds", shown)
 
@@ -191,9 +191,9 @@ def points(channels: Spec, told: list[str], size: int = 50) -> Spec:
     }
 
 
-def means(x: Axis, y: Axis) -> Spec:
-    """An unseen point at each contestant's mean, for its name."""
-    aggregate = [{"op": "mean", "field": each.name, "as": each.name} for each in (x, y)]
+def middle(x: Axis, y: Axis) -> Spec:
+    """An unseen point in the middle of each contestant's, whatever the axes' scales, for its name."""
+    aggregate = [{"op": "median", "field": each.name, "as": each.name} for each in (x, y)]
     return {
         "name": "named",
         "transform": [{"aggregate": aggregate, "groupby": SAME}],
@@ -205,7 +205,7 @@ def means(x: Axis, y: Axis) -> Spec:
 def scatter(report: Report, table: pd.DataFrame, across: str, up: str) -> Spec:
     x, y = axis(report, table.dropna(subset=[across, up]), across), axis(report, table.dropna(subset=[across, up]), up)
     valid = {"filter": f"isValid(datum.{across}) && isValid(datum.{up})"}
-    layers = [points({"x": x.channel, "y": y.channel}, [across, up]), means(x, y)]
+    layers = [points({"x": x.channel, "y": y.channel}, [across, up]), middle(x, y)]
     return {**plot(layers), "transform": [valid]}
 
 
@@ -222,7 +222,6 @@ def over_steps(y: Axis) -> Spec:
     """A point a seed, a line at the means, and the contestant's name at the line's end."""
     x = Axis("step", "step")
     mean = {"aggregate": [{"op": "mean", "field": y.name, "as": y.name}], "groupby": [*SAME, "step"]}
-    last = {"joinaggregate": [{"op": "max", "field": "step", "as": "last"}], "groupby": ["model"]}
     shown = {"condition": {"test": SHOWN, "value": 0.9}, "value": 0.06}
     line: Spec = {
         "transform": [mean],
@@ -235,10 +234,14 @@ def over_steps(y: Axis) -> Spec:
             "opacity": shown,
         },
     }
-    ends = means(x, y)
-    ends["transform"] = [mean, last, {"filter": "datum.step == datum.last"}]
-    layers = [line, points({"x": x.channel, "y": y.channel}, ["step", y.name], 14), ends]
+    layers = [line, points({"x": x.channel, "y": y.channel}, ["step", y.name], 14), ends(x, y, [mean], "step")]
     return {**plot(layers), "transform": [{"filter": f"isValid(datum.{y.name})"}]}
+
+
+def ends(x: Axis, y: Axis, drawn: list[Spec], order: str) -> Spec:
+    """An unseen point where each contestant's line ends, for its name."""
+    last = {"joinaggregate": [{"op": "max", "field": order, "as": "last"}], "groupby": ["model"]}
+    return {**middle(x, y), "transform": [*drawn, last, {"filter": f"datum.{order} == datum.last"}]}
 
 
 def along(report: Report, table: pd.DataFrame, across: str, up: str, order: str) -> Spec:
@@ -253,7 +256,7 @@ def along(report: Report, table: pd.DataFrame, across: str, up: str, order: str)
                      "detail": {"field": "model"}, "color": LOOK["color"], "opacity": shown},
     }  # fmt: skip
     told = list(dict.fromkeys([order, across, up]))
-    layers = [line, points({"x": x.channel, "y": y.channel}, told, 30), means(x, y)]
+    layers = [line, points({"x": x.channel, "y": y.channel}, told, 30), ends(x, y, line["transform"], order)]
     if order != across:
         layers.append({
             "transform": line["transform"],

@@ -11,7 +11,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import assets, cover, explore, sections, statistics, style, suite, tables
-from reports.load import Report
+from reports.load import ORACLE, Report
+from reports.ranking import SCORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 DATA = "data.js"
@@ -41,6 +42,18 @@ def benchmark(report: Report, out: Path, index: str) -> None:
             style.save(cover.draw(report), out / "cover.png", colours=64)
 
 
+def leader(folder: Path) -> str:
+    """Who has the highest score, in words, on a page that ranks."""
+    if not (folder / "ranking.csv").exists():
+        return ""
+    ranks = tables.read(folder / "ranking.csv").dropna(subset=["mean"])
+    ranks = ranks[(ranks.metric == SCORE.name) & (ranks.model != ORACLE)]
+    if ranks.empty:
+        return ""
+    first = ranks.loc[ranks["mean"].idxmax()]
+    return f"Highest score: {first.model}, {first['mean']:.3f}"
+
+
 def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
     """The index of the pages in ``folders``, for the folder ``out``: name of each file, relative to it -> content."""
     entries = []
@@ -50,16 +63,15 @@ def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
             {
                 "name": folder.name,
                 "path": os.path.relpath(folder, out).replace(os.sep, "/"),
-                "headline": statistics.headline(comparison),
+                "headline": leader(folder) or statistics.headline(comparison),
                 "markdown": (folder / "table.md").read_text(encoding="utf-8"),
                 "has_cover": (folder / "cover.png").exists(),
+                "has_data": (folder / DATA).exists(),  # what was drawn by an earlier version may have none
             }
         )
     standing = suite.standing(folders)
     searches = sorted(page.parent.name for page in out.glob("search/*/index.html"))  # pages of `pipeline.search`
-    data = [
-        f"{entry['path']}/{DATA}" for folder, entry in zip(folders, entries, strict=True) if (folder / DATA).exists()
-    ]
+    data = [f"{entry['path']}/{DATA}" for entry in entries if entry["has_data"]]
     given = {"entries": entries, "standing": standing, "searches": searches, "data": data}
     pages = {
         name: environment().get_template(template).render(**given)

@@ -132,7 +132,7 @@ def legend(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend
 def brief(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
     """The least that a reader must know: what the numbers are of, what marks mean, how a likelihood is estimated."""
     seeds = fewest(report)
-    marks = "Bold: best; underlined: tied with it." if TIED in set(comparison.mark) else "Bold: best."
+    marks = "Bold: best; underlined: near it." if TIED in set(comparison.mark) else "Bold: best."
     lines = (f"{FORMS[form]} {seeds} training seed{'s' * (seeds > 1)}.", *[marks] * (BEST in set(comparison.mark)))
     return Legend((*lines, *statements(report, set(comparison.metric))), ())
 

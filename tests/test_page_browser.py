@@ -64,9 +64,11 @@ def made(root: Path, name: str) -> Report:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("site")
-    for name in ("first", "second"):
+    names = ("first", "older", "second")
+    for name in names:
         page.benchmark(made(root / "scores" / name, name), empty(root / "benchmarks" / name), "../../index.html")
-    for name, text in page.index([root / "benchmarks/first", root / "benchmarks/second"], root).items():
+    (root / "benchmarks/older" / page.DATA).unlink()  # drawn before there were such pages
+    for name, text in page.index([root / "benchmarks" / name for name in names], root).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return root
@@ -192,4 +194,9 @@ def test_the_index_shows_one_benchmark_or_all(browser: Any, site: Path) -> None:
     assert "Choose one benchmark" in browser.find_element("id", "charts").text
     run(browser, choices.format("second"))
     assert len(column(browser)) == len(FAMILIES) + 1
+    offered = [option.text for option in browser.find_elements("css selector", "#benchmark option")]
+    assert offered == ["all", "first", "second"]
+    assert browser.find_element("id", "more").get_attribute("href").endswith("benchmarks/second/index.html")
+    buttons = browser.find_elements("css selector", "#families button")
+    assert {button.text for button in buttons if button.is_displayed()} == {*FAMILIES.values(), "Real data"}
     assert not browser.get_log("browser")

@@ -82,7 +82,7 @@ def test_how_a_likelihood_is_stated_is_said(tmp_path: Path) -> None:
     (_, table), *_ = likelihoods.render(report(BINARY), tmp_path).tables
     rows = {row.model: row for row in table.rows if row.note != "published"}
     assert [rows[model].cells[-1].text for model in STATED] == list(STATED.values())
-    assert rows["independent"].note == "baseline: independent pixels"
+    assert rows["independent"].note == "baseline: independent numbers"
     uniform = rows[likelihoods.UNIFORM]
     assert [cell.text for cell in uniform.cells] == ["543.43", "1.000", "784 log 2"]
     for row in table.rows:

@@ -129,13 +129,13 @@ def test_the_section_shows_ours_theirs_the_verdict_and_the_source(tmp_path: Path
 
 def test_a_shorter_training_gets_no_verdict(tmp_path: Path) -> None:
     made = measured({"gan": [0.98, 0.982, 0.984]})
-    for steps, verdict, text in (
+    for steps, said, text in (
         (400_000, "within", "Verdicts: 1 within"),
         (30_000, "none (7.5 % of their steps)", "Context, no verdict"),
     ):
         fragment = published.render(replace(made, seeds=made.seeds.assign(step=steps)), tmp_path)
         assert fragment is not None and fragment.text == text
-        assert pd.read_csv(tmp_path / "published.csv").verdict.tolist() == [verdict, published.OTHER]
+        assert pd.read_csv(tmp_path / "published.csv").verdict.tolist() == [said, published.OTHER]
 
 
 def test_a_benchmark_without_published_figures_has_no_section(tmp_path: Path) -> None:

@@ -53,5 +53,5 @@ def test_sizes_that_differ_within_a_family_are_named(tmp_path: Path) -> None:
 def test_settings_of_a_real_benchmark_name_their_owners() -> None:
     found = settings(params.load().benchmark("ring"), ["vae", "wgan"]).set_index(["model", "setting"])
     assert (found.value["vae", "latent"], found.owner["vae", "latent"]) == (2, "house")
-    assert (found.value["vae", "depth"], found.owner["vae", "depth"]) == (3, "paper")
+    assert (found.value["vae", "depth"], found.owner["vae", "depth"]) == (3, "house")
     assert found.family["wgan", "clip"] == "GANs" and found.file["wgan", "clip"] == "wgan"

@@ -23,12 +23,12 @@ from reports.tables import Cell, Legend, Row, Table
 
 POSITION = 28
 COLUMNS = ("nats", "bits_per_dim")
-BASELINES = {"independent": "baseline: independent pixels", "parzen": "baseline: training images, blurred"}
+BASELINES = {"independent": "baseline: independent numbers", "parzen": "baseline: training data, blurred"}
 UNIFORM = "uniform"
 FLOOR = "the true density"
 ORDER = "From the likeliest down."
 ELSEWHERE = "Published figures are context: nets and budget differ."
-TOLD = "Models that are told labels state the likelihood of the image alone, with every label as likely."
+TOLD = "Models that are told labels state the likelihood of data alone, with every label as likely."
 BINARISED = (
     "Binarisation: fixed where every pixel was drawn once (mnist_binary), dynamic where drawn anew at every look "
     "(mnist_dynamic: ten draws of the training images in stock, one of the held-out ones). Ours is a draw of our own, "

@@ -189,6 +189,11 @@ function makeFamilies() {
 
 function select(name) {
   shown = name;
+  const more = byId("more"), page = byId("benchmark")?.selectedOptions[0]?.dataset.page;
+  if (more) Object.assign(more, { hidden: !page, href: page ?? "" });
+  const looks = name ? Object.values(benchmarks.get(name).looks) : [...benchmarks.values()].flatMap((content) => Object.values(content.looks));
+  const there = new Set(looks.map((look) => look.family));
+  document.querySelectorAll("#families button").forEach((button) => (button.hidden = !there.has(button.textContent)));
   mainColumns();
   return drawCharts();
 }
