@@ -25,9 +25,9 @@ reproduce: ready  ## run what changed of the embedded suite (or SUITE=images) on
 	@$(CHECK)
 	@$(BIN)/python -m pipeline.add --suite '$(SUITE)' > /dev/null
 	$(BIN)/python -m pipeline.launch --suite '$(SUITE)' $(LIMIT)
-	$(BIN)/dvc --wait-for-lock repro $$($(BIN)/python -m pipeline.add --suite '$(SUITE)' --targets)
+	$(BIN)/python -m pipeline.dvc repro $$($(BIN)/python -m pipeline.add --suite '$(SUITE)' --targets)
 	@$(BIN)/python -m pipeline.report --suite '$(SUITE)'
-	$(if $(filter-out embedded quick,$(SUITE)),$(BIN)/dvc --wait-for-lock repro -s index)
+	$(if $(filter-out embedded quick,$(SUITE)),$(BIN)/python -m pipeline.dvc repro -s index)
 
 test: ready  ## every test but the timings, a file at a time in each of two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -36,9 +36,9 @@ benchmark: ready  ## one benchmark that need not be in the suite: make benchmark
 	@$(CHECK)
 	$(BIN)/python -m pipeline.add $(NAME)
 	$(BIN)/python -m pipeline.launch $(NAME) $(LIMIT)
-	$(BIN)/dvc --wait-for-lock repro benchmarks/$(NAME)/dvc.yaml
+	$(BIN)/python -m pipeline.dvc repro benchmarks/$(NAME)/dvc.yaml
 	$(BIN)/python -m pipeline.report $(NAME)
-	$(BIN)/dvc --wait-for-lock repro -s index
+	$(BIN)/python -m pipeline.dvc repro -s index
 
 ui: ready  ## the runs in MLflow's browser interface, on this machine only
 	@$(BIN)/python -m pipeline.tracking --ui --port $(PORT)

@@ -7,12 +7,12 @@ import argparse
 
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, scores_dir
-from pipeline.evaluation.scores import write
+from pipeline.evaluation.scores import machines, write
 from pipeline.files import file_digest
 from pipeline.stage import run_stage
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
-from reports.files import read_judge, read_seeds
+from reports.files import read_judge, read_seeds, readable
 
 
 def main() -> None:
@@ -45,7 +45,9 @@ def check_records(cell: Cell) -> None:
     """What the protocol under the table says stands in records of earlier stages. Raises OSError or ValueError."""
     remedy = f"`dvc repro benchmarks/{cell.benchmark}/dvc.yaml`"
     if cell.trains:
-        read_seeds(cell.training, remedy, {"made": dict})
+        content = read_seeds(cell.training, remedy, {"made": dict})
+        with readable(cell.training, remedy):
+            machines(content["seeds"])
     if (judge := scores_dir(cell.benchmark) / "judge.json").exists():
         read_judge(judge, remedy)
 

@@ -34,7 +34,10 @@ def fits(wanted: int, where: str, what: str) -> None:
 
 def check(benchmark: params.Benchmark, spec: Spec, sizes: Mapping[str, Any]) -> None:
     """Raise ValueError for data, batches and samples that cannot fit; ``sizes`` are the settings of the data set."""
-    dims, stored = math.prod(spec.shape), 1 if spec.levels else FLOAT
+    shape = list(spec.shape)
+    shape[:1] = [sizes["frames"]] if "frames" in sizes else shape[:1]  # of clips (T, C, H, W)
+    shape[-2:] = [sizes["size"]] * 2 if sizes.get("size") else shape[-2:]
+    dims, stored = math.prod(shape), 1 if spec.levels else FLOAT
     count = sum(sizes.get(part, 0) for part in ("train", "validation", "test"))
     fits(count * (dims * stored + LABEL), f"{params.file_of(benchmark.name)}: data", f"{count:,} data")
     batch, samples = benchmark.training.batch, benchmark.evaluation.samples
@@ -44,7 +47,8 @@ def check(benchmark: params.Benchmark, spec: Spec, sizes: Mapping[str, Any]) -> 
     kept = benchmark.training.snapshots * benchmark.training.snapshot_samples
     fits(kept * dims * stored, benchmark.place("training", "snapshot_samples"), f"{kept:,} samples of snapshots")
     if benchmark.judge:
-        fits(benchmark.judge.batch * dims * FLOAT, benchmark.place("judge", "batch"), f"a batch of {batch:,}")
+        judged = benchmark.judge.batch
+        fits(judged * dims * FLOAT, benchmark.place("judge", "batch"), f"a batch of {judged:,}")
 
 
 @contextmanager

@@ -53,12 +53,14 @@ class Benchmark(BaseModel):
         return f"{PARAMS}: {self.kind}.{section}.{key}"
 
     def check_batch(self, size: int) -> None:
-        """Raise ValueError if so many training data are fewer than a batch."""
-        if (batch := self.training.batch) > size:
-            where = self.place("training", "batch")
-            raise ValueError(
-                f"{where} = {batch}: {self.name} has {size} training data; choose a batch from 1 to {size}"
-            )
+        """Raise ValueError if so many training data are fewer than a batch, or than one of the judge's."""
+        batches = {"training": self.training.batch} | ({"judge": self.judge.batch} if self.judge else {})
+        for section, batch in batches.items():
+            if batch > size:
+                where = self.place(section, "batch")
+                raise ValueError(
+                    f"{where} = {batch}: {self.name} has {size} training data; choose a batch from 1 to {size}"
+                )
 
     @property
     def rows(self) -> list[str]:
@@ -81,6 +83,9 @@ class Params:
         self.root = root
         board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
         self.lines = {name: kind.models for name, kind in board.kinds.items()}  # as they stand there
+        for name in board.kinds:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{PARAMS}: no kind can be called {shown(name)}; small letters, digits and _ fit")
         self.board = board.model_copy(update=rows.settled(board.kinds, root))
         self.suite = self.board.suites[EMBEDDED]
         self.read: dict[str, Benchmark] = {}
@@ -92,9 +97,8 @@ class Params:
         for name in self.suite:
             self.benchmark(name)
         files = stems(root / "models")
+        self.check_families(files)
         for name, kind in self.board.kinds.items():
-            if not NAME.fullmatch(name):
-                raise ValueError(f"{PARAMS}: no kind can be called {shown(name)}; small letters, digits and _ fit")
             for contestant, line in kind.models.items():
                 known(line.model, files, f"{PARAMS}: {name}.models.{contestant}", "model")
 
@@ -169,6 +173,15 @@ class Params:
         return {
             metric for each in map(self.benchmark, self.benchmarks()) if each.kind == kind for metric in each.metrics
         }
+
+    def check_families(self, files: list[str]) -> None:
+        """Raise ValueError unless a family's members are files in models/, each in one family."""
+        of: dict[str, str] = {}
+        for family, members in self.board.families.items():
+            for member in members:
+                known(member, files, f"{PARAMS}: families.{family}", "model")
+                if (other := of.setdefault(member, family)) != family:
+                    raise ValueError(f"{PARAMS}: families: {member} is in {other} and in {family}; leave it in one")
 
     def families(self) -> dict[str, str]:
         """All contestants, each once, and the family of the file that each is made from; none, as for samples that were

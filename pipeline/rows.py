@@ -24,6 +24,11 @@ def settled(kinds: Mapping[str, "Kind"], root: Path) -> dict[str, "Kind"]:
 
 
 def contestants(name: str, kind: "Kind", root: Path) -> dict[str, "Contestant"]:
+    if kind.settings == "found" and not spaces.found_in(name, root):
+        raise ValueError(
+            f"params.yaml: {name}.settings = 'found': {spaces.FOUND} has nothing for {name}; bring it back, or write "
+            f"house there and run `python -m pipeline.search {name}`"
+        )
     if kind.settings == "house" and not any(line.of for line in kind.models.values()):
         return kind.models
     meant = {key: settings(name, kind, key, root) for key in kind.models}

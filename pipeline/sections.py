@@ -98,9 +98,9 @@ class Evaluation(Section):
 class Judging(Section):
     """The classifier whose features and labels the image metrics use."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=10_000)
     batch: int = Field(ge=1)
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0, le=1)
 
 
 class Contestant(Section):

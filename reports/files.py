@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 FAULTS = (ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError, struct.error)
 A_FOLDER = (IsADirectoryError, NotADirectoryError)
@@ -41,16 +41,32 @@ def readable(path: Path, remedy: str) -> Iterator[Path]:
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """A record of plain values."""
     with readable(path, remedy):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=no_number)
         if not isinstance(content, dict):
             raise TypeError(f"a {type(content).__name__} where a record is wanted")
         return content
+
+
+def no_number(constant: str) -> NoReturn:
+    """Python reads NaN, and writes none."""
+    raise ValueError(f"{constant} where a number is wanted")
+
+
+def complete(path: Path) -> None:
+    """Raise ValueError for a table that is cut short, which pandas would fill up."""
+    text = path.read_text(encoding="utf-8")
+    header, *rows = csv.reader(text.splitlines(keepends=True))
+    if not text.endswith("\n") or any(len(row) != len(header) for row in rows):
+        raise ValueError("it is cut short")
 
 
 def read_seeds(path: Path, remedy: str, wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
     """A record with `seeds`, a list of records that each have their number, and whatever else is wanted."""
     content = read_json(path, remedy)
     with readable(path, remedy):
+        numbers = [entry["seed"] for entry in content["seeds"]]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("a seed is there twice")
         for entry in content["seeds"]:
             for name, kind in {"seed": int, "files": dict, **wanted}.items():
                 if not isinstance(value := {"files": {}, **entry}[name], kind):  # older records lack digests of files

@@ -186,7 +186,7 @@ def part(model: str, folder: Path, remedy: str, lines: bool = True) -> Part:
     """What one model's ``folder`` of scores holds."""
     content = read_seeds(folder / "scores.json", remedy)
     with readable(folder / "scores.json", remedy):
-        columns = [Column(**entry) for entry in content["columns"]]
+        columns, protocol = [Column(**entry) for entry in content["columns"]], content["protocol"]
         entries = content["seeds"]
         seeds = [outcome(model, entry) for entry in entries]
         digests = {entry["seed"]: entry.get("files", {}).get(f"progress/{entry['seed']}.csv") for entry in entries}
@@ -207,7 +207,7 @@ def part(model: str, folder: Path, remedy: str, lines: bool = True) -> Part:
         runs = trained(finished, folder / "training.json", remedy)
         values += [(model, seed, SECONDS.name, float(runs[seed]["seconds"])) for seed in sorted(finished)]
         curves = list(losses(model, runs, finished, folder / "curves", remedy)) if lines else []
-    return Part(columns, content["protocol"], seeds, values, reasons, curves, progress, sweeps)
+    return Part(columns, protocol, seeds, values, reasons, curves, progress, sweeps)
 
 
 def joined(protocol: Iterable[str], models: Sequence[str]) -> tuple[str, ...]:

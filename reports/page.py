@@ -50,8 +50,8 @@ def leader(folder: Path) -> str:
     ranks = ranks[(ranks.metric == SCORE.name) & (ranks.model != ORACLE)]
     if ranks.empty:
         return ""
-    first = ranks.loc[ranks["mean"].idxmax()]
-    return f"Highest score: {first.model}, {first['mean']:.3f}"
+    means = ranks.set_index("model")["mean"]
+    return f"Highest score: {means.idxmax()}, {means.max():.3f}"
 
 
 def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import ranking, style, tables
-from reports.files import readable
+from reports.files import complete, readable
 from reports.pictures import matrix
 from reports.sections import Fragment, Picture
 from reports.statistics import AGAINST_BEST, MARGIN, entries, plan
@@ -91,7 +91,8 @@ def repeats(runs: pd.DataFrame, of: pd.DataFrame) -> bool:
 
 
 def read_runs(path: Path) -> pd.DataFrame:
-    with readable(path, "`dvc repro`"):
+    with readable(path, f"`python -m pipeline.report {path.parent.name}`"):
+        complete(path)
         return pd.read_csv(path, dtype={"model": str, "benchmark": str})[
             ["benchmark", "kind", "model", "seed", "metric", "value"]
         ]

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from reports.files import readable
+from reports.files import complete, readable
 from reports.latex import escape_tex as escape_tex
 from reports.latex import latex as latex
 from reports.load import ORACLE, Report
@@ -217,7 +217,8 @@ def plain(content: Table, width: int = 120) -> str:
 def read(path: Path) -> pd.DataFrame:
     """A comparison that a page has left as CSV, just as `reports.statistics.compare` gave it."""
     words = ["model", "metric", "label", "direction", "given", "mark", "benchmark", "each"]
-    with readable(path, "`dvc repro`"):
+    with readable(path, f"`python -m pipeline.report {path.parent.name}`"):
+        complete(path)
         frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
         frame = frame.assign(each=frame.get("each", ""))  # older pages lack it
         return frame.assign(**{word: frame[word].fillna("") for word in words})

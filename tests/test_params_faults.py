@@ -37,7 +37,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in ("datasets", "metrics"):
         (tmp_path / "benchmarks").mkdir(exist_ok=True)
         (tmp_path / "benchmarks" / folder).symlink_to(ROOT / "benchmarks" / folder)
-    shutil.copy(ROOT / "benchmarks/search.yaml", tmp_path / "benchmarks")  # a row of a paper's numbers
+    for name in ("search.yaml", "found.yaml"):  # a row of a paper's numbers, and what was found
+        shutil.copy(ROOT / "benchmarks" / name, tmp_path / "benchmarks")
     for name in [file for pattern in ("benchmark.yaml", "dvc.yaml") for file in ROOT.glob(f"benchmarks/*/{pattern}")]:
         (tmp_path / name.relative_to(ROOT)).parent.mkdir(exist_ok=True)
         shutil.copy(name, tmp_path / name.relative_to(ROOT))

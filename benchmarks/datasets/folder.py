@@ -19,7 +19,7 @@ from benchmarks.datasets.common.splits import PARTS, Split, Splits, chance
 
 LEVELS = 256
 CHOSEN_ON = 0.1  # of all pictures, for validation
-SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}  # names that are no labels
+SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}  # no names of labels
 FEWEST = (2, 1, 4)  # pictures of each part: two references of two are cut from the last
 
 Size = Annotated[int, Field(ge=1, le=4096)]
@@ -59,8 +59,8 @@ def named(folder: Path) -> tuple[Tensor, list[str]]:
     names = sorted(set(subfolders))
     if {name.lower() for name in names} <= SPLITS:
         raise ValueError(
-            f"folder: {folder} has the subfolders {', '.join(names)}, which are parts and no labels: give the path of one "
-            "of them, or of a folder with a subfolder a label; the parts are drawn here"
+            f"folder: {folder} has the subfolders {', '.join(names)}, which are parts and no labels: give the path of "
+            "one of them, or of a folder with a subfolder a label; the parts are drawn here"
         )
     if len(names) == 1:
         raise ValueError(f"folder: {folder} has one subfolder with pictures, so one label; leave labels out")

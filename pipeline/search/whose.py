@@ -1,7 +1,7 @@
 """Of each setting of a contestant, whose it is: its paper's, a search's, or the house's own.
 
-What a search left as it was is whose it was before. The size of a net is the house's where a line does not state it: all
-contestants have nets of one size, and not their papers'.
+What a search left as it was is whose it was before. The size of a net is the house's where a line does not state it:
+all contestants have nets of one size, and not their papers'.
 """
 
 from collections.abc import Collection, Iterator

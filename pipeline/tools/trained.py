@@ -18,6 +18,7 @@ from pipeline.cell import Cell, data_file
 from pipeline.data import Data
 from pipeline.evaluation.sampling import asked, generate
 from pipeline.tensors import load_tensors
+from pipeline.work.sound import explained
 
 WORDS = ("label", "caption")  # what a model is given as whole numbers
 
@@ -69,14 +70,16 @@ def load(benchmark: str, model: str, seed: int = 0) -> Trained:
         there = ", ".join(sorted(path.stem for path in cell.weights.glob("*.pt")))
         what = f"seed {seed} of {cell.name}" if there else cell.name
         raise FileNotFoundError(f"{what} was not trained here: " + (f"there are seeds {there}" if there else first))
-    resident = data.load(data_file(benchmark), data.chosen_device())
-    trained = load_tensors(file, resident.train.x.device)
-    if trained["status"] != "finished":
-        raise ValueError(f"seed {seed} of {cell.name} diverged at step {trained['step']}: choose another seed")
+    with explained(data_file(benchmark), file):
+        resident = data.load(data_file(benchmark), data.chosen_device())
+        trained = load_tensors(file, resident.train.x.device)
+        status, step, state = trained["status"], trained["step"], trained["state"]
+    if status != "finished":
+        raise ValueError(f"seed {seed} of {cell.name} diverged at step {step}: choose another seed")
     built = models.build(found.models[model].model, resident.spec, found.models[model].settings)
     built.to(resident.train.x.device)
     try:
-        built.load_state_dict(trained["state"])
-    except RuntimeError:
+        built.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError):
         raise ValueError(f"{file} is of other code or settings than are here now: {first}") from None
     return Trained(built.eval(), resident, benchmark, model, seed)

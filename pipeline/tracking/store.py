@@ -75,7 +75,8 @@ def store() -> Iterator["MlflowClient"]:
             yield mlflow.MlflowClient(uri)
         except (mlflow.MlflowException, SQLAlchemyError) as error:
             reason = re.sub(r"//[^/@\s]+@", "//", f"MLflow at {uri}: {error}")  # no passwords
-            raise OSError(textwrap.shorten(reason, 300)) from None
+            anew = f"; if {DATABASE} is damaged, delete it, and `python -m pipeline.tracking --all` fills a new one"
+            raise OSError(textwrap.shorten(reason, 300) + anew * (uri == own())) from None
 
 
 def create() -> None:

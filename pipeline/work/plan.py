@@ -62,13 +62,26 @@ def dvc(*arguments: str) -> int:
     if locked_by_another(LOCK):
         print(WAITING, file=sys.stderr, flush=True)
     while True:
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
-        if not (done.returncode and BUSY in done.stderr):
-            print(done.stderr, end="", file=sys.stderr, flush=True)
-            return done.returncode
+        code, errors = said([sys.executable, "-m", "dvc", "--wait-for-lock", *arguments])
+        if not (code and BUSY in errors):
+            print(errors, end="", file=sys.stderr, flush=True)
+            return code
         print(WAITING, file=sys.stderr, flush=True)
         time.sleep(AGAIN)
+
+
+def said(command: list[str]) -> tuple[int, str]:
+    """A command's exit status and the errors that it ends with, which are not told yet; what it says before them, such
+    as how far it is, is."""
+    errors = b""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, bufsize=0) as process:
+        while process.stderr and (part := process.stderr.read(2**16)):
+            if errors or b"ERROR" in part:
+                errors += part
+            else:
+                sys.stderr.write(part.decode(errors="replace"))
+                sys.stderr.flush()
+    return process.returncode, errors.decode(errors="replace")
 
 
 def forget_half_a_list() -> None:
