@@ -1,22 +1,19 @@
-"""The small picture that stands for a benchmark: real data beside the best contestants of three families."""
-
-from itertools import islice
+"""The small picture that stands for a benchmark: real data beside contestants from the best to the worst."""
 
 from matplotlib.figure import Figure
 
 from reports import ranking, style
 from reports.load import ORACLE, Report
-from reports.looks import STRANGER
 from reports.pictures import cloud, ground, pick, strips, tile
 
-BESIDE = 3  # contestants beside real data
+BESIDE = 4  # contestants beside real data
 SIDE = 1.25  # inches of a panel
 EACH = 5  # images in a row and in a column of a panel; frames of a few clips
 DOTS = 800
 
 
 def draw(report: Report) -> Figure:
-    models = [model for model in (ORACLE, *best(report)) if model in report.samples]
+    models = [ORACLE] * (ORACLE in report.samples) + ladder(report)
     figure, panels = style.panels(len(models), len(models), SIDE, SIDE + 0.2)
     for axes, model in zip(panels, models, strict=True):
         samples = report.samples[model]
@@ -33,14 +30,11 @@ def draw(report: Report) -> Figure:
     return figure
 
 
-def best(report: Report) -> list[str]:
-    """The contestant with the highest score of each family, the highest first; where nothing is ranked, the first."""
-    models = list(report.models)
+def ladder(report: Report) -> list[str]:
+    """Contestants from the highest score to the lowest, at even places; in their order where nothing is ranked."""
+    models = [model for model in report.models if model in report.samples]
     if len(models) > 1 and ranking.ranked(report):
         scores = ranking.spread(ranking.runs(report).assign(benchmark=""), ranking.SCORE.name).mean()
         models.sort(key=lambda model: -scores.get(model, 0))
-    families: dict[str, str] = {}
-    for model in (model for model in models if model in report.samples):
-        families.setdefault(report.palette.get(model, STRANGER).family, model)
-    others = [model for model in models if model in report.samples and model not in families.values()]
-    return list(islice([*families.values(), *others], BESIDE))
+    places = [round(place * (len(models) - 1) / (BESIDE - 1)) for place in range(BESIDE)]
+    return [models[place] for place in dict.fromkeys(places)] if models else []
