@@ -6,6 +6,7 @@ from pathlib import Path
 BOARD = "params.yaml"
 SUITE = re.findall(r"^  embedded: (\[[^]]*\])", (Path(__file__).parents[1] / BOARD).read_text(), re.MULTILINE)[0]
 GRID, RING, DIGITS, QUICK = (f"benchmarks/{name}/benchmark.yaml" for name in ("grid", "ring", "digits", "ring_quick"))
+CLIPS, FOUND = "benchmarks/bouncing_digits/benchmark.yaml", "benchmarks/found.yaml"
 LAUGH = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'ha'] * 9)}]\n" for i in range(9))
 
 WRONG = [  # file, what stands there, what comes in its place, what is said of it
@@ -39,7 +40,19 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "samples: 50000", "samples: 50001", "toys.evaluation.samples: grid: evaluation.samples = 50001: as many"),
     (BOARD, "samples: 5000\n", "samples: 1e14\n", "pictures.evaluation.samples: 100,000,000,000,000 samples"),
     (BOARD, "samples: 50000", "samples: 1", "toys.evaluation.samples = 1"),
-    (BOARD, "judge: {epochs: 30, batch: 64", "judge: {epochs: 30, batch: 1e15", "images.judge.batch"),
+    (
+        BOARD, "judge: {epochs: 30, batch: 64", "judge: {epochs: 30, batch: 1e15",
+        "images.judge.batch: a batch of 1,000,000,000,000,000 would take 256,000,000 GB",
+    ),
+    (
+        BOARD, "judge: {epochs: 30, batch: 64", "judge: {epochs: 30, batch: 5000",
+        "images.judge.batch = 5000: digits has 900 training data",
+    ),
+    (BOARD, "judge: {epochs: 30", "judge: {epochs: 1e17", "images.judge.epochs = 100000000000000000: "),
+    (CLIPS, "data: {}", "data: {frames: 1000000}", "bouncing_digits/benchmark.yaml: data: "),
+    (BOARD, "Baselines: [independent", "Baselines: [indepndent", "families.Baselines: unknown model 'indepndent'"),
+    (BOARD, "  VAEs: [vae,", "  VAEs: [vae, gan,", "families: gan is in VAEs and in GANs; leave it in one"),
+    (FOUND, "toys:", "points:", "toys.settings = 'found': benchmarks/found.yaml has nothing for toys"),
     (BOARD, "batch: 64, lr: 0.003}", "batch: 64, lr: .inf}", "images.judge.lr = inf"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: ae, latent: 1e9}", "toys.models.ae.latent = 1000000000"),
     (BOARD, "ae: {model: ae, latent: 2}", "ae: {model: ae, width: 1e6}", "toys.models.ae: its settings: a net of"),
