@@ -121,6 +121,38 @@ def linked(folder: Path) -> Path:
     return path
 
 
+def linked_inside(folder: Path) -> Path:
+    """All of GREY; three and a whole subfolder of it are linked, too, and a folder from outside is linked twice."""
+    path = folder_of(GREY[:6])(folder)
+    for place, name in ((6, path / "sub"), (9, folder / "outside")):
+        name.mkdir()
+        for one in range(place, place + 3):
+            (name / f"{one:02}.png").write_bytes(png(GREY[one]))
+        os.symlink(name, path / f"t{name.name}")
+    os.symlink(folder / "outside", path / "tt")
+    for one in range(3):
+        os.symlink(path / f"{one:03}.png", path / f"z{one}.png")
+    return path
+
+
+def dangling(folder: Path) -> Path:
+    path = folder_of(GREY)(folder)
+    os.symlink(folder / "gone.png", path / "b.png")
+    return path
+
+
+def unlike(n: int, side: int) -> Made:
+    """A picture of 8 x 8, and then n of another size."""
+
+    def make(folder: Path) -> Path:
+        path = folder_of(GREY[:1])(folder)
+        for place in range(n):
+            (path / f"b{place}.png").write_bytes(png(torch.zeros(1, side, side, dtype=torch.uint8)))
+        return path
+
+    return make
+
+
 def named_like_a_picture(folder: Path) -> Path:
     path = folder_of(GREY[:11])(folder)
     (path / "a.png").mkdir()
@@ -162,6 +194,15 @@ def bomb(size: int) -> bytes:
         content[method : method + 2] = struct.pack("<H", zipfile.ZIP_DEFLATED)
         content[unpacked : unpacked + 4] = struct.pack("<I", size + len(head.getvalue()))
     return bytes(content)
+
+
+def of_shape(*shape: int) -> bytes:
+    """An .npz of zeros of that shape, as its header says."""
+    head, buffer = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("x.npy", head.getvalue() + bytes(256))
+    return buffer.getvalue()
 
 
 def zipped() -> bytes:

@@ -5,6 +5,8 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,29 +20,36 @@ from brought import (
     beside,
     beside_only,
     bomb,
+    dangling,
     deep_png,
     folder_of,
     huge_png,
     linked,
+    linked_inside,
     long_header,
     named_like_a_picture,
     of,
+    of_shape,
     raw,
     repacked,
     scaled,
     several,
     tensors,
     turned,
+    unlike,
     with_one,
     zipped,
 )
 from made import as_input, points
 from torch import Tensor
 
-from pipeline.tools import sets
+from benchmarks.datasets.common import room
+from pipeline.tools import reference, sets
 from pipeline.tools.ranges import Range
 
 ROOT = Path(__file__).parents[1]
+FLAT = torch.arange(0, 250, 25, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)  # as JPEG keeps it
+ZEROS = np.zeros(65 * 2**20, np.uint8)
 UNIT = Range(0, 1, "stated")
 SIGNED = Range(-1, 1, "stated")
 BYTES = Range(0, 255, "stated")
@@ -52,15 +61,19 @@ READ: dict[str, tuple[Made, Range | None, Tensor]] = {
     "colour bmp": (folder_of(COLOUR, ".bmp"), None, as_input(COLOUR)),
     "tif": (folder_of(GREY, ".tif"), None, as_input(GREY)),
     "tiff": (folder_of(COLOUR, ".tiff", compression="tiff_lzw"), None, as_input(COLOUR)),
+    "jfif": (folder_of(FLAT, ".jfif", format="JPEG"), None, as_input(FLAT)),
+    "jpe": (folder_of(FLAT, ".jpe", format="JPEG"), None, as_input(FLAT)),
     "suffix in capitals": (folder_of(GREY, ".PNG"), None, as_input(GREY)),
     "._x.png of a Mac": (beside("._000.png", b"\0\5\x16\7"), None, as_input(GREY)),
     "__MACOSX": (beside("__MACOSX/._000.png", b"\0\5\x16\7"), None, as_input(GREY)),
     "whole copies in __MACOSX": (beside("__MACOSX/000.png"), None, as_input(GREY)),
     ".ipynb_checkpoints": (beside(".ipynb_checkpoints/000-checkpoint.png"), None, as_input(GREY)),
     ".DS_Store": (beside(".DS_Store", b"x"), None, as_input(GREY)),
+    "thumbnails of a NAS": (beside("@eaDir/000.png/SYNOPHOTO_THUMB_M.jpg"), None, as_input(GREY)),
     "a list beside": (beside("labels.csv", b"0,1"), None, as_input(GREY)),
     "folder named a.png": (named_like_a_picture, None, as_input(GREY)),
     "linked subfolder": (linked, None, as_input(GREY)),
+    "linked twice": (linked_inside, None, as_input(GREY)),
     "turned by EXIF": (turned, None, as_input(GREY)),
     "a bit a pixel": (
         folder_of((GREY > 127).to(torch.uint8) * 255),
@@ -75,10 +88,15 @@ READ: dict[str, tuple[Made, Range | None, Tensor]] = {
     "bool npy": (array(GREY.numpy() > 127), None, (GREY > 127) * 2.0 - 1),
     "fortran order npy": (array(np.asfortranarray(GREY.numpy())), None, as_input(GREY)),
     "N H W npy": (array(GREY[:, 0]), None, as_input(GREY)),
+    "N 1 H 3 npy": (array(GREY[..., :3]), None, as_input(GREY[..., :3])),
     "N H W C npy": (array(COLOUR.movedim(1, 3).contiguous()), None, as_input(COLOUR)),
     "uint16 npy": (array(GREY.numpy().astype(np.uint16) * 257), Range(0, 65535, "stated"), as_input(GREY)),
     "floats to 1 stated": (array(scaled(0, 1)), UNIT, as_input(GREY)),
     "floats to 1, one -1e-6, stated": (array(with_one(scaled(0, 1), -1e-6)), UNIT, with_one(as_input(GREY), -1 - 2e-6)),
+    "floats from -2 to 3 stated": (array(scaled(-2, 3)), Range(-2, 3, "stated"), as_input(GREY)),
+    "floats to 1 in an npz stated": (arrays(x=scaled(0, 1)), UNIT, as_input(GREY)),
+    "floats from -2 to 3 in an npz stated": (arrays(x=scaled(-2, 3)), Range(-2, 3, "stated"), as_input(GREY)),
+    "floats to 1 in a pt stated": (tensors(torch.from_numpy(scaled(0, 1))), UNIT, as_input(GREY)),
     "floats to 255 stated": (array(scaled(0, 255)), BYTES, as_input(GREY)),
     "0/1 integers stated": (array((GREY > 127).long()), UNIT, (GREY > 127) * 2.0 - 1),
     "0/1 integers stated as bytes": (array((GREY > 127).long()), BYTES, (GREY > 127) * 2 / 255 - 1),
@@ -107,10 +125,15 @@ READ: dict[str, tuple[Made, Range | None, Tensor]] = {
 @pytest.mark.parametrize("name", READ)
 def test_a_brought_file_is_read_as_the_right_numbers(name: str, tmp_path: Path) -> None:
     make, stated, expected = READ[name]
-    found = sets.read(make(tmp_path), stated)
+    path = make(tmp_path)
+    found = sets.read(path, stated)
     assert found.x.shape == expected.shape
     tolerance = 0.005 if "float16" in name else 2e-6  # half floats are coarse
-    torch.testing.assert_close(found.x, expected, atol=tolerance, rtol=0)
+    for _ in range(2):  # what is read once stays as it is
+        torch.testing.assert_close(found.x, expected, atol=tolerance, rtol=0)
+        torch.testing.assert_close(torch.cat([x for _, x in found.parts()]), expected, atol=tolerance, rtol=0)
+    if expected.dim() == 4 and expected.shape[2] == expected.shape[3]:
+        torch.testing.assert_close(sets.read(path, stated, size=8).x, expected, atol=1 / 127, rtol=0)
 
 
 BAD: dict[str, tuple[Made, Range | None, str]] = {
@@ -139,8 +162,13 @@ BAD: dict[str, tuple[Made, Range | None, str]] = {
     "cmyk jpeg": (beside("b.jpg", of(mode="CMYK", form="JPEG")), None, "mode CMYK"),
     "gif": (beside("b.gif", of(form="GIF")), None, "b.gif is a picture of a kind that is not read: save it as .png"),
     "heic": (beside("b.heic", b"x"), None, "b.heic is a picture of a kind that is not read"),
+    "apng": (beside("b.apng", b"x"), None, "b.apng is a picture of a kind that is not read"),
+    "exr": (beside("b.exr", b"x"), None, "b.exr is a picture of a kind that is not read"),
+    "ico": (beside("b.ico", b"x"), None, "b.ico is a picture of a kind that is not read"),
+    "pnm": (beside("b.pnm", b"x"), None, "b.pnm is a picture of a kind that is not read"),
     "gif called png": (beside("b.png", of(form="GIF")), None, "b.png is no whole picture of its kind"),
-    "broken link": (beside("b.png", b""), None, "b.png is no whole picture of its kind"),
+    "empty png": (beside("b.png", b""), None, "b.png is no whole picture of its kind"),
+    "broken link": (dangling, None, "b.png is a link that leads nowhere"),
     "png of 3.6 billion pixels": (beside("b.png", huge_png()), None, "b.png would unpack to more pixels"),
     "several in a tif": (several, None, "a.tif holds 3 pictures: save each in a file of its own"),
     "hidden only": (beside_only, None, "holds no picture that ends in .png"),
@@ -163,6 +191,15 @@ BAD: dict[str, tuple[Made, Range | None, str]] = {
     "repeats beyond memory": (tensors(torch.zeros(1, 1).expand(2**40, 4)), None, "more than half of the"),
     "compressed pt": (repacked(True), None, "is compressed, as torch.save compresses nothing: nothing was unpacked"),
     "one channel too many": (array(np.zeros((4, 4, 8, 8), np.uint8)), None, "give 1 channel (grey) or 3 (colour)"),
+    "one colour image": (array(COLOUR[0].movedim(0, 2)), None, "may be one image: give it as (1, 8, 8, 3), or 8 grey"),
+    "one grey image": (array(GREY[0].movedim(0, 2)), None, "give it as (1, 8, 8, 1), or 8 grey ones as (8, 1, 8, 1)"),
+    "levels of many": (
+        arrays(x=GREY.numpy(), levels=np.zeros(9)),
+        None,
+        "has levels of the shape (9,): give one number",
+    ),
+    "negative shape": (raw("set.npz", of_shape(-4, 1, 8, 8)), None, "says that x has the shape (-4, 1, 8, 8)"),
+    "list pt of repeats": (tensors([torch.zeros(1, 1).expand(2**32, 1)] * 64), None, "more than half of the"),
     "one-dimensional": (array(np.zeros(5)), None, "give points (N, D) or images (N, C, H, W)"),
     "csv": (raw("set.csv", b"1,2"), None, "give a folder of pictures, or a file that ends in .npz, .npy, .pt"),
     "nothing": (lambda folder: folder / "none.npz", None, "there is no such file"),
@@ -191,6 +228,8 @@ def test_there_are_enough_of_them() -> None:
         (beside("._000.png", b"x"), "1 hidden file left out"),
         (beside("__MACOSX/a/b.png", b"x"), "1 hidden file left out"),
         (beside("labels.csv", b"x"), "files that are no pictures left out: 1 .csv"),
+        (beside("@eaDir/a.jpg", b"x"), "1 hidden file left out"),
+        (linked_inside, "9 pictures left out that a link shows again"),
         (folder_of((GREY > 127).to(torch.uint8)), "nearly black: are they masks?"),
     ],
 )
@@ -210,6 +249,49 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         sets.read(path)
     assert "\n" not in str(error.value)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 2**10  # KiB
+
+
+BOMBS: dict[str, dict[str, Any]] = {
+    "label": {"x": np.zeros((9, 8, 8), np.uint8), "label": ZEROS},
+    "levels": {"x": np.zeros((9, 8, 8), np.uint8), "levels": ZEROS},
+    "reference": {"extractor": np.zeros(9, np.uint8), "shape": [2], "seen_features": ZEROS, "seen_labels": ZEROS},
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_arrays_take_together_is_known_before_one_is_unpacked(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros in 65 MiB and more; what nobody asks for is never looked at."""
+    monkeypatch.setattr(np.lib.format, "read_array", None)
+    read = reference.load if name == "reference" else sets.read
+    with pytest.raises(
+        ValueError, match=r"set\.npz unpacks 0\.\d MiB to 0\.1 GiB, .* nothing was unpacked; store it by"
+    ):
+        read(arrays(**BOMBS[name])(tmp_path))
+    monkeypatch.undo()
+    few = {"x": GREY.numpy(), "extractor": [0], "shape": [1, 8, 8], "seen_": ZEROS, "seen_more": ZEROS, "other": ZEROS}
+    path = arrays(**few)(tmp_path)
+    assert len(sets.read(path)) == 12
+    with pytest.raises(ValueError, match=r"set\.npz is no whole reference"):
+        reference.load(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "message"),
+    [
+        (unlike(4, 90), None, r"pictures: what is not of 000\.png's shape, up to b2\.png, takes"),
+        (array(GREY), 300, r"set\.npy: of 300 x 300 pixels, all of its 12 images takes .*: choose a smaller --size"),
+    ],
+)
+def test_memory_is_asked_for_before_it_is_taken(
+    make: Made, size: int | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path)
+    assert len(sets.read(path, size=size)) > 0
+    monkeypatch.setattr(room.psutil, "virtual_memory", lambda: SimpleNamespace(available=40_000))
+    with pytest.raises(ValueError, match=message):
+        sets.read(path, size=size)
 
 
 def test_a_file_is_not_believed_beyond_what_it_holds(tmp_path: Path) -> None:

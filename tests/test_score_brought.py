@@ -1,5 +1,6 @@
 """Sets that people bring are scored by the names that they know, and what can't be, or is doubtful, is said."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from benchmarks.extractors import Judge, describe
 from benchmarks.metrics.classification import classification_accuracy
 from benchmarks.metrics.common.draw import draw
 from pipeline.evaluation import judging
-from pipeline.tools import asked, score, seeing, sets
+from pipeline.tools import asked, reference, score, seeing, sets
 from pipeline.tools.ranges import Range
 
 
@@ -187,7 +188,37 @@ def test_a_saved_reference_stands_for_its_set(
     other = "inception" if extractor == "pixels" else "pixels"
     with pytest.raises(ValueError, match=f"was saved of '{extractor}' and not of '{other}': give that --extractor"):
         values(kept, fake, other)
-    assert "ends in .npz" in command(score, real, "--save-reference", tmp_path / "kept.pt")[2]
+    code, out, said = command(
+        score, real, fake, "--extractor", extractor, "--save-reference", kept, "--json", "--metrics", "precision"
+    )
+    assert code == 0 and [*json.loads(out)["scores"]] == ["precision"] and said.startswith("the reference is in")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seen_features": np.zeros((30, 64), int)},
+        {"seen_labels": np.zeros((30, 2), int)},
+        {"seen_labels": np.zeros(30)},
+        {"seen_probabilities": np.zeros((29, 2))},
+        {"seen_probabilities": np.zeros(())},
+        {"shape": [-1, 8, -8]},
+        {"shape": [1, 8, 9]},
+        {"shape": np.ones(2**20, int)},
+        {"shape": [1, 8, np.nan]},
+        {"extractor": np.zeros(2**20, int)},
+        {"extractor": np.frombuffer(b"judge 0", np.uint8), "shape": np.zeros(0, int)},
+    ],
+)
+def test_a_reference_that_is_not_whole_is_one_line(wrong: dict[str, Any], tmp_path: Path) -> None:
+    whole = {"extractor": np.frombuffer(b"pixels", np.uint8), "shape": [1, 8, 8], "seen_features": np.ones((30, 64))}
+    np.savez(tmp_path / "kept.npz", **whole, seen_labels=np.arange(30, dtype=np.uint8))
+    key, seen = reference.load(tmp_path / "kept.npz")
+    assert (key, seen.n, seen.shapes, seen.evidence[""].shape) == ("pixels", 30, [(1, 8, 8)], (30, 1, 8, 8))
+    assert torch.equal(seen.evidence["labels"], torch.arange(30))
+    np.savez(tmp_path / "kept.npz", **whole | wrong)
+    with pytest.raises(ValueError, match=r"kept\.npz is no whole reference: save it anew with --save-reference"):
+        reference.load(tmp_path / "kept.npz")
 
 
 def test_two_paths_are_enough(tmp_path: Path, command: Command) -> None:
@@ -197,7 +228,27 @@ def test_two_paths_are_enough(tmp_path: Path, command: Command) -> None:
     assert command(score, real, "--json", fake, "--metrics", "precision")[1] == by_name
     assert command(score, real)[0] == 2
     assert command(score, real, fake, real)[0] == 2
-    assert command(score, real, fake, "--range", "1", "0")[0] == 2
+    for low, high in (("1", "0"), ("0", "inf"), ("nan", "1"), ("0", "1e39"), ("1", "1.00000001"), ("0", "1e-45")):
+        code, _, said = command(score, real, fake, "--range", low, high)
+        assert code == 2 and f"--range {float(low):g} {float(high):g}: give two numbers of float32, the lower" in said
+    assert Range(0, 3e38).fits and not Range(-3e38, 3e38).fits  # whose width is infinite
+    code, _, said = command(score, tmp_path / "missing", "--save-reference", "kept.pt")
+    assert code == 2 and said.endswith("--save-reference kept.pt: give a file that ends in .npz\n")
+
+
+def test_sets_may_stand_behind_metrics(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where a folder has the name of a metric."""
+    real, fake = (saved(tmp_path / f"{name}.npz", levels(30, seed)) for name, seed in (("real", 0), ("fake", 1)))
+    (tmp_path / "fd").mkdir()
+    monkeypatch.chdir(tmp_path)
+    first = command(score, real, fake, "--metrics", "precision", "fd", "--json")[1]
+    assert [*json.loads(first)["scores"]] == ["precision", "fd"]
+    assert command(score, "--json", "--metrics", "precision", "fd", real, fake)[1] == first
+    assert command(score, "--json", "--real", real, "--metrics", "precision", "fd", fake)[1] == first
+    for given in ((real, "--metrics", "fd", fake), ("--metrics", "precision", "fd", real), ("--metrics", real, fake)):
+        code, _, said = command(score, *given)
+        assert code == 2 and said.endswith("give two sets, REAL and FAKE, and both before --metrics\n")
+    assert "there is no such file" in command(score, "--metrics", "fd", real, "none.npz")[2]
 
 
 def test_the_range_is_stated_and_said(tmp_path: Path, command: Command) -> None:
@@ -212,6 +263,24 @@ def test_the_range_is_stated_and_said(tmp_path: Path, command: Command) -> None:
     assert values(real, unit, chosen=["fd"], stated=Range(0, 1, "stated"))["fd"] == pytest.approx(0, abs=1e-5)
     dark = score.score({"real": unit, "fake": unit}, "pixels", ["fd"], Range(0, 255, "stated"))
     assert "its images are in [0, 1] of 0 to 255: is that their range?" in dark.warnings[0]
+
+
+def test_what_is_no_judge_is_not_to_be_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = saved(tmp_path / "set.npz", levels(40, 0))
+    for name in ("photo.png", "artifacts/ring/judge.pt"):
+        file = Path(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"of a user")
+        with pytest.raises(ValueError) as error:
+            values(path, path, f"judge:{name}")
+        mine = "is no judge: `python -m pipeline.judge BENCHMARK` makes one"
+        remedy = mine if name == "photo.png" else "delete it and run `dvc repro benchmarks/ring/dvc.yaml`"
+        assert name in str(error.value) and remedy in str(error.value)
+        assert ("delete" in str(error.value)) == (name != "photo.png")
+    torch.save({"x": torch.zeros(2)}, "photo.png")
+    with pytest.raises(ValueError, match=r"photo\.png is no judge"):
+        values(path, path, "judge:photo.png")
 
 
 def test_a_judge_that_is_not_trusted_is_said(tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ def test_unlike_pictures_are_named(mode: str, size: tuple[int, int], message: st
     Image.new(mode, size).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=message):
         _ = sets.read(tmp_path).x
+    Image.new("P", (8, 8)).save(tmp_path / "c.png")  # which is not looked at any more
+    with pytest.raises(ValueError, match=message):
+        sets.read(tmp_path, mixed=False)
 
 
 @pytest.mark.parametrize("kept", [0, 0.2, 0.6, -1])

@@ -8,7 +8,7 @@ import io
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -23,7 +23,7 @@ from benchmarks.datasets.common.room import Unreadable, check_room
 SUFFIXES = (".npz", ".npy", ".pt")
 NAMES = ("x", "arr_0")  # of the samples, in a file of several arrays: ours and numpy's own
 HEADER = 2**16  # bytes that an array's header may have
-SUSPICIOUS = 2**30, 100  # bytes of an array, and times what they take in the file: a bomb, or numbers all alike
+SUSPICIOUS = 2**26, 100  # bytes of arrays, and times what their file has: a bomb, or numbers all alike
 
 
 def stored(path: Path) -> dict[str, Tensor]:
@@ -60,22 +60,28 @@ def _npz(path: Path) -> dict[str, Tensor]:
     with zipfile.ZipFile(path) as file:
         names = {name.removesuffix(".npy"): name for name in file.namelist()}
         wanted = _wanted(list(names))
-        return {key: _unpacked(file, names[name]) for key, name in wanted.items()}
+        return _unpacked(path, file, {key: names[name] for key, name in wanted.items()})
 
 
-def _unpacked(file: zipfile.ZipFile, name: str) -> Tensor:
-    with file.open(name) as member:
-        size = _size(name.removesuffix(".npy"), member)
-    packed = file.getinfo(name).compress_size
+def _unpacked(path: Path, file: zipfile.ZipFile, members: Mapping[str, str]) -> dict[str, Tensor]:
+    """The arrays of members, by keys; nothing is unpacked before the headers of all have said how large they are."""
+    size = 0
+    for name in members.values():
+        with file.open(name) as member:
+            size += _size(name.removesuffix(".npy"), member)
+    packed = path.stat().st_size
     least, times = SUSPICIOUS
-    if size > least and size > times * packed:
+    if size > max(least, times * packed):
         raise Unreadable(
             f"unpacks {packed / 2**20:,.1f} MiB to {size / 2**30:,.1f} GiB, more than {times} times as much: nothing "
-            "was unpacked; store it as .npy if that is meant"
+            "was unpacked; store it by np.savez, which packs nothing, if that is meant"
         )
-    check_room(f"unpacked, {name}", size)
-    with file.open(name) as member:
-        return _tensor(np.lib.format.read_array(member, allow_pickle=False))
+    check_room("unpacked, it", size)
+    found = {}
+    for key, name in members.items():
+        with file.open(name) as member:
+            found[key] = _tensor(np.lib.format.read_array(member, allow_pickle=False))
+    return found
 
 
 def _size(what: str, file: IO[bytes]) -> int:
@@ -85,6 +91,8 @@ def _size(what: str, file: IO[bytes]) -> int:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(head)
     _check_type(what, dtype)
+    if any(side < 0 for side in shape):
+        raise Unreadable(f"says that {what} has the shape {shape}: save it anew")
     return prod(shape) * dtype.itemsize
 
 
@@ -130,6 +138,7 @@ def _sequence(content: Sequence[Any]) -> dict[str, Tensor]:
     if any(other.shape != first.shape for other in others):
         shapes = ", ".join(str(tuple(part.shape)) for part in content[:3])
         raise Unreadable(f"holds tensors of the shapes {shapes}: give one tensor, or a dictionary with x")
+    check_room("as one tensor, it", len(content) * first.numel() * first.element_size())
     return {"x": _tensor(torch.stack(list(content)))}
 
 
@@ -168,10 +177,11 @@ def _small(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(kind, copy=False))
 
 
-def marked(path: Path, mark: str) -> dict[str, Tensor] | None:
-    """All arrays of an .npz that has one called ``mark``, read as carefully; None of any other file."""
+def marked(path: Path, mark: str, others: Collection[str]) -> dict[str, Tensor] | None:
+    """The arrays of those names in an .npz that has one called ``mark``, read as carefully; None of any other file."""
     if path.suffix.lower() != ".npz" or not path.is_file() or not zipfile.is_zipfile(path):
         return None
     with _said_of(path), zipfile.ZipFile(path) as file:
         names = {name.removesuffix(".npy"): name for name in file.namelist()}
-        return {key: _unpacked(file, name) for key, name in names.items()} if mark in names else None
+        wanted = {key: name for key, name in names.items() if key == mark or key in others}
+        return _unpacked(path, file, wanted) if mark in names else None

@@ -64,6 +64,13 @@ def _of(name: str) -> Iterator[tuple[str, Column]]:
         yield every[column]
 
 
+def known(name: str) -> bool:
+    try:
+        return bool(asked([name]).columns)
+    except ValueError:
+        return False
+
+
 def missing(what: Asked, values: Mapping[str, float | None], evidence: Mapping[str, Any], key: str) -> dict[str, str]:
     """Why columns have no value, beyond what their metric says: of those that were named, and of too few samples."""
     found = {}

@@ -5,9 +5,11 @@ reach below -0.6 and one in a hundred is below 0. Anything else could be of two 
 makes every distance wrong by its square, unsaid.
 """
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 BYTE = 255
@@ -25,11 +27,18 @@ class Range(NamedTuple):
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}"
 
+    @property
+    def fits(self) -> bool:
+        """Whether float32 holds both ends, the lower first, and what numbers between them are scaled by."""
+        low, high, width = torch.tensor([self.low, self.high, self.high - self.low])
+        return bool(low < high) and all(math.isfinite(value) for value in (low, high, width, 2 / width))
+
     def scaled(self, x: Tensor) -> Tensor:
         """Numbers of this range as float32 in [-1, 1]."""
         if (self.low, self.high) == (-1, 1):
             return x.float()
-        shifted = x.float() if self.low == 0 else x.float().sub_(self.low)
+        own = x.to(torch.float32, copy=True)  # a set's numbers may be a file's that is mapped
+        shifted = own if self.low == 0 else own.sub_(self.low)
         return shifted.mul_(2 / (self.high - self.low)).sub_(1)
 
 

@@ -6,6 +6,7 @@ metric that can be computed from the sets, and from what the extractor sees in t
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from textwrap import TextWrapper
@@ -13,8 +14,8 @@ from typing import Any, NamedTuple
 
 from benchmarks import metrics
 from pipeline.stage import run_stage
-from pipeline.tools import reference
-from pipeline.tools.asked import asked, missing, worded
+from pipeline.tools import arrays, reference
+from pipeline.tools.asked import asked, known, missing, worded
 from pipeline.tools.ranges import Range
 from pipeline.tools.seeing import Extractor, Seen, evidence, of_samples, opened, seen
 from pipeline.tools.sets import Samples, read
@@ -23,7 +24,7 @@ from reports.tables import heading, number
 HELP = """\
 a SET is
   a folder      pictures (PNG, JPEG, WebP, BMP, TIFF), grey or RGB, with 8 bits a channel; subfolders and linked ones
-                are read, hidden files are not
+                are read, once each; hidden files are not
   .npz          samples called x or arr_0, or the only array; beside x, levels (then x is integers 0..levels-1) and
                 label (N,) are read too
   .npy, .pt     one array or tensor; a .pt may also be a dictionary with the names of an .npz, or (x, label)
@@ -64,7 +65,8 @@ def main() -> None:
     paths = {what: path for what in ("real", "fake", "train") if (path := getattr(arguments, what))}
     if arguments.save_reference:
         note = save_reference(paths["real"], arguments.save_reference, arguments.extractor, stated, arguments.size)
-        print(f"the reference is in {arguments.save_reference}: give it in the place of {paths['real']}{note}")
+        said = f"the reference is in {arguments.save_reference}: give it in the place of {paths['real']}{note}"
+        print(said, file=sys.stderr if arguments.json else sys.stdout)
     if "fake" in paths:
         result = score(paths, arguments.extractor, arguments.metrics, stated, arguments.size)
         print(as_json(result) if arguments.json else as_text(result))
@@ -91,25 +93,41 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--save-reference", type=Path, metavar="FILE", help="keep what is seen of REAL, as an .npz")
     parser.add_argument("--json", action="store_true", help="print JSON")
     found = parser.parse_intermixed_args()
-    for path in found.sets:
+    swallowed = () if found.sets else behind(found.metrics, [found.real, found.fake].count(None))
+    if swallowed:
+        found.metrics = found.metrics[: -len(swallowed)]
+    for path in [*found.sets, *swallowed]:
         free = next((what for what in ("real", "fake") if getattr(found, what) is None), None)
         if free is None:
             parser.error(f"{path} is one set too many: give REAL and FAKE")
         setattr(found, free, path)
     if found.real is None or (found.fake is None and not found.save_reference):
-        parser.error("give two sets: REAL and FAKE")
-    if found.range and not found.range[0] < found.range[1]:
-        parser.error(f"--range {found.range[0]:g} {found.range[1]:g}: give the lower number first")
+        parser.error("give two sets, REAL and FAKE" + ", and both before --metrics" * bool(found.metrics))
+    if found.range and not Range(*found.range).fits:
+        parser.error(f"--range {found.range[0]:g} {found.range[1]:g}: give two numbers of float32, the lower first")
+    if found.save_reference and found.save_reference.suffix.lower() != ".npz":
+        parser.error(f"--save-reference {found.save_reference}: give a file that ends in .npz")
     if found.size is not None and not 1 <= found.size <= 4096:
         parser.error(f"--size {found.size}: give 1 to 4096 pixels")
     return found
 
 
+def behind(names: list[str] | None, free: int) -> list[Path]:
+    """The sets behind the names of metrics, which argparse takes for more of these: at most as many as are free."""
+    sets: list[Path] = []
+    for name in reversed((names or [])[1:]):
+        path = Path(name)
+        if len(sets) == free or known(name) or not (path.exists() or path.suffix.lower() in arrays.SUFFIXES):
+            break
+        sets.insert(0, path)
+    return sets
+
+
 def save_reference(path: Path, to: Path, extractor: str, stated: Range | None = None, size: int | None = None) -> str:
     """Keep what the extractor sees of a set in a file that stands for it, and say if that is not of all samples."""
-    samples = read(path, stated, size)
+    samples = read(path, stated, size, extractor in reference.EXTRACTORS)
     used = opened(extractor, samples.shapes[0])
-    check_alike({"real": (len(samples), samples.shapes, samples.unlike)}, used)
+    check_alike({"real": (len(samples), samples.shapes)}, used)
     content = seen(samples, used, raw=False)
     reference.save(to, content, used)
     return f" ({content.note})" * bool(content.note)
@@ -125,13 +143,14 @@ def score(
     """The columns asked for that have a value. Raises ValueError, which names the file at fault."""
     what = asked(chosen)
     saved = reference.load(paths["real"])
-    sets = {name: read(path, stated, size) for name, path in paths.items() if name != "real" or saved is None}
+    mixed = extractor in reference.EXTRACTORS
+    sets = {name: read(path, stated, size, mixed) for name, path in paths.items() if name != "real" or saved is None}
     try:
         used = opened(extractor, [*(saved[1].shapes if saved else []), *next(iter(sets.values())).shapes][0])
         if saved and saved[0] != used.key:
             raise ValueError(f"the reference was saved of {saved[0]!r} and not of {used.key!r}: give that --extractor")
-        sizes = {"real": (saved[1].n, saved[1].shapes, "")} if saved else {}
-        check_alike(sizes | {name: (len(x), x.shapes, x.unlike) for name, x in sets.items()}, used)
+        sizes = {"real": (saved[1].n, saved[1].shapes)} if saved else {}
+        check_alike(sizes | {name: (len(x), x.shapes) for name, x in sets.items()}, used)
         needs = metrics.needs(what.metrics)
         raw = needs | ({"real"} if "test" in needs else set())
         found = {"real": saved[1]} if saved else {}
@@ -171,20 +190,18 @@ def first_shape(*sets: Seen) -> tuple[int, ...]:
     return next(shape for content in sets for shape in content.shapes)
 
 
-def check_alike(sizes: dict[str, tuple[int, list[tuple[int, ...]], str]], extractor: Extractor) -> None:
+def check_alike(sizes: dict[str, tuple[int, list[tuple[int, ...]]]], extractor: Extractor) -> None:
     """Raise ValueError unless each set holds two samples or more that can be compared: of one shape, or resized."""
-    for what, (n, _, _) in sizes.items():
+    for what, (n, _) in sizes.items():
         if n < 2:
             raise ValueError(f"{what} holds one sample: give 2 or more")
     if extractor.resizes:
-        points = [what for what, (_, shapes, _) in sizes.items() if any(len(shape) == 1 for shape in shapes)]
+        points = [what for what, (_, shapes) in sizes.items() if any(len(shape) == 1 for shape in shapes)]
         if points:
             raise ValueError(f"{points[0]} holds points, and {extractor.key!r} sees images: leave --extractor out")
         return
     expected = sizes["real"][1][0]
-    for what, (_, shapes, unlike) in sizes.items():
-        if unlike:
-            raise ValueError(unlike)
+    for what, (_, shapes) in sizes.items():
         if shapes[0] != expected:
             pictures = len(shapes[0]) == len(expected) == 3 and shapes[0][0] == expected[0]
             remedy = "give equal ones" + ", or make them so by --size N" * pictures

@@ -1,5 +1,6 @@
 """What extractors see in sets that anybody brings, a part at a time, as evidence for the metrics."""
 
+import os
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -60,7 +61,12 @@ def opened(extractor: str, shape: tuple[int, ...]) -> Extractor:
 def by_judge(path: Path) -> Extractor:
     if not path.is_file():
         raise ValueError(f"the judge {path} is missing: `python -m pipeline.judge BENCHMARK` makes one")
-    judge, good = judging.read(path, chosen_device())
+    try:
+        judge, good = judging.read(path, chosen_device())
+    except ValueError as error:
+        if Path(os.path.abspath(path)).is_relative_to(os.path.abspath("artifacts")):
+            raise
+        raise ValueError(f"{path} is no judge: `python -m pipeline.judge BENCHMARK` makes one") from error
     known = {"features_of": "judge", "classes": judge.classes}
     doubt = f"the judge {path} is marked as not trusted: it named too few of its validation images rightly, and the "
     doubt += "benchmark itself leaves out what is seen through it"

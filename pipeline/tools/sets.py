@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets.common import pictures
+from benchmarks.datasets.common.room import Unreadable, check_room
 from benchmarks.datasets.common.sizes import resized
 from benchmarks.metrics.common.checks import check_points
 from pipeline.tools import arrays
@@ -22,6 +23,7 @@ CHANNELS = (1, 3)
 LEVELS = 256  # of integers, at most
 FILLED = 0.05  # of its range: a set with less than that is doubted
 PART = 64  # images that are floats at once
+NUMBERS = 2**26  # of images that are resized at once, at most, where one has not more
 
 
 class Group(NamedTuple):
@@ -81,13 +83,14 @@ class Samples:
         return x
 
 
-def read(path: Path, stated: Range | None = None, size: int | None = None) -> Samples:
+def read(path: Path, stated: Range | None = None, size: int | None = None, mixed: bool = True) -> Samples:
     """The samples at ``path``, images of a range that is stated, or else said or sure, and resized to a size if any.
 
-    Raises ValueError, in one line that names the file, for whatever can't be scored.
+    Pictures in a folder may be ``mixed``, of several shapes. Raises ValueError, in one line that names the file, for
+    whatever can't be scored.
     """
     if path.is_dir():
-        return _folder(path, size)
+        return _folder(path, size, mixed)
     if path.suffix.lower() not in arrays.SUFFIXES:
         raise ValueError(f"{path}: give a folder of pictures, or a file that ends in {', '.join(arrays.SUFFIXES)}")
     if not path.is_file():
@@ -95,8 +98,8 @@ def read(path: Path, stated: Range | None = None, size: int | None = None) -> Sa
     return _arrays(path, arrays.stored(path), stated, size)
 
 
-def _folder(path: Path, size: int | None) -> Samples:
-    content = pictures.read(path, size)
+def _folder(path: Path, size: int | None, mixed: bool) -> Samples:
+    content = pictures.read(path, size, mixed=mixed)
     groups = tuple(Group(*group) for group in content.groups)
     tops = [int(group.stored.max()) for group in groups]
     notes = list(content.notes)
@@ -123,7 +126,7 @@ def _arrays(path: Path, stored: Mapping[str, Tensor], stated: Range | None, size
     found = of_images(path, x, ends, known, stated)
     notes = _filled(ends, found)
     if size:
-        found, x = _of_size(x, found, size)
+        found, x = _of_size(path, x, found, size)
     return Samples(path, (Group(place, x),), found, label, notes)
 
 
@@ -145,7 +148,8 @@ def _levels(path: Path, stored: Mapping[str, Tensor]) -> Range | None:
     if levels is None:
         return None
     if levels.numel() != 1 or not 2 <= levels.item() <= LEVELS:
-        raise ValueError(f"{path} has levels = {levels.tolist()}: give one number from 2 to {LEVELS}, or none")
+        has = f"= {levels.item()}" if levels.numel() == 1 else f"of the shape {tuple(levels.shape)}"
+        raise ValueError(f"{path} has levels {has}: give one number from 2 to {LEVELS}, or none")
     if stored["x"].is_floating_point():
         return None  # they are of integers
     return Range(0, int(levels.item()) - 1, f"levels = {int(levels.item())}")
@@ -153,6 +157,12 @@ def _levels(path: Path, stored: Mapping[str, Tensor]) -> Range | None:
 
 def _channels_first(path: Path, x: Tensor) -> Tensor:
     """Images of any usual layout as (N, C, H, W)."""
+    if x.dim() == 3 and x.shape[2] in CHANNELS:
+        n, height, width = x.shape
+        raise ValueError(
+            f"{path} has the shape {(n, height, width)}, which may be one image: give it as "
+            f"{(1, n, height, width)}, or {n:,} grey ones as {(n, 1, height, width)}"
+        )
     x = x.unsqueeze(1) if x.dim() == 3 else x
     if x.shape[1] not in CHANNELS and x.shape[3] in CHANNELS:
         x = x.movedim(3, 1)  # (N, H, W, C) -> (N, C, H, W)
@@ -161,10 +171,16 @@ def _channels_first(path: Path, x: Tensor) -> Tensor:
     return x
 
 
-def _of_size(x: Tensor, of: Range, size: int) -> tuple[Range, Tensor]:
+def _of_size(path: Path, x: Tensor, of: Range, size: int) -> tuple[Range, Tensor]:
     """Bytes stay bytes, others become floats in [-1, 1]."""
     stays = x.dtype == torch.uint8 and (of.low, of.high) == (0, BYTE)
-    made = x.new_empty(len(x), x.shape[1], size, size, dtype=torch.uint8 if stays else torch.float32)
-    for whole, part in zip(made.split(PART), x.split(PART), strict=True):
+    kind, numbers = torch.uint8 if stays else torch.float32, x.shape[1] * size**2
+    try:
+        check_room(f"of {size} x {size} pixels, all of its {len(x):,} images", len(x) * numbers * kind.itemsize)
+    except Unreadable as error:
+        raise ValueError(f"{path}: {error}: choose a smaller --size") from None
+    made = x.new_empty(len(x), x.shape[1], size, size, dtype=kind)
+    some = min(PART, max(1, NUMBERS // max(numbers, x[0].numel())))
+    for whole, part in zip(made.split(some), x.split(some), strict=True):
         whole.copy_(resized(part if stays else of.scaled(part), size))
     return (of if stays else Range(-1, 1, f"of {of}")), made
