@@ -45,6 +45,7 @@ NOTES = (
     ("final", "The best trial's settings with all steps and new seeds: their mean."),
     ("against", "Likewise the settings of before, of params.yaml or the paper; if they are the best, the second best."),
     ("gain", "How much lower, in the final, what is found is than the settings of before: in per cent, or in nats."),
+    ("rank", "Place in the final if all had the settings of before, and if all have what was found."),
 )  # fmt: skip
 
 
@@ -135,11 +136,22 @@ def legend(record: Record) -> Legend:
 def table(record: Record, found: list[Contestant]) -> Table:
     half = max(1, record["trials"] // 2)
     tried = ("paper", "params.yaml", "best", "median", f"best of {half}", "diverged")
-    headings = (*tried, "final", "against", "gain", "settings found")
-    return Table(headings, tuple(Row(each.name, "", tuple(cells(record, each, half))) for each in found))
+    headings = (*tried, "final", "against", "gain", "rank", "settings found")
+    places = ranks(found)
+    lines = (Row(each.name, "", tuple(cells(record, each, half, places.get(each.name, ())))) for each in found)
+    return Table(headings, tuple(lines))
 
 
-def cells(record: Record, each: Contestant, half: int) -> Iterator[Cell]:
+def ranks(found: list[Contestant]) -> dict[str, tuple[int, ...]]:
+    """Of each contestant that met another in a final the places by the settings of before, and by those found."""
+    ends = {each.name: each.gained for each in found if each.finals}
+    return {
+        name: tuple(1 + sum(other[place] < value for other in ends.values()) for place, value in enumerate(own))
+        for name, own in ends.items()
+    }
+
+
+def cells(record: Record, each: Contestant, half: int, places: tuple[int, ...]) -> Iterator[Cell]:
     now, least = each.of("house"), float(each.found.min())
     for value in (each.of("paper"), now):
         yield Cell(number(record, value), "", "")
@@ -151,6 +163,7 @@ def cells(record: Record, each: Contestant, half: int) -> Iterator[Cell]:
     yield Cell(number(record, first) if each.finals else tables.UNAVAILABLE, BEST if first < other else "", LOWER)
     yield Cell(number(record, other) if each.finals else tables.UNAVAILABLE, BEST if other < first else "", LOWER)
     yield Cell(gain(record, *each.gained), "", "")
+    yield Cell(" to ".join(map(str, dict.fromkeys(places))) or tables.UNAVAILABLE, "", "")
     best = each.best
     told = {name: f"{value:g}" for name, value in best["settings"].items()} if best else {}
     whose = {"paper": "the paper's: ", "house": "as in params.yaml: ", "drawn": ""}[best["of"]] if best else ""

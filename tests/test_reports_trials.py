@@ -88,11 +88,14 @@ def test_a_page_shows_every_trial_the_gain_and_whose_order_turns(tmp_path: Path)
     search.write(some_record(), tmp_path, "../index.html")
     table = (tmp_path / "search.md").read_text()
     # Of 1, 8, 9 and one that diverged three pairs have 1 as their best, two 8 and one 9: 28/6.
-    assert "| `lucky` | 9.00 | diverged | **1.00** | 8.00 | 4.67 | 1 of 4 | n/a | n/a | n/a | lr 0.3 |" in table
+    assert "| `lucky` | 9.00 | diverged | **1.00** | 8.00 | 4.67 | 1 of 4 | n/a | n/a | n/a | n/a | lr 0.3 |" in table
     # 1.5 on average against .6: the fourth trial, third of all, is found, and a gain of 60 %.
-    steady = "| `steady` | 3.00 | 2.00 | 2.00 | 2.20 | 2.15 | 0 of 4 | 1.50 | **0.60** | 60 % | lr 0.4 |"
+    steady = "| `steady` | 3.00 | 2.00 | 2.00 | 2.20 | 2.15 | 0 of 4 | 1.50 | **0.60** | 60 % | 1 | lr 0.4 |"
     assert steady in table
-    assert "| `lost` | diverged | diverged | diverged | diverged | diverged | 4 of 4 | n/a | n/a | n/a | n/a |" in table
+    assert (
+        "| `lost` | diverged | diverged | diverged | diverged | diverged | 4 of 4 | n/a | n/a | n/a | n/a | n/a |"
+        in table
+    )
     assert "lost: a reason." in table and "Not searched: parzen (why)." in table
     page = (tmp_path / "index.html").read_text()
     assert "lucky before steady" in page  # a fourth of single trials, all of whole searches
@@ -101,6 +104,16 @@ def test_a_page_shows_every_trial_the_gain_and_whose_order_turns(tmp_path: Path)
     assert (tmp_path / "trials.csv").read_text().count("\n") == 13
     runs = (tmp_path / "finals.csv").read_text().splitlines()
     assert len(runs) == 5 and runs[4].startswith("steady,3,drawn,20001,0.7,")
+
+
+def test_ranks_in_the_final_are_by_the_settings_of_before_and_by_those_found(tmp_path: Path) -> None:
+    """Before: steady 1.5, lucky 1.2, lost diverged; found: .6, 1.2, .7."""
+    record = some_record()
+    record["contestants"]["lucky"]["finals"] = [final(2, 3.0, 5.0), final(0, 1.2, 1.2, of="paper")]
+    record["contestants"]["lost"]["finals"] = [final(2, 0.8, 0.6), final(1, None, 1.0, of="house")]
+    assert search.ranks(search.contestants(record)) == {"lucky": (1, 3), "steady": (2, 1), "lost": (3, 2)}
+    search.write(record, tmp_path, "../index.html")
+    assert "| 2 to 1 | lr 0.4 |" in (tmp_path / "search.md").read_text()
 
 
 def test_nats_are_gained_in_nats(tmp_path: Path) -> None:
