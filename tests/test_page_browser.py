@@ -196,6 +196,7 @@ def test_the_index_shows_one_benchmark_or_all(browser: Any, site: Path) -> None:
     assert len(column(browser)) == len(FAMILIES) + 1
     offered = [option.text for option in browser.find_elements("css selector", "#benchmark option")]
     assert offered == ["all", "first", "second"]
+    assert not browser.find_elements("css selector", "#charts .tall"), "of few contestants no picture is high"
     assert browser.find_element("id", "more").get_attribute("href").endswith("benchmarks/second/index.html")
     buttons = browser.find_elements("css selector", "#families button")
     assert {button.text for button in buttons if button.is_displayed()} == {*FAMILIES.values(), "Real data"}
