@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch import Generator, Tensor, nn
 from benchmarks.datasets.common.captions import meanings
 from models.common import check
 from models.common.averages import Averaged
-from models.common.denoising import Denoising
 from models.common.protocol import (
     Completes,
     Encodes,
@@ -33,6 +33,13 @@ from pipeline.training.numerics import Clock
 CHUNK = 2000  # data whose likelihoods, reconstructions or divergence are computed at once, at most
 LEARNT = 2000  # training data whose likelihood stands beside that of test data, at most
 LOGITS = 2**26  # numbers in memory when a likelihood has one for every level of every pixel
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """Takes so long for a likelihood that few are asked for."""
+
+    scored: int | None  # how many; None: of all data
 
 
 def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Generator, wanted: set[str]) -> Evidence:
@@ -106,7 +113,7 @@ def timed(model: Model, n: int, given: Tensor | None, rng: Generator) -> tuple[T
 
 def log_prob(model: HasLikelihood, x: Tensor, resident: Data) -> Tensor:
     """Of the data x, or of the first of them if the model takes long: (N,)"""
-    x = x[: model.scored] if isinstance(model, Denoising) else x
+    x = x[: model.scored] if isinstance(model, Slow) else x
     at_once = max(1, min(CHUNK, LOGITS // (math.prod(resident.spec.shape) * max(1, resident.levels))))
     return torch.cat([model.log_prob(chunk) for chunk in x.split(at_once)])
 

@@ -1,5 +1,6 @@
 """Samples made in other ways: what metrics say of them against a number that a model's sampler takes."""
 
+import math
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from pipeline.evaluation.sampling import asked, generate
 from pipeline.evaluation.view import View
 from pipeline.seeds import seed_for
 
-SWEPT = 2_500  # samples made each way, at most
+SWEPT, NUMBERS = 2_500, 2**20  # samples made each way, and their numbers together, at most
 
 
 def swept(model: Model, resident: Data, half: Tensor, view: View, chosen: list[str], seed: int) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def swept(model: Model, resident: Data, half: Tensor, view: View, chosen: list[s
     """
     if not chosen or not isinstance(model, Sweeps):
         return {}
-    wanted, half = metrics.needs(chosen), half[:SWEPT]
+    wanted, half = metrics.needs(chosen), half[: min(SWEPT, NUMBERS // math.prod(resident.spec.shape))]
     known = view.compared(wanted)
     found: dict[str, Any] = {}
     for name, values in model.sweeps.items():
