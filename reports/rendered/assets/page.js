@@ -134,7 +134,7 @@ async function drawCharts() {
   for (const chart of benchmarks.get(shown).charts) {
     const figure = document.createElement("figure");
     figure.innerHTML = `<h3>${escaped(chart.question)}</h3><div></div><figcaption>${escaped(chart.caption)}</figcaption>`;
-    figure.classList.toggle("tall", chart.spec.height.step && benchmarks.get(shown).rows.length > TALL);
+    figure.classList.toggle("tall", Boolean(chart.spec.height.step) && benchmarks.get(shown).rows.length > TALL);
     byId("charts").append(figure);
     const values = rowsOf(chart);
     const spec = { ...chart.spec, height: heightOf(chart, values), data: { name: "rows", values } };
@@ -189,6 +189,11 @@ function makeFamilies() {
 
 function select(name) {
   shown = name;
+  const more = byId("more"), page = byId("benchmark")?.selectedOptions[0]?.dataset.page;
+  if (more) Object.assign(more, { hidden: !page, href: page ?? "" });
+  const looks = name ? Object.values(benchmarks.get(name).looks) : [...benchmarks.values()].flatMap((content) => Object.values(content.looks));
+  const there = new Set(looks.map((look) => look.family));
+  document.querySelectorAll("#families button").forEach((button) => (button.hidden = !there.has(button.textContent)));
   mainColumns();
   return drawCharts();
 }
