@@ -97,7 +97,7 @@ class Params:
         for name in self.suite:
             self.benchmark(name)
         files = stems(root / "models")
-        self.check_families(files)
+        self.family_of = self.members(files)
         for name, kind in self.board.kinds.items():
             for contestant, line in kind.models.items():
                 known(line.model, files, f"{PARAMS}: {name}.models.{contestant}", "model")
@@ -174,22 +174,22 @@ class Params:
             metric for each in map(self.benchmark, self.benchmarks()) if each.kind == kind for metric in each.metrics
         }
 
-    def check_families(self, files: list[str]) -> None:
-        """Raise ValueError unless a family's members are files in models/, each in one family."""
+    def members(self, files: list[str]) -> dict[str, str]:
+        """The family of each file. Raises ValueError unless they are ``files`` in models/, each in one family."""
         of: dict[str, str] = {}
         for family, members in self.board.families.items():
             for member in members:
                 known(member, files, f"{PARAMS}: families.{family}", "model")
                 if (other := of.setdefault(member, family)) != family:
                     raise ValueError(f"{PARAMS}: families: {member} is in {other} and in {family}; leave it in one")
+        return of
 
     def families(self) -> dict[str, str]:
         """All contestants, each once, and the family of the file that each is made from; none, as for samples that were
         brought: an empty word."""
-        of = {file: family for family, files in self.board.families.items() for file in files}
         lines = [line for kind in self.board.kinds.values() for line in kind.models.items()]
         brought = {name: "" for found in self.board.brought.values() for name in found}
-        return {contestant: of.get(line.model, "") for contestant, line in lines} | brought
+        return {contestant: self.family_of.get(line.model, "") for contestant, line in lines} | brought
 
     def benchmarks(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "benchmarks").glob("*/benchmark.yaml"))

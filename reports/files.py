@@ -52,12 +52,12 @@ def no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} where a number is wanted")
 
 
-def complete(path: Path) -> None:
-    """Raise ValueError for a table that is cut short, which pandas would fill up."""
-    text = path.read_text(encoding="utf-8")
-    header, *rows = csv.reader(text.splitlines(keepends=True))
-    if not text.endswith("\n") or any(len(row) != len(header) for row in rows):
+def complete(text: str) -> list[list[str]]:
+    """The rows of a CSV, the header first. Raises ValueError for one that is cut short, which pandas would fill up."""
+    rows = list(csv.reader(text.splitlines(keepends=True)))
+    if not text.endswith("\n") or any(len(row) != len(rows[0]) for row in rows):
         raise ValueError("it is cut short")
+    return rows
 
 
 def read_seeds(path: Path, remedy: str, wanted: Mapping[str, Any] = {}) -> dict[str, Any]:
@@ -91,10 +91,9 @@ def read_lines(path: Path, remedy: str, digest: str | None = None) -> Lines:
             raise ValueError("it is not what was written")
         if not raw and digest is not None:  # of a seed that diverged at once
             return Lines((), (), ())
-        text = raw.decode()
-        header, *rows = csv.reader(text.splitlines())
-        if header[0] != "step" or not text.endswith("\n") or any(len(row) != len(header) for row in rows):
-            raise ValueError("it is cut short, or no table of steps")
+        header, *rows = complete(raw.decode())
+        if header[0] != "step":
+            raise ValueError("it is no table of steps")
         steps = tuple(int(row[0]) for row in rows)
         if any(later <= step for step, later in pairwise(steps)):
             raise ValueError("its steps do not rise")

@@ -92,7 +92,7 @@ def repeats(runs: pd.DataFrame, of: pd.DataFrame) -> bool:
 
 def read_runs(path: Path) -> pd.DataFrame:
     with readable(path, f"`python -m pipeline.report {path.parent.name}`"):
-        complete(path)
+        complete(path.read_text(encoding="utf-8"))
         return pd.read_csv(path, dtype={"model": str, "benchmark": str})[
             ["benchmark", "kind", "model", "seed", "metric", "value"]
         ]

@@ -218,7 +218,7 @@ def read(path: Path) -> pd.DataFrame:
     """A comparison that a page has left as CSV, just as `reports.statistics.compare` gave it."""
     words = ["model", "metric", "label", "direction", "given", "mark", "benchmark", "each"]
     with readable(path, f"`python -m pipeline.report {path.parent.name}`"):
-        complete(path)
+        complete(path.read_text(encoding="utf-8"))
         frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
         frame = frame.assign(each=frame.get("each", ""))  # older pages lack it
         return frame.assign(**{word: frame[word].fillna("") for word in words})

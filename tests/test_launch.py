@@ -211,8 +211,7 @@ def test_a_killed_worker_is_noticed_while_others_work_on(clone: Path) -> None:
         line = "train ring/a seed 0 failed: its process was killed (signal 9)"
         wait_for(lambda: line in (clone / "said.txt").read_text())
         assert process.poll() is None
-        for other in processes_in(clone):
-            other.kill()
+        end_all(clone)
         process.wait()
 
 

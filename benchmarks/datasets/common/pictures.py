@@ -17,8 +17,10 @@ from benchmarks.datasets.common.sizes import resized
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-OTHERS = (".gif", ".apng", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".tga", ".svg", ".ico")
-DEEPER = (".ppm", ".pgm", ".pnm", ".exr", ".dng", ".cr2", ".nef")  # others, too, most with more than 8 bits
+OTHERS = (
+    *(".gif", ".apng", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".tga", ".svg", ".ico"),
+    *(".ppm", ".pgm", ".pnm", ".exr", ".dng", ".cr2", ".nef"),
+)
 HIDDEN = ("__MACOSX", "@eaDir")  # a Mac's in an archive, a NAS's in a folder; what else is hidden begins with a dot
 GREY = ("L", "1")
 
@@ -81,7 +83,7 @@ def found(folder: Path) -> tuple[list[Path], list[str]]:
         elif (suffix := file.suffix.lower()) in SUFFIXES:
             again += real in files
             files.setdefault(real, file)
-        elif suffix in OTHERS + DEEPER:
+        elif suffix in OTHERS:
             raise ValueError(f"{file} is a picture of a kind that is not read: save it as {', '.join(SUFFIXES[:2])}")
         else:
             strange[suffix or "no suffix"] += 1
