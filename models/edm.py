@@ -21,14 +21,14 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.common import check, ode
-from models.common.denoising import Denoising
-from models.common.pixels import check_levels, dequantised
+from models.common.denoising import Continuous
+from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Spec
 from models.common.repair import repaint
 from models.common.timed import along
 
 
-class Model(Denoising):
+class Model(Continuous):
     def __init__(
         self,
         spec: Spec,
@@ -38,7 +38,6 @@ class Model(Denoising):
         sigma_max: float = 80.0,
         rho: float = 7.0,
         evaluations: int = 35,
-        nodes: int = 16,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
@@ -46,15 +45,12 @@ class Model(Denoising):
         if sigma_max <= sigma_min:
             raise ValueError(f"sigma_max = {sigma_max}: must be above sigma_min = {sigma_min}")
         check.at_least(1, evaluations=evaluations)
-        check.at_least(1, nodes=nodes)
         self.p_mean, self.p_std = log_noise
         check.positive(p_std=self.p_std)
         self.sigma_min, self.sigma_max, self.rho = sigma_min, sigma_max, rho
-        self.asked, self.nodes = evaluations, nodes
+        self.asked = evaluations
         self.sigma_data = nn.Buffer(torch.tensor(0.5))
-        self.bound = spec.levels > 0
-        flow = f"ODE from sigma {sigma_min:g}, {ode.divergences(nodes, spec.shape)}"
-        self.estimator = self.stated("dequantised, " * self.bound + flow)
+        self.estimator = self.carried_along(f"ODE from sigma {sigma_min:g}")
 
     def denoising_move(self, batch: Batch) -> Losses:
         x = dequantised(batch.x, self.levels)
@@ -120,17 +116,12 @@ class Model(Denoising):
         )
         return self.bounded(filled)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels
+    def log_density(self, x: Tensor, exact: int) -> Tensor:
+        """(B, *shape) -> (B,) nats
 
         In u = x / sqrt(sigma^2 + sigma_data^2) and the angle whose tangent is sigma / sigma_data, the equation is that
         u falls as the net says: nothing is left to solve where the data are one Gaussian.
         """
-        nats = 0.0
-        if self.levels:
-            check_levels(x, self.levels)
-            x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
-            nats = x[0].numel() * math.log(2 / (self.levels - 1))
         sigma = torch.stack([self.sigma_data.new_tensor(end) for end in (self.sigma_min, self.sigma_max)])
         first, last = (sigma.square() + self.sigma_data.square()).sqrt()
 
@@ -138,6 +129,6 @@ class Model(Denoising):
             return -self.ask(u, (self.sigma_data * angle.tan()).log().div(4).expand(len(u)))
 
         ends = (sigma / self.sigma_data).atan()
-        u, expansion = ode.expand(field, x / first, lambda share: self.spread(share, *ends), self.nodes)
+        u, expansion = ode.expand(field, x / first, lambda share: self.spread(share, *ends), self.nodes, exact)
         z, spread = u.flatten(1) * last / sigma[1], first * sigma[1] / last
-        return nats + expansion - (0.5 * z.square() + 0.5 * math.log(2 * math.pi) + spread.log()).sum(1)
+        return expansion - (0.5 * z.square() + 0.5 * math.log(2 * math.pi) + spread.log()).sum(1)

@@ -164,6 +164,9 @@ def test_a_model_that_takes_long_is_scored_on_the_first_data(digits: Data) -> No
     assert len(evidence.log_prob(model, x, digits)) == 5
     model.scored = 2
     assert torch.equal(evidence.log_prob(model, x, digits), model.log_prob(x[:2]))
+    assert torch.equal(evidence.log_prob(model, x, digits, rough=True), model.rough_log_prob(x[:2]))
+    found = evidence.of_model(model, "digits", digits, torch.arange(2), chance(), {"log_prob"})
+    assert torch.equal(found["train_log_prob"], model.rough_log_prob(digits.as_input(digits.train.x[:2])))
 
 
 def test_the_oracle_of_points_is_the_truth() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import models
+from models.common import ode
 from models.common.assignment import assigned
 from models.common.pixels import dequantised, from_levels
 from models.common.protocol import Batch, Spec
@@ -118,6 +119,17 @@ def test_the_density_is_the_gaussians(shape: tuple[int, ...], spread: float) -> 
     exact = torch.distributions.Normal(M, S).log_prob(x).flatten(1).sum(1)
     assert torch.allclose(model.log_prob(x), exact, atol=2e-3)
     assert not model.bound and model.estimator == "ODE, 40 divergences"
+
+
+def test_a_rough_likelihood_has_one_probe_for_each_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which tells all of a Gaussian's, whose velocity's Jacobian is a number times the identity. Of few dimensions it
+    is the likelihood itself."""
+    few, many = (known("flow_matching", shape=shape) for shape in ((2,), (1, 5, 5)))
+    x, images = torch.randn(9, 2, generator=rng()), torch.randn(9, 1, 5, 5, generator=rng())
+    assert torch.equal(few.rough_log_prob(x), few.log_prob(x))
+    exact = many.log_prob(images)
+    monkeypatch.setattr(ode, "with_divergence", None)
+    assert torch.allclose(many.rough_log_prob(images), exact, rtol=1e-4)
 
 
 def test_pixels_have_the_density_where_they_are_dequantised_times_their_volume() -> None:

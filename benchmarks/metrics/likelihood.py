@@ -24,7 +24,8 @@ COLUMNS = (
     ),
     Column(
         "nats_train", "NLL, train", None, 2, main=False,
-        note="The same of training data, as many as of test data, at most 2,000.",
+        note="The same of training data, as many as of test data, at most 2,000; of images by an ODE with one random "
+        "probe a divergence.",
     ),
     Column(
         "nats_gap", "NLL gap", None, 2, main=False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,6 +16,7 @@ from torch.optim import Optimizer
 from models.common import check, ode, optimizers
 from models.common.averages import Averaged
 from models.common.nets import with_classes
+from models.common.pixels import check_levels, dequantised
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.timed import forget, guided, passes, velocity_net
 
@@ -120,3 +122,36 @@ class Denoising(nn.Module):
     def bounded(self, x: Tensor) -> Tensor:
         """Samples in the range of the data."""
         return x.clamp(-1, 1) if len(self.shape) == 3 else x
+
+
+class Continuous(Denoising):
+    """Whose sampler follows a differential equation, which carries a density along: of `nodes` divergences
+    (`models.common.ode`). Discrete data are dequantised uniformly."""
+
+    def __init__(self, spec: Spec, *, nodes: int = 16, **base: Any) -> None:
+        super().__init__(spec, **base)
+        check.at_least(1, nodes=nodes)
+        self.nodes, self.bound = nodes, spec.levels > 0
+
+    def carried_along(self, way: str) -> str:
+        """In words, the likelihood by an equation that is called so."""
+        return self.stated("dequantised, " * self.bound + f"{way}, {ode.divergences(self.nodes, self.shape)}")
+
+    def log_density(self, x: Tensor, exact: int) -> Tensor:
+        """(B, *shape) -> (B,) nats of continuous data, with exact divergences up to so many dimensions"""
+        raise NotImplementedError
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels"""
+        return self.nats(x, ode.EXACT)
+
+    def rough_log_prob(self, x: Tensor) -> Tensor:
+        """An estimate of it without bias, in a fraction of the time: (B, *shape) -> (B,)"""
+        return self.nats(x, ode.FEW)
+
+    def nats(self, x: Tensor, exact: int) -> Tensor:
+        if not self.levels:
+            return self.log_density(x, exact)
+        check_levels(x, self.levels)
+        x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
+        return self.log_density(x, exact) + x[0].numel() * math.log(2 / (self.levels - 1))

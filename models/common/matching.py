@@ -19,9 +19,9 @@ from torch.optim import Optimizer
 
 from models.common import check, ode
 from models.common.codes import standard_normal
-from models.common.denoising import Denoising
+from models.common.denoising import Continuous
 from models.common.ode import Field
-from models.common.pixels import check_levels, dequantised
+from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Spec
 from models.common.repair import repaint
 from models.common.timed import along
@@ -75,7 +75,7 @@ def clipped(optimizer: Optimizer, norm: float) -> Optimizer:
     return optimizer
 
 
-class Matching(Denoising):
+class Matching(Continuous):
     """x_t = (1 - t) x_0 + t x_1 from noise x_0 to a datum x_1, whose velocity is x_1 - x_0. After i of N steps
     that follow it, (1 - i/N) to `power` is left of the way."""
 
@@ -86,20 +86,16 @@ class Matching(Denoising):
         solver: Literal["euler", "midpoint", "heun"] = "midpoint",
         evaluations: int = 64,
         power: float = 1.0,
-        nodes: int = 16,
         clip: float = 1.0,
         **base: Any,
     ) -> None:
         super().__init__(spec, **base)
         check.one_of(STEPS, solver=solver)
-        check.at_least(1, evaluations=evaluations, power=power, nodes=nodes)
+        check.at_least(1, evaluations=evaluations, power=power)
         check.positive(clip=clip)
         (self.step, self.cost), self.asked, self.power, self.clip = STEPS[solver], evaluations, power, clip
-        self.nodes = nodes
         self.spread = nn.Buffer(torch.ones(()))  # of the data, the root mean square of the first minibatch
-        self.bound = spec.levels > 0
-        flow = f"ODE, {ode.divergences(nodes, spec.shape)}"
-        self.estimator = self.stated("dequantised, " * self.bound + flow)
+        self.estimator = self.carried_along("ODE")
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {name: clipped(optimizer, self.clip) for name, optimizer in super().optimizers().items()}
@@ -164,15 +160,10 @@ class Matching(Denoising):
         )
         return self.bounded(filled)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """(B, *shape) -> (B,) nats: of the density, or of the discrete pixels"""
-        nats = 0.0
-        if self.levels:
-            check_levels(x, self.levels)
-            x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
-            nats = x[0].numel() * math.log(2 / (self.levels - 1))
-        noise, expansion = ode.expand(self.turning, x / self.spread, angle, self.nodes)
-        return nats + expansion + standard_normal(noise.flatten(1)) - x[0].numel() * self.spread.log()
+    def log_density(self, x: Tensor, exact: int) -> Tensor:
+        """(B, *shape) -> (B,) nats"""
+        noise, expansion = ode.expand(self.turning, x / self.spread, angle, self.nodes, exact)
+        return expansion + standard_normal(noise.flatten(1)) - x[0].numel() * self.spread.log()
 
     def turning(self, u: Tensor, angle: Tensor) -> Tensor:
         """du/d(angle), u being x over its spread and the angle's tangent that of the datum's part over the noise's: the

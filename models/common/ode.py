@@ -22,6 +22,7 @@ from torch import Generator, Tensor
 from models.common import check
 
 EXACT = 256  # dimensions of the largest data whose divergences are exact: each takes as many products with the Jacobian
+FEW = 16  # the same where a rough likelihood will do
 Field = Callable[[Tensor, Tensor], Tensor]  # x (B, *shape), t () -> (B, *shape)
 
 NUMBERS = 2**15  # in one product with the Jacobian, for which a field's activations are held so many times
@@ -46,11 +47,13 @@ def steps_of(evaluations: int) -> tuple[int, bool]:
     return (evaluations + 1) // 2, evaluations % 2 == 1
 
 
-def expand(field: Field, x: Tensor, time: Callable[[Tensor], Tensor], nodes: int) -> tuple[Tensor, Tensor]:
+def expand(
+    field: Field, x: Tensor, time: Callable[[Tensor], Tensor], nodes: int, exact: int = EXACT
+) -> tuple[Tensor, Tensor]:
     """Follow it from time(0) to time(1), and how much it expands space on the way: the integral of its divergence, by
     Gauss and Legendre's rule of so many nodes, since divergences are what takes long. Between them two steps of the
-    classical method of Runge and Kutta. Data of more than EXACT dimensions have a probe for each divergence, the same
-    ones whenever they are asked for.
+    classical method of Runge and Kutta. Data of more than ``exact`` dimensions have a probe for each divergence, the
+    same ones whenever they are asked for.
 
     (B, *shape) -> (B, *shape), (B,). The log-density at the start is that at the end, plus the expansion.
     """
@@ -59,7 +62,7 @@ def expand(field: Field, x: Tensor, time: Callable[[Tensor], Tensor], nodes: int
     times, pull = torch.func.vjp(time, places)  # type: ignore[misc]  # three only where there is more
     (speeds,) = pull(torch.ones_like(places))
     ends = torch.cat([places.new_zeros(1), places, places.new_ones(1)])
-    rng = Generator(x.device).manual_seed(0) if x[0].numel() > EXACT else None
+    rng = Generator(x.device).manual_seed(0) if x[0].numel() > exact else None
     for (first, last), t, weight in zip(pairwise(ends[:-1]), times, weights * speeds, strict=True):
         x = runge_kutta(field, x, time(torch.stack([first, (first + last) / 2, last])))
         divergence = with_divergence(field, x, t)[1] if rng is None else probed(field, x, t, rng)
