@@ -34,7 +34,7 @@ PER_TRAIN = ("taught", "train", "train_features", "train_log_prob", "train_label
 PER_FAKE = (
     "fake", "asked", "fake_features", "fake_labels", "fake_probabilities", "given_labels", "fake_inception",
     "fake_inception_probabilities", "fake_imagenet", "source", "source_labels", "target", "back", "returned",
-    "returned_after_noise", "true_clips", "true_clip_labels",
+    "returned_after_noise", "true_clips", "true_clip_labels", "chosen_features", "chosen_inception",
 )  # fmt: skip
 ESTIMATED = ("W1", "scaled W1", "KL", "reverse KL", "JS")  # divergences that a critic may estimate
 CLASSES, SIDE, LEVELS = 4, 16, 5
@@ -71,6 +71,7 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         **{f"{part}_{by}": sure[:, :3] * 9 + torch.randn(n, 3, generator=rng)
            for part in ("train", "test") for by in ("codes", "pixels")},
         "real_imagenet": many, "fake_imagenet": many.clone(),
+        "chosen_features": features.clone(), "chosen_inception": seen.clone(), "chosen_step": 100,
         "real_inception": seen, "fake_inception": seen.clone(), "fake_inception_probabilities": sure.clone(),
     }  # fmt: skip
     found |= {"source": train, "target": real, "source_labels": label, "partner": train, "back": train.clone()}
@@ -101,6 +102,7 @@ def evidence(kind: str, spoilt: bool = False, seed: int = 0) -> dict[str, Any]:
         found["fake_features"] = found["fake"].clone() if kind == "points" else features * 0.01 + 10
         found["fake_inception"] = seen * 0.01 + 10
         found["fake_imagenet"] = many * 0.01 + 10
+        found |= {f"chosen_{part}": found[f"fake_{part}"].clone() for part in ("features", "inception")}
         found["fake_labels"] = torch.zeros_like(label)
         found["fake_probabilities"] = torch.full((n, CLASSES), 1 / CLASSES)
         found["fake_inception_probabilities"] = found["fake_probabilities"].clone()

@@ -75,6 +75,10 @@ EVIDENCE = {
     "back": "(n, *partner) data of the other half of test, translated back",
     "returned": "(n, *partner) `source`, translated there and back",
     "returned_after_noise": "(n, *partner) the same, with noise on what it was translated to",
+    "chosen_features": "(m, D) features of samples of the snapshot of training that is nearest to validation data, the "
+    "first n of them",
+    "chosen_inception": "(m, 2048) Inception's features of the one that is nearest by these",
+    "chosen_step": "after how many steps the first of them was taken",
     "dims": "numbers in a datum that a likelihood is of: all, or of clips those of the frames that are not given",
     "levels": "grey levels that `log_prob` is stated for; 0: continuous",
 }

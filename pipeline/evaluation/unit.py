@@ -16,7 +16,7 @@ from benchmarks import metrics
 from models.common.protocol import Model
 from pipeline import data
 from pipeline.data import Data
-from pipeline.evaluation import clips, evidence, retrieval, translation, uses
+from pipeline.evaluation import clips, evidence, retrieval, stopping, translation, uses
 from pipeline.evaluation.progress import progress, taken
 from pipeline.evaluation.sampling import halves
 from pipeline.evaluation.sweeps import swept
@@ -38,12 +38,9 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     resident = data.load(unit.data, device)
     rng = Generator(device).manual_seed(seed_for("sampling", unit.benchmark, unit.seed))
     trained = unit.training_files()
-    row, found, view = scored(unit, resident, rng, trained.get("weights"))
-    if trained:
-        snapshots = taken(trained["snapshots"])
-    elif "brought" in unit.settings:
-        snapshots = {}
-    else:  # as many as a snapshot has
+    snapshots = taken(trained["snapshots"]) if trained else {}
+    row, found, view = scored(unit, resident, rng, trained.get("weights"), snapshots)
+    if not trained and "brought" not in unit.settings:  # as many as a snapshot has
         snapshots = {0: resident.to_levels(found["fake"][: unit.settings["snapshot_samples"]])}
     asked = unit.settings["evaluation"]
     shown = progress(snapshots, resident, view, asked["progress"])
@@ -59,7 +56,9 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     return {"row": row, "columns": columns, "of": of, "made": made, **cost}
 
 
-def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> tuple[dict[str, Any], Evidence, View]:
+def scored(
+    unit: Unit, resident: Data, rng: Generator, weights: Path | None, snapshots: dict[int, Tensor]
+) -> tuple[dict[str, Any], Evidence, View]:
     """The row, the evidence for it, and the eyes it was seen with."""
     chosen, n = unit.settings["evaluation"]["metrics"], unit.settings["evaluation"]["samples"]
     wanted = metrics.needs(chosen)
@@ -90,6 +89,7 @@ def scored(unit: Unit, resident: Data, rng: Generator, weights: Path | None) -> 
         if "shuffled_features" in wanted:
             found |= view.of("shuffled", clips.shuffled(resident, half.oracle), wanted)
         found |= view.of_benchmark(wanted) | view.of("fake", found["fake"], wanted)
+        found |= stopping.chosen(snapshots, resident, view, n, wanted)
         found |= retrieval.coded(model, resident, view, wanted)
         retrieval.save(samples, unit.seed, resident, found)
         values, reasons = metrics.evaluated(chosen, found)

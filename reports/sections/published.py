@@ -130,8 +130,12 @@ def headline(found: list[Beside]) -> str:
 
 def sources(found: list[pd.Series]) -> list[str]:
     """A sentence for each source and protocol, once."""
-    said = {f"{p.cite}: {p.source}, arXiv:{p.arxiv}, {p['where']} ({p.protocol}).": None for p in found}
+    said = dict.fromkeys(f"{p.cite}: {p.source}, {paper(p)}{p['where']} ({p.protocol})." for p in found)
     return list(said)
+
+
+def paper(published: pd.Series) -> str:
+    return f"arXiv:{published.arxiv}, " if published.arxiv else ""
 
 
 def tidy(found: list[Beside]) -> pd.DataFrame:
