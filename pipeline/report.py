@@ -196,7 +196,7 @@ def write_index() -> None:
     quick = everything.board.suites.get(params.QUICK, [])
     shown = [name for name in names if name not in quick and (rendered_dir(name) / "table.csv").exists()]
     folders = [rendered_dir(name) for name in shown]
-    pages = page.index(folders, RENDERED)
+    pages = page.index(folders, RENDERED, looks(everything.families()))
     if not any(name.startswith(f"{suite.FOLDER}/") for name in pages):  # it is an output of the stage, there always
         pages[f"{suite.FOLDER}/README.md"] = suite.NOTHING
     shutil.rmtree(RENDERED / suite.FOLDER, ignore_errors=True)  # rankings over benchmarks that may be no more

@@ -4,7 +4,7 @@ Both show the table and the pictures that a reader chooses from (`reports.explor
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import assets, cover, explore, sections, statistics, style, suite, tables
 from reports.load import ORACLE, Report
+from reports.looks import Look
 from reports.ranking import SCORE
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,7 +55,7 @@ def leader(folder: Path) -> str:
     return f"Highest score: {means.idxmax()}, {means.max():.3f}"
 
 
-def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
+def index(folders: Sequence[Path], out: Path, palette: Mapping[str, Look]) -> dict[str, str | bytes]:
     """The index of the pages in ``folders``, for the folder ``out``: name of each file, relative to it -> content."""
     entries = []
     for folder in folders:
@@ -69,7 +70,7 @@ def index(folders: Sequence[Path], out: Path) -> dict[str, str | bytes]:
                 "has_data": (folder / DATA).exists(),  # what was drawn by an earlier version may have none
             }
         )
-    standing = suite.standing(folders)
+    standing = suite.standing(folders, palette)
     searches = sorted(page.parent.name for page in out.glob("search/*/index.html"))  # pages of `pipeline.search`
     data = [f"{entry['path']}/{DATA}" for entry in entries if entry["has_data"]]
     given = {"entries": entries, "standing": standing, "searches": searches, "data": data}

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports import style, tables
+from reports.looks import Look
 from reports.page import environment
 from reports.pictures import ROW, matrix, rows
 from reports.sections import Fragment, Picture
@@ -21,6 +22,7 @@ from reports.tables import Cell, Legend, Row, Table
 from reports.trials import Record, beats, chosen, expected, values
 
 DIVERGED = "diverged"
+LEADERS = 10  # contestants whose line is drawn in the colour of their family, the others in grey
 LOWER = "in bold: the lower of the two"
 TURNED = 15  # pairs that are listed
 TURN = "Pairs whose order turns with the number of trials"
@@ -76,10 +78,10 @@ class Contestant(NamedTuple):
         return ends[0], ends[1]
 
 
-def write(record: Record, out: Path, index: str) -> None:
+def write(record: Record, out: Path, index: str, palette: Mapping[str, Look]) -> None:
     """The page with all its files, into the empty folder ``out``; ``index`` is the way back."""
     with style.sheet():
-        fragments = sections(record, out)
+        fragments = sections(record, out, palette)
     template = environment().get_template("search.html")
     page = template.render(kind=record["kind"], facts=facts(record), fragments=fragments, index=index)
     (out / "index.html").write_text(page, encoding="utf-8")
@@ -104,11 +106,11 @@ def facts(record: Record) -> dict[str, str]:
     }
 
 
-def sections(record: Record, out: Path) -> list[Fragment]:
+def sections(record: Record, out: Path, palette: Mapping[str, Look]) -> list[Fragment]:
     found = contestants(record)
     if not found:
         return [Fragment("Trials", "No contestant has been searched yet")]
-    return [distribution(record, found, out), growth(record, found, out), duels(record, found, out)]
+    return [distribution(record, found, out), growth(record, found, out, palette), duels(record, found, out)]
 
 
 def distribution(record: Record, found: list[Contestant], out: Path) -> Fragment:
@@ -208,16 +210,17 @@ def plain(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def growth(record: Record, found: list[Contestant], out: Path) -> Fragment:
+def growth(record: Record, found: list[Contestant], out: Path, palette: Mapping[str, Look]) -> Fragment:
     """The best of k trials as k grows."""
     counts = range(1, record["trials"] + 1)
     curves = {each.name: [expected(each.found.tolist(), k) for k in counts] for each in found}
     figure, (axes,) = style.panels(1, 1, 6.4, 3.6)
-    leaders = [each.name for each in found[:10]]
+    drawn = style.lines([each.name for each in found[:LEADERS]], palette)
+    faint: dict[str, Any] = {"color": style.pale(style.FAINT)}
     for name, curve in curves.items():
         shown = np.array([value if isfinite(value) else np.nan for value in curve])
-        hue = style.HUES[leaders.index(name)] if name in leaders else style.pale(style.FAINT)
-        axes.plot(list(counts), shown, color=hue, label=name if name in leaders else None, zorder=2 + (name in leaders))
+        look = drawn[name] | {"label": name, "zorder": 3} if name in drawn else faint
+        axes.plot(list(counts), shown, **look)
     if record["by"]["distance"]:
         axes.set_yscale("log")
         plain(axes.yaxis)

@@ -1,7 +1,8 @@
 """How every picture looks: colours, panels, and files that come out the same byte for byte."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -43,6 +44,10 @@ SHEET: "dict[RcKeyType, Any]" = {
 }
 
 
+# Of lines in one colour, told apart as far as eyes can.
+DASHES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)))
+
+
 @contextmanager
 def sheet() -> Iterator[None]:
     """Matplotlib's own defaults and `SHEET`, whatever the user's configuration says."""
@@ -55,6 +60,15 @@ def sheet() -> Iterator[None]:
 def colour(model: str, palette: Mapping[str, Look]) -> str:
     """The colour of ``model`` in every picture; ink for the oracle and strangers."""
     return palette[model].colour if model in palette else INK
+
+
+def lines(models: Iterable[str], palette: Mapping[str, Look]) -> dict[str, dict[str, Any]]:
+    """How each of the models is drawn as a line: in the colour of its family, dashed as no other of that family."""
+    turns: dict[str, Iterator[Any]] = {}
+    hues = {model: colour(model, palette) for model in models}
+    return {
+        model: {"color": hue, "linestyle": next(turns.setdefault(hue, cycle(DASHES)))} for model, hue in hues.items()
+    }
 
 
 def pale(colour: str) -> str:

@@ -3,17 +3,18 @@
 Models are ranked only beside models that ran the same benchmarks, so there is a field for each set of benchmarks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import ranking, style, tables
 from reports.files import complete, readable
+from reports.looks import Look
 from reports.pictures import matrix
 from reports.sections import Fragment, Picture
 from reports.statistics import AGAINST_BEST, MARGIN, entries, plan
@@ -22,7 +23,7 @@ from reports.tables import Cell, Legend, Row, Table
 FOLDER = "suite"  # beside the index
 NOTHING = "No two models ran the same two benchmarks that enter a ranking, so none is here.\n"
 ALONE = {"published", "binary"}  # kinds of benchmarks that do not enter the ranking
-COLOURED = 10  # models whose profile is drawn in colour, the others in grey
+COLOURED = 10  # models whose profile is drawn in the colour of their family, the others in grey
 PROTOCOL = (
     "Ranked together are the models that ran all benchmarks of a table, by their runs on these, a run being a training "
     "seed on a benchmark. A run's score is the way from a fixed floor (0) to real samples (1), mean over the ranked "
@@ -57,7 +58,7 @@ class Standing(NamedTuple):
     files: dict[str, str | bytes]  # name, relative to the index -> content
 
 
-def standing(folders: Sequence[Path]) -> Standing | None:
+def standing(folders: Sequence[Path], palette: Mapping[str, Look]) -> Standing | None:
     """The rankings over the pages in ``folders`` that have one; None where no two models ran the same two benchmarks.
 
     Benchmarks that repeat a paper's protocol, and those for likelihoods alone, have few models, and stay out; so do
@@ -76,7 +77,7 @@ def standing(folders: Sequence[Path]) -> Standing | None:
     every = ranking.spread(runs, ranking.SCORE.name).reindex(list(single), level="benchmark")
     for names, scores in ranking.fields(every).items():
         places = ranking.spread(runs[runs.benchmark.isin(names)], ranking.PLACE.name).mean()
-        made, texts = field(names, scores, places, {name: single[name] for name in names})
+        made, texts = field(names, scores, places, {name: single[name] for name in names}, palette)
         files |= texts
         said = Legend((), ()) if fragments else made.legend or Legend((), ())  # once is enough
         markdown.append((made.title, tables.markdown(made.tables[0][1], said), made.pictures[0].file))
@@ -103,6 +104,7 @@ def field(
     scores: pd.DataFrame,
     places: pd.Series,
     single: dict[str, pd.DataFrame],
+    palette: Mapping[str, Look],
 ) -> tuple[Fragment, dict[str, str | bytes]]:
     """One ranking, and its files; ``single``: each benchmark's own."""
     stem, title = f"{FOLDER}/{'_'.join(names)}", f"Ranking over {', '.join(names)}"
@@ -120,7 +122,7 @@ def field(
     better = pd.DataFrame(improvements).pivot(index="model", columns="other", values="probability").loc[order, order]
     with style.sheet():
         drawn = {
-            Picture(f"{stem}/profile.png", PROFILE): profile(scores, order),
+            Picture(f"{stem}/profile.png", PROFILE): profile(scores, order, palette),
             Picture(f"{stem}/improvement.png", IMPROVEMENT.format("improvement.csv")): matrix(
                 2 * better - 1, better.map(lambda share: f"{100 * share:.0f}")
             ),
@@ -159,18 +161,14 @@ def rank_table(
     return Table(headings, tuple(rows))
 
 
-def profile(scores: pd.DataFrame, order: list[str]) -> Figure:
+def profile(scores: pd.DataFrame, order: list[str], palette: Mapping[str, Look]) -> Figure:
     """The share of each model's runs that score above tau; steps, since there are few runs."""
     figure, (axes,) = style.panels(1, 1, 6.4, 3.8)
-    for place, model in reversed(list(enumerate(order))):
-        shown = place < COLOURED
-        axes.ecdf(
-            scores[model].dropna(),
-            complementary=True,
-            color=style.HUES[place] if shown else style.FAINT,
-            linewidth=1.4 if shown else 0.6,
-            label=model if shown else None,
-        )
+    faint: dict[str, Any] = {"color": style.FAINT, "linewidth": 0.6}
+    drawn = style.lines(order[:COLOURED], palette)
+    for model in reversed(order):
+        look = drawn[model] | {"linewidth": 1.4, "label": model} if model in drawn else faint
+        axes.ecdf(scores[model].dropna(), complementary=True, **look)
     axes.set_xlim(0, 1.005)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("score tau")

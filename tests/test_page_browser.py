@@ -68,7 +68,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in names:
         page.benchmark(made(root / "scores" / name, name), empty(root / "benchmarks" / name), "../../index.html")
     (root / "benchmarks/older" / page.DATA).unlink()  # drawn before there were such pages
-    for name, text in page.index([root / "benchmarks" / name for name in names], root).items():
+    for name, text in page.index([root / "benchmarks" / name for name in names], root, looks(FAMILIES)).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return root

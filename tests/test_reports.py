@@ -218,7 +218,7 @@ def test_names_and_notes_are_escaped_on_pages(tmp_path: Path) -> None:
     wicked = ("<b>bold", "a&b")
     fabricate(tmp_path / "scores", POINTS, wicked)
     page.benchmark(read(tmp_path / "scores", wicked), empty(tmp_path / "pages/made_up"), "../index.html")
-    made = page.index([tmp_path / "pages/made_up"], tmp_path / "pages")
+    made = page.index([tmp_path / "pages/made_up"], tmp_path / "pages", {})
     for html in ((tmp_path / "pages/made_up/index.html").read_text(), made["index.html"]):
         assert "<b>" not in html
 
@@ -226,7 +226,7 @@ def test_names_and_notes_are_escaped_on_pages(tmp_path: Path) -> None:
 def test_the_index_has_every_benchmark_with_its_table(points: Report, tmp_path: Path) -> None:
     for name in ("first", "second"):
         page.benchmark(replace(points, benchmark=name), empty(tmp_path / "benchmarks" / name), "../../index.html")
-    made = page.index([tmp_path / "benchmarks/first", tmp_path / "benchmarks/second"], tmp_path)
+    made = page.index([tmp_path / "benchmarks/first", tmp_path / "benchmarks/second"], tmp_path, {})
     for name in ("first", "second"):
         assert f'href="benchmarks/{name}/index.html"' in made["index.html"]
         assert f'src="benchmarks/{name}/cover.png"' in made["index.html"]
@@ -234,7 +234,7 @@ def test_the_index_has_every_benchmark_with_its_table(points: Report, tmp_path: 
         assert f'<script defer src="benchmarks/{name}/data.js">' in made["index.html"]
         assert "0.12 ± 0.12" in (tmp_path / "benchmarks" / name / "data.js").read_text()
     assert made["README.md"].count("**0.12 ± 0.12**") == 2
-    assert "No report" in page.index([], tmp_path)["index.html"]
+    assert "No report" in page.index([], tmp_path, {})["index.html"]
 
 
 def test_sections_are_found_by_listing_and_skip_what_is_not_theirs(

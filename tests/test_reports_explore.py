@@ -12,7 +12,7 @@ from test_reports import MODELS, POINTS, empty, fabricate, read
 from test_reports_likelihoods import report
 
 from pipeline import params
-from reports import assets, charts, explore, page, ranking, statistics
+from reports import assets, charts, explore, page, ranking, statistics, style
 from reports.load import ORACLE, SWEPT, Column, Report
 from reports.looks import HUES, REAL, looks
 
@@ -126,7 +126,7 @@ def test_axes_are_logarithmic_where_small_values_would_be_one_point() -> None:
 
 def test_pages_open_from_a_file_and_need_no_network(made: Report, tmp_path: Path) -> None:
     page.benchmark(made, empty(tmp_path / "benchmarks/made_up"), "../../index.html")
-    for name, text in page.index([tmp_path / "benchmarks/made_up"], tmp_path).items():
+    for name, text in page.index([tmp_path / "benchmarks/made_up"], tmp_path, {}).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     for html in (tmp_path / "index.html", tmp_path / "benchmarks/made_up/index.html"):
@@ -152,3 +152,14 @@ def test_families_keep_their_order() -> None:
     named = list(dict.fromkeys(family for family in FAMILIES.values()))
     colours = [next(look.colour for look in looks(FAMILIES).values() if look.family == family) for family in named]
     assert colours == list(HUES[: len(named)]) and all(a != b for a, b in pairwise(colours))
+
+
+def test_lines_have_the_colour_of_the_family_and_no_two_are_alike() -> None:
+    palette = looks(FAMILIES)
+    vaes, gans = ([name for name, of in FAMILIES.items() if of == family][:5] for family in ("VAEs", "GANs"))
+    drawn = style.lines([*vaes, "stranger", *gans], palette)
+    assert [drawn[name]["color"] for name in vaes] == 5 * [palette[vaes[0]].colour]
+    assert [drawn[name]["color"] for name in gans] == 5 * [palette[gans[0]].colour]
+    assert drawn["stranger"]["color"] == style.INK
+    seen = [str(found) for found in drawn.values()]
+    assert len(set(seen)) == len(seen) == 11

@@ -204,7 +204,7 @@ def test_a_page_ranks_its_models_and_says_who_was_told_labels(pages: list[Path])
 
 def test_the_index_ranks_the_models_that_ran_the_same_benchmarks(pages: list[Path], tmp_path: Path) -> None:
     """`c`, on one of the two, is not among them. Of `b` .7, .8, .9, .9 the middle two are .85 in the mean."""
-    made = page.index(pages, tmp_path)
+    made = page.index(pages, tmp_path, {})
     rows = [line for line in made["suite/first_second/ranking.md"].splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["b", "a"]
     assert rows[0].startswith("| `b` | **0.850 (") and "| 0.175 (0.15" in rows[0] and "0.750 ± 0.071" in rows[0]
@@ -213,11 +213,11 @@ def test_the_index_ranks_the_models_that_ran_the_same_benchmarks(pages: list[Pat
         assert f"suite/first_second/{name}" in made["index.html"] and f"suite/first_second/{name}" in made
     assert made["suite/first_second/improvement.png"][:4] == b"\x89PNG"
     assert "## Ranking over first, second" in made["README.md"] and rows[0] in made["README.md"]
-    assert made == page.index(pages, tmp_path)
+    assert made == page.index(pages, tmp_path, {})
 
 
 def test_one_benchmark_has_no_suite(pages: list[Path], tmp_path: Path) -> None:
-    made = page.index(pages[:1], tmp_path)
+    made = page.index(pages[:1], tmp_path, {})
     assert {name for name in made if not name.startswith("assets/")} == {"index.html", "README.md"}
     assert "Ranking over" not in made["README.md"]
 
@@ -226,19 +226,19 @@ def test_one_benchmark_has_no_suite(pages: list[Path], tmp_path: Path) -> None:
 def test_benchmarks_of_few_models_stay_out_of_the_suite(pages: list[Path], tmp_path: Path, kind: str) -> None:
     text = (pages[1] / "runs.csv").read_text()
     (pages[1] / "runs.csv").write_text(text.replace(",toys", f",{kind}"))
-    assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path))
+    assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path, {}))
 
 
 def test_some_of_the_models_with_more_seeds_do_not_count_twice(pages: list[Path], tmp_path: Path) -> None:
     """`second` has two of the three models of `first`; with a third seed it is taken for a repetition."""
     text = (pages[1] / "runs.csv").read_text()
     more = [line.replace(",1,", ",2,") for line in text.splitlines() if ",1," in line]
-    assert any(name.startswith("suite/") for name in page.index(pages, tmp_path)) and more
+    assert any(name.startswith("suite/") for name in page.index(pages, tmp_path, {})) and more
     (pages[1] / "runs.csv").write_text(text + "\n".join(more) + "\n")
-    assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path))
+    assert not any(name.startswith("suite/") for name in page.index(pages, tmp_path, {}))
 
 
 def test_a_damaged_record_of_runs_is_named(pages: list[Path]) -> None:
     (pages[0] / "runs.csv").write_text("model,seed\n")
     with pytest.raises(ValueError, match=r"first/runs\.csv is damaged"):
-        suite.standing(pages)
+        suite.standing(pages, {})

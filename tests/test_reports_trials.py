@@ -85,7 +85,7 @@ def some_record(distance: bool = True) -> dict:
 
 
 def test_a_page_shows_every_trial_the_gain_and_whose_order_turns(tmp_path: Path) -> None:
-    search.write(some_record(), tmp_path, "../index.html")
+    search.write(some_record(), tmp_path, "../index.html", {})
     table = (tmp_path / "search.md").read_text()
     # Of 1, 8, 9 and one that diverged three pairs have 1 as their best, two 8 and one 9: 28/6.
     assert "| `lucky` | 9.00 | diverged | **1.00** | 8.00 | 4.67 | 1 of 4 | n/a | n/a | n/a | n/a | lr 0.3 |" in table
@@ -112,15 +112,15 @@ def test_ranks_in_the_final_are_by_the_settings_of_before_and_by_those_found(tmp
     record["contestants"]["lucky"]["finals"] = [final(2, 3.0, 5.0), final(0, 1.2, 1.2, of="paper")]
     record["contestants"]["lost"]["finals"] = [final(2, 0.8, 0.6), final(1, None, 1.0, of="house")]
     assert search.ranks(search.contestants(record)) == {"lucky": (1, 3), "steady": (2, 1), "lost": (3, 2)}
-    search.write(record, tmp_path, "../index.html")
+    search.write(record, tmp_path, "../index.html", {})
     assert "| 2 to 1 | lr 0.4 |" in (tmp_path / "search.md").read_text()
 
 
 def test_nats_are_gained_in_nats(tmp_path: Path) -> None:
-    search.write(some_record(distance=False), tmp_path, "../index.html")
+    search.write(some_record(distance=False), tmp_path, "../index.html", {})
     assert "| 1.50 | **0.60** | 0.90 nats |" in (tmp_path / "search.md").read_text()
 
 
 def test_a_record_without_contestants_has_a_page(tmp_path: Path) -> None:
-    search.write(some_record() | {"contestants": {}}, tmp_path, "../index.html")
+    search.write(some_record() | {"contestants": {}}, tmp_path, "../index.html", {})
     assert "No contestant has been searched yet." in (tmp_path / "index.html").read_text()

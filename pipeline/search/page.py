@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from pipeline import params
 from pipeline.cell import RENDERED
 from pipeline.report import in_place_of, index_from
 from pipeline.search.record import recorded
 from pipeline.search.study import Study
 from reports import search
+from reports.looks import looks
 
 
 def write(study: Study) -> Path:
@@ -14,5 +16,5 @@ def write(study: Study) -> Path:
     record = recorded(study)
     target = RENDERED / "search" / study.kind
     with in_place_of(target) as folder:
-        search.write(record, folder, index=index_from(target))
+        search.write(record, folder, index=index_from(target), palette=looks(params.load().families()))
     return target / "index.html"
