@@ -82,7 +82,7 @@ class Params:
     def __init__(self, root: Path = Path()) -> None:
         self.root = root
         board: Switchboard = validated(Switchboard, read(root / PARAMS), PARAMS)
-        self.lines = {name: kind.models for name, kind in board.kinds.items()}  # as they stand there
+        self.stated = board.kinds  # as they stand there
         for name in board.kinds:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{PARAMS}: no kind can be called {shown(name)}; small letters, digits and _ fit")
@@ -140,7 +140,7 @@ class Params:
 
     def chosen(self, own: Folder, path: Path) -> dict[str, Contestant]:
         """The contestants of a benchmark: all of its kind's, or those that it names."""
-        models = self.board.kinds[own.kind].models
+        models = rows.contestants(own.kind, self.stated[own.kind], self.root, own.dataset)
         for name in own.contestants or []:
             known(name, list(models), f"{path}: contestants", f"contestant of kind {own.kind}")
         return {name: models[name] for name in own.contestants or models}

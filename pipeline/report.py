@@ -109,7 +109,9 @@ def settings(benchmark: params.Benchmark, contestants: Collection[str]) -> pd.Da
         (name, family[name], benchmark.models[name].model, setting, value, owner)
         for name in contestants
         if name in benchmark.models  # what was brought has none
-        for setting, (value, owner) in whose.settings(benchmark.kind, name).items()
+        for setting, (value, owner) in whose.settings(
+            benchmark.kind, name, benchmark.models[name], benchmark.dataset
+        ).items()
     ]
     return pd.DataFrame(found, columns=load.SETTING)
 

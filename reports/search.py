@@ -19,7 +19,7 @@ from reports.pictures import ROW, matrix, rows
 from reports.sections import Fragment, Picture
 from reports.statistics import BEST
 from reports.tables import Cell, Legend, Row, Table
-from reports.trials import Record, beats, chosen, expected, values
+from reports.trials import Record, beats, chosen, chosen_on, expected, values
 
 DIVERGED = "diverged"
 LEADERS = 10  # contestants whose line is drawn in the colour of their family, the others in grey
@@ -129,10 +129,22 @@ def legend(record: Record) -> Legend:
     on = record["benchmarks"]
     mean = f"the geometric mean over {' and '.join(on)}" if record["by"]["distance"] else "the mean over benchmarks"
     lines = [f"{record['by']['label']}" + (f", {mean}" if len(on) > 1 else "") + "; lower is better."]
+    lines += [line for benchmark in on if len(on) > 1 for line in otherwise(record, benchmark)]
     lines += [f"{name}: {why}." for name, why in record["notes"].items()]
     if missing := record["not_searched"]:
         lines.append("Not searched: " + "; ".join(f"{name} ({why})" for name, why in missing.items()) + ".")
     return Legend(tuple(lines), NOTES)
+
+
+def otherwise(record: Record, benchmark: str) -> list[str]:
+    """In words, whose final ends otherwise on one benchmark, which then has other settings."""
+    met = {name: chosen_on(each, benchmark, record["by"]["distance"]) for name, each in record["contestants"].items()}
+    told = ", ".join(f"{name} ({said(best['settings'])})" for name, best in met.items() if best)
+    return [f"By its runs on {benchmark} alone the final ends otherwise, and {benchmark} takes: {told}."] * bool(told)
+
+
+def said(settings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
 
 
 def table(record: Record, found: list[Contestant]) -> Table:
@@ -167,9 +179,8 @@ def cells(record: Record, each: Contestant, half: int, places: tuple[int, ...]) 
     yield Cell(gain(record, *each.gained), "", "")
     yield Cell(" to ".join(map(str, dict.fromkeys(places))) or tables.UNAVAILABLE, "", "")
     best = each.best
-    told = {name: f"{value:g}" for name, value in best["settings"].items()} if best else {}
     whose = {"paper": "the paper's: ", "house": "as in params.yaml: ", "drawn": ""}[best["of"]] if best else ""
-    yield Cell(whose + ", ".join(f"{name} {value}" for name, value in told.items()) or tables.UNAVAILABLE, "", "")
+    yield Cell(whose + said(best["settings"]) if best else tables.UNAVAILABLE, "", "")
 
 
 def number(record: Record, value: float) -> str:

@@ -4,13 +4,15 @@ A trial counts by its value, lower being better; one that diverged or has no val
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from math import comb, inf, isinf
+from math import comb, exp, inf, isinf, log
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from reports.files import read_json, readable
 
 Record = dict[str, Any]  # of a kind: the rule, and of each contestant its ranges and trials
+LEAST = 1e-9  # of a distance, which has a logarithm
 WANTED = {
     "kind": str,
     "benchmarks": list,
@@ -57,6 +59,23 @@ def chosen(contestant: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What a search has found: the lowest of the final, without a final the lowest of the trials; None if all have no
     value."""
     return next(iter(ranked(contestant["finals"] or contestant["trials"])), None)
+
+
+def chosen_on(contestant: Mapping[str, Any], benchmark: str, distance: bool) -> Mapping[str, Any] | None:
+    """What the final has found on one of its benchmarks alone; None if that is what it has found on all of them
+    together, or there was no final."""
+    means = [mean([seed["values"][benchmark] for seed in each["seeds"]], distance) for each in contestant["finals"]]
+    known = [(value, place) for place, value in enumerate(means) if value is not None]
+    best = contestant["finals"][min(known)[1]] if known else None
+    return None if best == chosen(contestant) else best
+
+
+def mean(values: Collection[float | None], distance: bool) -> float | None:
+    """The geometric mean of distances, the mean of others; None if one has no value."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return exp(fmean(log(max(LEAST, value)) for value in known)) if distance else fmean(known)
 
 
 def ways(n: int, k: int) -> list[int]:

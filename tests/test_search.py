@@ -19,15 +19,15 @@ from benchmarks.datasets import Split
 from pipeline import params
 from pipeline.data import Data, save
 from pipeline.search import __main__ as search
-from pipeline.search import record, spaces, trials
+from pipeline.search import record, spaces, trials, whose
 from pipeline.search.study import Contestant, Study, Trial, points
 from pipeline.search.unit import judged
 from pipeline.work import plan
 from pipeline.work.units import Unit, data_file
-from reports.trials import read
+from reports.trials import chosen_on, mean, read
 
 ROOT = Path(__file__).parents[1]
-LINES = params.Params(ROOT).lines
+LINES = {name: kind.models for name, kind in params.Params(ROOT).stated.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -285,7 +285,7 @@ def test_finals_have_all_steps_and_the_same_new_seeds() -> None:
     found = trials.finals(study, searched)
     assert {unit.contestant for unit in found} == {"beta_vae"} and len(found) == 8
     assert [unit.seed for unit in found] == [20_000, 20_000, 20_001, 20_001] * 2
-    steps, line = params.load().board.toys.training.steps, params.load().lines["toys"]["beta_vae"].settings
+    steps, line = params.load().board.toys.training.steps, params.load().stated["toys"].models["beta_vae"].settings
     assert all(unit.steps == steps for unit in found)
     assert [trial.number for trial in found.values()] == [1] * 4 + [0] * 4
     assert {unit.settings["hyperparameters"]["annealing"] for unit in found} == {line["annealing"]}  # not a third of it
@@ -344,6 +344,29 @@ def test_a_final_decides_between_two() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_a_benchmark_takes_what_its_own_runs_of_the_final_say() -> None:
+    """The paper's settings are the better ones on the grid, and those that were drawn on both together."""
+    study = Study("toys", 3, ["wgan", "gan"])
+    record.write(study, trials.units(study), made(study, {("wgan", 1, "ring"): 1.0}))
+    finals = trials.finals(study, read(record.file_of("toys"), list(study.board))["contestants"])
+    values = {("wgan", 1, "ring"): 0.1, ("wgan", 0, "ring"): 2.0, ("wgan", 1, "grid"): 4.0, ("wgan", 0, "grid"): 3.0}
+    written = record.write_finals(study, finals, made(study, values, finals))
+    wgan = written["contestants"]["wgan"]
+    assert chosen_on(wgan, "ring", distance=True) is None and chosen_on(wgan, "grid", distance=True)["trial"] == 0
+    both, paper = wgan["finals"][0]["settings"], wgan["paper"]
+    assert spaces.found_in("toys")["wgan"] == spaces.found_in("toys", dataset="ring")["wgan"] == both != paper
+    assert spaces.found_in("toys", dataset="grid")["wgan"] == paper
+    assert spaces.apart("toys") == {"grid": {"wgan": paper}}
+    edited("params.yaml", "toys", "settings", value="found")
+    ring, ten, grid = (params.load().benchmark(name).models for name in ("ring", "ring_quick", "grid"))
+    assert both.items() <= ring["wgan"].settings.items() and paper.items() <= grid["wgan"].settings.items()
+    assert ten["gan"] == ring["gan"] == grid["gan"]
+    told = list(whose.lines("toys", ["wgan"]))
+    assert [line.split(":")[0] for line in told] == ["wgan", "wgan on grid"]
+    assert f"clip {both['clip']:g} search" in told[0] and f"clip {paper['clip']:g} paper" in told[1]
+
+
+@pytest.mark.usefixtures("project")
 def test_a_search_of_some_leaves_others_as_they_are_on_record() -> None:
     first = Study("toys", 3, ["gan"])
     record.write(first, trials.units(first), made(first, {("gan", 1, "ring"): 0.1}))
@@ -372,10 +395,10 @@ def test_a_record_of_other_contestants_is_told_in_a_line(command: Command) -> No
 
 
 def test_means_are_of_logarithms_for_distances_only() -> None:
-    assert record.together([1.0, 4.0], True) == pytest.approx(2.0)
-    assert record.together([-1.0, 4.0], False) == 1.5
-    assert record.together([1.0, None], True) is None and record.together([1.0, None], False) is None
-    assert record.together([0.0], True) == pytest.approx(1e-9)
+    assert mean([1.0, 4.0], True) == pytest.approx(2.0)
+    assert mean([-1.0, 4.0], False) == 1.5
+    assert mean([1.0, None], True) is None and mean([1.0, None], False) is None
+    assert mean([0.0], True) == pytest.approx(1e-9)
 
 
 PAPERS = {"model": "wgan_gp", "paper": "wgan_gp", "latent": 3}

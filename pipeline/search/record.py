@@ -2,28 +2,26 @@
 
 A trial's value is the mean over the rule's benchmarks: of logarithms where the column is a distance, so that no unit
 counts, and as it is where it is nats. The lowest is chosen, of equals the first; a trial that diverged, or has no
-value, is above all others. Where there is a final, the lowest mean of the final is chosen.
+value, is above all others. Where there is a final, the lowest mean of the final is chosen; and on a benchmark whose own
+runs of the final say otherwise, what these say.
 """
 
 import json
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from pipeline import params
 from pipeline.cell import scores_dir
 from pipeline.files import atomic_write
-from pipeline.search.spaces import FOUND, Setting
+from pipeline.search.spaces import FOUND, ON, part_of
 from pipeline.search.study import Contestant, Study, Trial
 from pipeline.work.units import Record as Made
 from pipeline.work.units import Unit, locked
 from pipeline.yaml_files import read as read_yaml
-from reports.trials import Record, chosen, read
+from reports.trials import Record, chosen, chosen_on, mean, read
 
 NATS = ("nats", "bits_per_dim")  # what may be below 0
-LEAST = 1e-9  # of a distance, which has a logarithm
 LISTS = ("trials", "finals")  # of a contestant
 LOCK = Path("artifacts/work/search.lock")
 
@@ -63,8 +61,7 @@ def write_finals(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, 
             else:
                 undecided.append(name)
         record = saved(study, contestants)
-        decided = {name: each for name, each in record["contestants"].items() if name not in undecided}
-        write_found(study.kind, {name: chosen(each) for name, each in decided.items()}, undecided)
+        write_found(record, undecided)
     return record
 
 
@@ -140,7 +137,7 @@ def row(study: Study, trial: Trial, made: Mapping[str, Made]) -> dict[str, Any]:
         "of": trial.origin,
         "settings": trial.settings,
         "seed": next(iter(made.values()))["seed"],
-        "value": together(values.values(), distance(study)),
+        "value": mean(values.values(), distance(study)),
         "values": values,
         "seconds": round(sum(each["seconds"] for each in made.values()), 2),
         "diverged": any(each["diverged"] for each in made.values()),
@@ -152,16 +149,8 @@ def final(study: Study, runs: Sequence[tuple[Trial, Mapping[str, Made]]]) -> dic
     rows = [row(study, *run) for run in runs]
     head = {key: rows[0][key] for key in ("trial", "of", "settings")}
     seeds = [{key: each[key] for key in ("seed", "value", "values", "seconds", "diverged")} for each in rows]
-    value = together([each["value"] for each in rows], distance(study))
+    value = mean([each["value"] for each in rows], distance(study))
     return {**head, "value": value, "diverged": any(each["diverged"] for each in rows), "seeds": seeds}
-
-
-def together(values: Iterable[float | None], distance: bool) -> float | None:
-    """One value of those on several benchmarks: the geometric mean of distances, the mean of nats; None if one is."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(list(values)):
-        return None
-    return math.exp(fmean(math.log(max(LEAST, value)) for value in known)) if distance else fmean(known)
 
 
 def text(record: Mapping[str, Any]) -> str:
@@ -180,20 +169,24 @@ def listed(trials: Iterable[Mapping[str, Any]]) -> str:
     return "[\n" + ",\n".join(lines) + "\n   ]" if lines else "[]"
 
 
-def write_found(kind: str, chosen: Mapping[str, Mapping[str, Any] | None], undecided: Collection[str]) -> None:
-    """Let found.yaml hold the settings of the chosen trials of a kind, and as they were those of other kinds and of the
-    undecided."""
+def write_found(record: Record, undecided: Collection[str]) -> None:
+    """Let found.yaml hold what is found of a kind, and as they were settings of other kinds and of the undecided."""
     content = read_yaml(FOUND) or {}
-    before: dict[str, Setting] = content.get(kind, {})
-    settings = {name: trial["settings"] for name, trial in chosen.items() if trial is not None}
-    settings |= {name: before[name] for name in undecided if name in before}
-    order = params.load().board.kinds[kind].models
-    found = {name: settings[name] for name in order if name in settings}
-    content = {name: found if name == kind else content.get(name, {}) for name in params.load().board.kinds}
+    decided = {name: each for name, each in record["contestants"].items() if name not in undecided}
+    parts = {record["kind"]: {name: chosen(each) for name, each in decided.items()}}
+    for benchmark in record["benchmarks"] if len(record["benchmarks"]) > 1 else ():
+        part = part_of(record["kind"], params.load().benchmark(benchmark).dataset)
+        parts[part] = {name: chosen_on(each, benchmark, record["by"]["distance"]) for name, each in decided.items()}
+    kinds = params.load().board.kinds
+    for part, trials in parts.items():
+        settings = {name: trial["settings"] for name, trial in trials.items() if trial is not None}
+        settings |= {name: each for name, each in content.get(part, {}).items() if name in undecided}
+        content[part] = {name: settings[name] for name in kinds[record["kind"]].models if name in settings}
+    order = sorted(content, key=lambda part: (list(kinds).index(part.split(ON)[0]), part))
     lines = [line for line in FOUND.read_text().splitlines() if line.startswith("#")]
-    for name, contestants in content.items():
-        if contestants:
-            lines += [f"{name}:", *(f"  {each}: {flow(settings)}" for each, settings in contestants.items())]
+    for part in order:
+        if content[part]:
+            lines += [f"{part}:", *(f"  {each}: {flow(settings)}" for each, settings in content[part].items())]
     atomic_write(FOUND, "\n".join(lines if any(content.values()) else [*lines, "{}"]) + "\n")
 
 

@@ -14,6 +14,7 @@ from pipeline.yaml_files import read
 SPACES = Path("models/spaces.yaml")
 RULES = Path("benchmarks/search.yaml")
 FOUND = Path("benchmarks/found.yaml")
+ON = " on "  # of a kind and a data set, in the name of a part of found.yaml
 Word = Literal["decade", "steps"]
 Setting = dict[str, Any]  # settings of a model, by name
 Names = list[str]
@@ -85,10 +86,28 @@ def searched(space: Space | str, keep: Names = []) -> list[str]:  # noqa: B006
     return [setting for setting, word in space.items() if word != "steps" and setting not in keep]
 
 
-def found_in(kind: str, root: Path = Path()) -> dict[str, Setting]:
-    """What a search has found for the contestants of a kind; without a search nothing."""
-    content = (read(root / FOUND) if (root / FOUND).exists() else {}) or {}  # no search has been run
+def part_of(kind: str, dataset: str) -> str:
+    """The name of what was found on one data set of a kind alone."""
+    return f"{kind}{ON}{dataset}"
+
+
+def found_in(kind: str, root: Path = Path(), dataset: str = "") -> dict[str, Setting]:
+    """What a search has found for the contestants of a kind, on a data set of it what was found there; without a search
+    nothing."""
+    content = found(root)
+    return {**content.get(kind, {}), **content.get(part_of(kind, dataset), {})}
+
+
+def apart(kind: str, root: Path = Path()) -> dict[str, dict[str, Setting]]:
+    """What was found on data sets of a kind alone."""
+    parts = {tuple(part.split(ON)): each for part, each in found(root).items() if ON in part}
+    return {dataset: each for (of, dataset), each in parts.items() if of == kind}
+
+
+def found(root: Path) -> dict[str, dict[str, Setting]]:
+    """found.yaml; empty where no search has been run. Raises ValueError, one line."""
+    content = (read(root / FOUND) if (root / FOUND).exists() else {}) or {}
     whole = isinstance(content, dict) and all(isinstance(each, dict) for each in content.values())
     if not whole or not all(isinstance(line, dict) for each in content.values() for line in each.values()):
         raise ValueError(f"{FOUND}: settings of contestants by kind are wanted; `python -m pipeline.search` writes it")
-    return content.get(kind, {})
+    return content

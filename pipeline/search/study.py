@@ -173,7 +173,7 @@ class Study:
         self.kind, self.rule = kind, spaces.rule_of(kind, rules)
         self.trials, self.shorter, self.finals, self.only = trials or rules.trials, rules.shorter, rules.finals, only
         board = params.load().board.kinds[kind]
-        lines = board.models if board.settings == "found" else params.load().lines[kind]
+        lines = board.models if board.settings == "found" else params.load().stated[kind].models
         self.board = {name: line for name, line in lines.items() if not line.of}
         self.check(only)
         self.contestants = [Contestant(kind, name, line, self.rule) for name, line in self.board.items()]
