@@ -114,10 +114,9 @@ def test_check_refuses_them_before_anything_runs(tmp_path: Path, monkeypatch: py
     project = params.Params(ROOT)
     ring = project.benchmark("ring")
     monkeypatch.setitem(project.read, "ring", ring.model_copy(update={"data": {"test": 99_999}}))
-    monkeypatch.setattr(params, "load", lambda: project)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"^params\.yaml: toys\.evaluation\.samples: ring: .* of the 99999 test data"):
-        check.main()
+        check.check(project)
 
 
 def test_the_likelihood_of_training_data_stands_beside_that_of_test_data() -> None:

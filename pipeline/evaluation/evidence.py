@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -67,14 +67,8 @@ def of_model(model: Model, benchmark: str, resident: Data, half: Tensor, rng: Ge
     evidence["parameters"] = numbers(model)
     test = resident.as_input(resident.test.x[:TESTED])
     if isinstance(model, HasLikelihood) and "log_prob" in wanted:
-        learnt = resident.as_input(resident.train.x[: min(len(test), LEARNT)])
-        evidence["log_prob"] = log_prob(model, test, resident)
-        evidence["train_log_prob"] = log_prob(model, learnt, resident, rough=True)
+        evidence |= likelihoods(model, test, resident)
         broken |= any(impossible(evidence[name]) for name in ("log_prob", "train_log_prob"))
-        evidence["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
-        if isinstance(model, ScoresPixels) and test.dim() == 4:
-            label = resident.test.label if model.given == "label" else None
-            evidence["pixels"] = of_pixels(model, test, label, evidence["log_prob"])
     if isinstance(model, Encodes) and "reconstructed" in wanted:
         evidence["reconstructed"] = torch.cat([model.reconstruct(chunk) for chunk in test.split(CHUNK)])
         broken |= not bool(evidence["reconstructed"].isfinite().all())
@@ -117,6 +111,18 @@ def timed(model: Model, n: int, given: Tensor | None, rng: Generator) -> tuple[T
     clock.stop()
     clock.add()
     return fake, 1000 * clock.seconds / n
+
+
+def likelihoods(model: HasLikelihood, test: Tensor, resident: Data) -> Evidence:
+    """What a model states of test data, and of as many training data; how, and for which pixels of some."""
+    learnt = resident.as_input(resident.train.x[: min(len(test), LEARNT)])
+    stated = log_prob(model, test, resident)
+    found: Evidence = {"log_prob": stated, "train_log_prob": log_prob(model, learnt, resident, rough=True)}
+    found["estimator"] = f"{model.estimator}, a lower bound" if model.bound else model.estimator
+    if isinstance(model, ScoresPixels) and test.dim() == 4:
+        label = resident.test.label if cast(Model, model).given == "label" else None
+        found["pixels"] = of_pixels(model, test, label, stated)
+    return found
 
 
 def log_prob(model: HasLikelihood, x: Tensor, resident: Data, *, rough: bool = False) -> Tensor:
