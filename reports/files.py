@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 import struct
 import zipfile
 import zlib
@@ -34,8 +35,14 @@ def readable(path: Path, remedy: str) -> Iterator[Path]:
     except FileNotFoundError:
         raise OSError(f"{path} is missing; {remedy} makes it") from None
     except (*FAULTS, *FAULTS_OF_ZIP, *A_FOLDER) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise ValueError(f"{path} is damaged ({reason}); delete it, and {remedy} makes it anew") from error
+        raise ValueError(f"{path} is damaged ({told(error)}); delete it, and {remedy} makes it anew") from error
+
+
+def told(error: BaseException) -> str:
+    """What is the matter, in a line, without a remedy, which its reader has. Of pickles only that: torch's and numpy's
+    own words go on to say how to trust the file."""
+    kind, words = type(error).__name__, re.split(r"; [^;]*`", " ".join(str(error).split()))[0][:300]
+    return kind if "pickle" in words.lower() or "weights_only" in words else f"{kind}: {words}"
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:

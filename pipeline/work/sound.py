@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.files import file_digest, remedy
 from pipeline.work.units import Unit
-from reports.files import A_FOLDER, FAULTS, FAULTS_OF_ZIP
+from reports.files import A_FOLDER, FAULTS, FAULTS_OF_ZIP, told
 
 if TYPE_CHECKING:
     from pipeline.data import Data
@@ -25,10 +25,10 @@ def explained(*files: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = explain(error, files)
-        if told is error:
+        found = explain(error, files)
+        if found is error:
             raise
-        raise told from error
+        raise found from error
 
 
 def explain(error: Exception, files: Iterable[Path]) -> Exception:
@@ -48,8 +48,7 @@ def damage(file: Path) -> str:
         first: BaseException = error
         while first.__cause__:  # what others made of it names the file and a remedy, too
             first = first.__cause__
-        reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]
-        return f"{file} is damaged ({reason}); delete it and run `{remedy(file)}`"
+        return f"{file} is damaged ({told(first)}); delete it and run `{remedy(file)}`"
     return ""
 
 

@@ -53,7 +53,7 @@ def against(folder: Path, x: Tensor) -> tuple[Path, np.ndarray]:
         other = points(20, 5, x.shape[1])
         np.save(folder / "other.npy", other.numpy())
         return folder / "other.npy", flat(other)
-    image = levels(20, 5, x.shape[1])
+    image = levels(20, 5, x.shape[1])[..., : x.shape[2], : x.shape[3]]
     np.savez(folder / "other.npz", x=image.numpy(), levels=256)
     return folder / "other.npz", flat(image) / 127.5 - 1
 
