@@ -50,7 +50,7 @@ class Model(nn.Module):
         self.words = Words(spec.words)
         self.encoder = encoder(with_code(spec), 2 * latent, width=width, depth=depth)
         self.decoder = decoder(spec, latent + CODE, width=width, depth=depth, bounded=False)
-        self.likelihood = likelihoods.of(spec, likelihood)
+        self.likelihood = likelihoods.of(spec, likelihood, lr)
         self.sample_mean = len(spec.shape) > 1
         self.watched: dict[str, Tensor] = {}
 

@@ -52,7 +52,7 @@ class Model(nn.Module):
         check.positive(lr=lr)
         self.encoder = encoder(with_classes(spec), 2 * latent, width=width, depth=depth, nets=nets)
         self.decoder = decoder(spec, latent + spec.classes, width=width, depth=depth, nets=nets, bounded=False)
-        self.likelihood = likelihoods.of(spec, likelihood)
+        self.likelihood = likelihoods.of(spec, likelihood, lr)
         self.classes, self.importance, self.lr = spec.classes, importance, lr
         self.latent = latent + spec.classes  # of a whole code: z, and its label one-hot
         self.sample_mean = len(spec.shape) > 1

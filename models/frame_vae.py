@@ -48,7 +48,7 @@ class Model(nn.Module):
         self.latent, self.lr = latent, lr
         self.encoder = encoder(frame(spec), 2 * latent, width=width, depth=1)
         self.decoder = decoder(frame(spec), latent, width=width, depth=1, bounded=False)
-        self.likelihood = likelihoods.of(frame(spec), likelihood)
+        self.likelihood = likelihoods.of(frame(spec), likelihood, lr)
         self.memory = GaussianLstm(latent, latent, memory)
         self.watched: dict[str, Tensor] = {}
 

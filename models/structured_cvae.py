@@ -66,7 +66,7 @@ class Model(nn.Module):
             raise ValueError(f"alpha = {alpha}: must lie in [0, 1], the share of the CVAE's bound in the objective")
         self.seen = nn.Buffer(seen_quadrants(spec, quadrants), persistent=False)  # (H, W)
         coder = partial(encoder, spec, 2 * latent, width=width, depth=depth, nets=nets)
-        generation = partial(Generation, spec, self.seen, width=width, depth=depth, nets=nets)
+        generation = partial(Generation, spec, self.seen, width=width, depth=depth, nets=nets, lr=lr)
         self.recognition, self.prior = coder(), coder()
         self.generation = generation(latent)
         self.baseline = Baseline(partial(generation, 0), spec.levels) if recurrent else None

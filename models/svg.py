@@ -59,7 +59,7 @@ class Model(nn.Module):
         self.posterior = GaussianLstm(features, latent, memory)
         self.prior = GaussianLstm(features, latent, memory) if prior == "learned" else None
         self.start = None if spec.seen else nn.Parameter(torch.zeros(features))
-        self.likelihood = likelihoods.of(frame(spec), likelihood)
+        self.likelihood = likelihoods.of(frame(spec), likelihood, lr)
         self.watched: dict[str, Tensor] = {}
 
     @property

@@ -51,7 +51,7 @@ class Model(nn.Module):
         self.commitment, self.prior_epochs, self.lr = commitment, prior_epochs, lr
         self.encoder, self.decoder, self.grid = nets(spec, size, slots, width=width, depth=depth)
         self.codebook = nn.Parameter(torch.empty(codes, size).uniform_(-1 / codes, 1 / codes))
-        self.likelihood = likelihoods.of(spec, likelihood)
+        self.likelihood = likelihoods.of(spec, likelihood, lr)
         self.prior = plain(size, codes, width=width, depth=depth).requires_grad_(False)  # no player's
         self.latent = size * self.grid[0] * self.grid[1]
         self.watched: dict[str, Tensor] = {}

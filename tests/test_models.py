@@ -1,5 +1,6 @@
 """The folder listing is the registry; nets, losses and likelihoods against known answers."""
 
+import contextlib
 import math
 
 import mpmath
@@ -141,7 +142,7 @@ def test_discretised_logistic_sums_to_one_over_the_levels(levels: int, log_scale
     nats = likelihood.log_prob(x, out)
     assert nats.exp().sum().item() == pytest.approx(1, abs=1e-12)
     nats.sum().backward()
-    assert out.grad.isfinite().all() and likelihood.tenth.grad.isfinite()
+    assert out.grad.isfinite().all() and likelihood.steps.grad.isfinite()
 
 
 def test_bernoulli_is_binary_cross_entropy() -> None:
@@ -216,16 +217,40 @@ def test_discretised_likelihoods_to_fifty_digits(law: str, log_scale: float) -> 
             assert abs(found - expected) < 1e-12 * max(1, abs(expected)), (level, out)
 
 
+@pytest.mark.parametrize("lr", [1e-4, 1e-2])
 @pytest.mark.parametrize("levels", [0, 17])
-def test_a_scale_moves_ten_times_as_fast_as_a_weight(levels: int) -> None:
-    """Adam's steps are about its rate where the gradient keeps its sign: here 0.001, a hundred times."""
-    likelihood, x = likelihoods.of(Spec((1, 2, 2), levels=levels), "gaussian"), torch.ones(3, 1, 2, 2)
-    optimizer = optimizers.adam(likelihood.parameters(), 1e-3)
+def test_a_scale_moves_at_a_rate_of_its_own(levels: int, lr: float) -> None:
+    """Adam's steps are about its rate where the gradient keeps its sign: here 0.003, a hundred times."""
+    likelihood, x = likelihoods.of(Spec((1, 2, 2), levels=levels), "gaussian", lr), torch.ones(3, 1, 2, 2)
+    optimizer = optimizers.adam(likelihood.parameters(), lr)
+    likelihood.set_scale(0.0)
     for _ in range(100):
         optimizer.zero_grad()
         (-likelihood.log_prob(x, x)).sum().backward()
         optimizer.step()
-    assert likelihood.log_scale.item() == pytest.approx(-1, abs=0.2)
+    assert likelihood.log_scale.item() == pytest.approx(-0.3, abs=0.03)
+
+
+def test_a_scale_begins_below_the_spread_of_data() -> None:
+    for levels in (0, 17):
+        for lr in (1e-4, 1e-2):
+            scale = likelihoods.of(Spec((1, 2, 2), levels=levels), "gaussian", lr).log_scale.exp()
+            assert scale.item() == pytest.approx(0.3)
+
+
+def test_every_model_with_a_scale_tells_it_the_rate_of_its_net() -> None:
+    spec = {"points": Spec((2,), 4), "images": Spec((1, 8, 8), 10, 17), "clips": Spec((6, 1, 8, 8), 10, 17, seen=2)}
+    specs = [*spec.values(), spec["images"]._replace(words=9)]
+    found = set()
+    for name in models.names():
+        for each in specs if "lr" in models.hyperparameters(models.load(name)) else ():
+            with contextlib.suppress(ValueError):  # data that it is not for
+                built = models.build(name, each, {"lr": 0.0123})
+                scales = [part for part in built.modules() if isinstance(part, likelihoods.Scaled)]
+                learned = [scale for scale in scales if scale.steps.requires_grad]
+                assert all(scale.unit == likelihoods.RATE / 0.0123 for scale in learned), name
+                found |= {name} if learned else set()
+    assert {"vae", "iwae", "cvae", "structured_cvae", "avb", "vq_vae", "svg", "frame_vae", "caption_vae"} <= found
 
 
 @pytest.mark.parametrize("law", ["logistic", "gaussian"])

@@ -71,6 +71,7 @@ def test_the_likelihood_is_the_mean_over_labels() -> None:
     """p(x | z, y) = N(W z + c_y, 1) has a closed form; with its exact posterior so has the bound."""
     torch.manual_seed(0)
     model = models.load("cvae")(Spec((3,), classes=4), latent=2, importance=3).double().eval().requires_grad_(False)
+    model.likelihood.set_scale(0.0)
     model.decoder, model.encoder = nn.Linear(2 + 4, 3).double(), nn.Linear(3 + 4, 4).double()
     direction, _ = torch.linalg.qr(torch.randn(3, 2, dtype=torch.float64))
     weight, centre = direction * torch.tensor([2.0, 0.5]), torch.randn(3, 4, dtype=torch.float64)

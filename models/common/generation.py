@@ -19,11 +19,11 @@ from models.common.protocol import Spec
 class Generation(nn.Module):
     """p(y | x, z); without z it is a baseline."""
 
-    def __init__(self, spec: Spec, seen: Tensor, latent: int, *, nets: Form, width: int, depth: int) -> None:
+    def __init__(self, spec: Spec, seen: Tensor, latent: int, *, nets: Form, width: int, depth: int, lr: float) -> None:
         super().__init__()
         self.sight = encoder(spec, width, width=width, depth=depth, nets=nets)
         self.decoder = decoder(spec, width + latent, width=width, depth=depth, nets=nets, bounded=False)
-        self.likelihood = likelihoods.of(spec)
+        self.likelihood = likelihoods.of(spec, lr=lr)
         self.hidden = nn.Buffer((~seen).flatten().nonzero().squeeze(1), persistent=False)  # (P,) indices
 
     def log_prob(self, image: Tensor, features: Tensor, *z: Tensor) -> Tensor:

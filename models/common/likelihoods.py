@@ -21,6 +21,8 @@ from models.common import check
 from models.common.pixels import from_levels, to_levels
 from models.common.protocol import Spec
 
+START = 0.3  # of a learned scale, for data about 1 wide
+RATE = 0.003  # of the logarithm of a learned scale, which has some units to go
 Likelihood = Literal["fitting", "gaussian", "bernoulli", "logistic"]
 
 
@@ -46,26 +48,27 @@ class Independent(nn.Module, ABC):
 
 class Scaled(Independent):
     """With one learned scale (Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with Calibrated Decoders",
-    2020, arXiv:2006.13202).
+    2020, arXiv:2006.13202), which Adam moves by RATE a step, whatever the rate `lr` of the net.
 
-    Adam moves every number by about its rate a step, and a scale has as far to go as a net's weights together: at the
-    net's own rate it would still be on its way when training ends, and samples and likelihoods would tell of the rate.
-    So what is learned is a tenth of its logarithm.
+    Adam moves every number by about its rate, and a scale has as far to go as all of a net's weights together: at a low
+    rate of the net's it would be on its way when training ends, and samples and likelihoods would tell of the rate. It
+    begins below the spread of the data: once a scale is as wide as they are, codes are of no use, and are given up (on
+    a ring of Gaussians, from a scale of 1, by one of three seeds of `vae`; at 0.01 a step by all, and by `iwae`). What
+    is learned is the logarithm in units of RATE / lr.
     """
 
-    FASTER = 10
-
-    def __init__(self) -> None:
+    def __init__(self, lr: float = RATE) -> None:
         super().__init__()
-        self.tenth = nn.Parameter(torch.zeros(()))
+        self.unit = RATE / lr
+        self.steps = nn.Parameter(torch.tensor(math.log(START) / self.unit))
 
     @property
     def log_scale(self) -> Tensor:
-        return self.FASTER * self.tenth  # ()
+        return self.unit * self.steps  # ()
 
     @torch.no_grad()
     def set_scale(self, log_scale: Tensor | float) -> None:
-        self.tenth.copy_(torch.as_tensor(log_scale, dtype=self.tenth.dtype) / self.FASTER)
+        self.steps.copy_(torch.as_tensor(log_scale, dtype=self.steps.dtype) / self.unit)
 
 
 class Gaussian(Scaled):
@@ -101,8 +104,8 @@ class Discretised(Scaled):
     "PixelCNN++", 2017, arXiv:1701.05517, equation 2: a level has the mass of its bin, the outermost bins reach to
     infinity, so that the levels' probabilities sum to one."""
 
-    def __init__(self, levels: int) -> None:
-        super().__init__()
+    def __init__(self, levels: int, lr: float = RATE) -> None:
+        super().__init__(lr)
         self.levels = levels
 
     @staticmethod
@@ -202,13 +205,17 @@ def gaussian(spec: Spec) -> Scaled:
     return DiscretisedGaussian(spec.levels) if spec.levels else Gaussian()
 
 
-def of(spec: Spec, name: Likelihood = "fitting") -> Independent:
-    """What is named, for data of `spec`; `fitting` is the first that fits. Raises ValueError for one that does not."""
+def of(spec: Spec, name: Likelihood = "fitting", lr: float = RATE) -> Independent:
+    """What is named, for data of `spec` and nets of rate `lr`; `fitting` is the first that fits. Raises ValueError for
+    one that does not."""
     check.one_of(get_args(Likelihood), likelihood=name)
-    fit: dict[str, Callable[[], Independent]] = {"gaussian": Gaussian}
+    fit: dict[str, Callable[[], Independent]] = {"gaussian": partial(Gaussian, lr)}
     if spec.levels:
         fit = {"bernoulli": Bernoulli} if spec.levels == 2 else {}
-        fit |= {"logistic": partial(Logistic, spec.levels), "gaussian": partial(DiscretisedGaussian, spec.levels)}
+        fit |= {
+            "logistic": partial(Logistic, spec.levels, lr),
+            "gaussian": partial(DiscretisedGaussian, spec.levels, lr),
+        }
     chosen = next(iter(fit)) if name == "fitting" else name
     if chosen not in fit:
         data = f"data of {spec.levels} levels" if spec.levels else "continuous data"

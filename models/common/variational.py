@@ -58,7 +58,7 @@ class GaussianVAE(nn.Module):
         self.sample_mean = len(spec.shape) > 1 if sample_mean is None else sample_mean
         self.encoder = encoder(self.seen(spec), 2 * latent, width=width, depth=depth, nets=nets)
         self.decoder = decoder(spec, latent, width=width, depth=depth, nets=nets, bounded=False)
-        self.likelihood = likelihoods.of(spec, likelihood)
+        self.likelihood = likelihoods.of(spec, likelihood, lr)
         self.watched: dict[str, Tensor] = {}
 
     def seen(self, spec: Spec) -> Spec:
