@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from clones import copy, variables
+from clones import ROOT, copy, variables
 from edits import BOARD, FILES, RING, WRONG
 from soak import TRIES, some, tried
 
@@ -76,6 +76,8 @@ def test_mutated_parameters(tmp_path: Path) -> None:
     def check(number: int) -> None:
         project = tmp_path / str(number)
         copy(project)
+        for file in {mutation.file for mutation in mutations}:  # with the lines that a copy leaves out
+            shutil.copy(ROOT / file, project / file)
         for mutation in mutations[number::SIDE_BY_SIDE]:
             said[str(mutation)] = fault = checked(project, mutation)
             print(f"\n  {len(said)} {mutation}: {fault or 'held'}", end="", flush=True)
