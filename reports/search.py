@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports import style, tables
 from reports.looks import Look
@@ -201,7 +199,7 @@ def drawn(record: Record, found: list[Contestant]) -> Figure:
     finite = finite[np.isfinite(finite)]
     if record["by"]["distance"]:
         axes.set_xscale("log")
-        plain(axes.xaxis)
+        style.plain(axes.xaxis)
     edge = finite.max() * (1.5 if record["by"]["distance"] else 1.05) if len(finite) else 1.0
     for place, each in enumerate(found):
         for trial, value in zip(each.trials, each.found, strict=True):
@@ -212,13 +210,6 @@ def drawn(record: Record, found: list[Contestant]) -> Figure:
             axes.plot(value, place, mark, color=hue, markerfacecolor=inside, markersize=5)
     axes.set_xlabel(record["by"]["label"])
     return figure
-
-
-def plain(axis: Axis) -> None:
-    """Numbers of a log scale as they are, at a few places in each decade."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def growth(record: Record, found: list[Contestant], out: Path, palette: Mapping[str, Look]) -> Fragment:
@@ -234,7 +225,7 @@ def growth(record: Record, found: list[Contestant], out: Path, palette: Mapping[
         axes.plot(list(counts), shown, **look)
     if record["by"]["distance"]:
         axes.set_yscale("log")
-        plain(axes.yaxis)
+        style.plain(axes.yaxis)
     axes.set_xlabel("k trials")
     axes.set_ylabel(record["by"]["label"])
     axes.legend(ncols=2)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
 from reports.looks import FAINT as FAINT
@@ -96,6 +97,13 @@ def save(figure: Figure, target: Path | BinaryIO, colours: int = 256) -> None:
     if colours:  # the usual median cut turns a model's colour into another's where it is rare
         picture = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1)
     picture.save(target, "PNG", optimize=True)
+
+
+def plain(axis: Axis) -> None:
+    """Numbers of a log scale as they are, at a few places in each decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def few_ticks() -> MaxNLocator:
