@@ -43,6 +43,7 @@ def test_a_vae_with_an_exact_posterior_has_rate_and_distortion_in_closed_form() 
     """x = z + noise of the same variance, 1: the posterior is N(x / 2, 1 / 2), the bound the likelihood, N(0, 2)."""
     vae = models.load("vae")(Spec((1,)), latent=1).double().eval().requires_grad_(False)
     vae.encoder, vae.decoder = nn.Linear(1, 2).double(), nn.Identity()
+    vae.likelihood.set_scale(0.0)
     vae.encoder.weight.data, vae.encoder.bias.data = torch.tensor([[0.5], [0.0]]), torch.tensor([0.0, math.log(0.5)])
     vae.double()
     x = torch.randn(200_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2**0.5

@@ -67,12 +67,14 @@ def near(draws: Tensor, mean: float, variance: float) -> None:
 def test_what_is_hidden_has_its_conditional_mean_and_variance(name: str) -> None:
     model = models.load(name)(SPEC, latent=1, nets="dense", width=8)
     model.decoder, model.posterior = Linear(), given_shown if name == "masked_vae" else exact
+    model.likelihood.set_scale(0.0)
     near(filled(model, 1.6), 0.8, 1.5)
 
 
 def test_a_black_box_posterior_fills_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.common.nets.pyramid", lambda spec, width: ([1, width], (1, 2)))  # no halving of 1x2
     model = models.load("avb")(SPEC, latent=1, width=8)
+    model.likelihood.set_scale(0.0)
     model.decoder, model.draw = Linear(), lambda x, rng: (exact(x).draw(rng), exact(x))
     near(filled(model, 1.6), 0.8, 1.5)
 
@@ -83,6 +85,7 @@ def test_labels_are_drawn_by_bayes_rule_from_what_is_shown() -> None:
     loading, centre, x1 = (0.5, 2.0), (0.0, 1.0), 1.6
     model = models.load("cvae")(SPEC, latent=1, importance=200, nets="dense", width=8)
     model.decoder = Linear(loading, centre)
+    model.likelihood.set_scale(0.0)
 
     def posterior(x: Tensor, label: Tensor) -> Code:
         w, c = torch.tensor(loading)[label][:, None], torch.tensor(centre)[label][:, None]
