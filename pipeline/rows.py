@@ -25,37 +25,38 @@ def settled(kinds: Mapping[str, "Kind"], root: Path) -> dict[str, "Kind"]:
 
 def contestants(name: str, kind: "Kind", root: Path, dataset: str = "") -> dict[str, "Contestant"]:
     """Those of a kind, on one of its data sets where that is named."""
-    if kind.settings == "found" and not spaces.found_in(name, root):
+    if kind.settings == "house" and not any(line.of for line in kind.models.values()):
+        return kind.models
+    found = spaces.found_in(name, root, dataset)
+    if kind.settings == "found" and not found:
         raise ValueError(
             f"params.yaml: {name}.settings = 'found': {spaces.FOUND} has nothing for {name}; bring it back, or write "
             f"house there and run `python -m pipeline.search {name}`"
         )
-    if kind.settings == "house" and not any(line.of for line in kind.models.values()):
-        return kind.models
-    meant = {key: settings(name, kind, key, root, dataset) for key in kind.models}
+    meant = {key: settings(name, kind, key, root, found) for key in kind.models}
     return {key: line.model_copy(update={"settings": meant[key]}) for key, line in kind.models.items()}
 
 
-def settings(name: str, kind: "Kind", key: str, root: Path, dataset: str) -> dict[str, Any]:
+def settings(name: str, kind: "Kind", key: str, root: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     line = kind.models[key]
     if not line.of:
         # A number that the line itself states is somebody's wish: it stands before what was found.
         wished = line.settings if kind.settings == "found" else {}
-        return {**row(name, kind, key, kind.settings, root, dataset), **wished}
+        return {**row(name, kind, key, kind.settings, root, found), **wished}
     where = f"params.yaml: {name}.models.{key}.{line.row}"
     base = kind.models[known(line.of, [other for other in kind.models if not kind.models[other].of], where, "line")]
     if base.model != line.model:
         raise ValueError(f"{where} = {line.of!r}: is made from {base.model}, and {key} from {line.model}")
-    if line.row == "found" and line.of not in spaces.found_in(name, root):
+    if line.row == "found" and line.of not in found:
         raise ValueError(f"{where} = {line.of!r}: nothing was found yet; run `python -m pipeline.search {name}`")
-    return {**row(name, kind, line.of, line.row, root, dataset), **line.settings}
+    return {**row(name, kind, line.of, line.row, root, found), **line.settings}
 
 
-def row(name: str, kind: "Kind", key: str, which: Row, root: Path, dataset: str) -> dict[str, Any]:
+def row(name: str, kind: "Kind", key: str, which: Row, root: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a line, ``which`` of the three."""
     line = kind.models[key]
     if which == "found":
-        return {**line.settings, **spaces.found_in(name, root, dataset).get(key, {})}
+        return {**line.settings, **found.get(key, {})}
     if which == "paper":
         rule = spaces.rule_of(name, spaces.rules(root))
         varied = spaces.searched(spaces.space_of(line.model, root), rule.keep)

@@ -43,8 +43,8 @@ def evaluate(unit: Unit, advance: Callable[[int], None]) -> dict[str, Any]:
     if not trained and "brought" not in unit.settings:  # as many as a snapshot has
         snapshots = {0: resident.to_levels(found["fake"][: unit.settings["snapshot_samples"]])}
     asked = unit.settings["evaluation"]
-    shown = progress(snapshots, resident, view, asked["progress"])
-    atomic_write(unit.work / "progress" / f"{unit.seed}.csv", shown)
+    curve = progress(snapshots, resident, view, asked["progress"])
+    atomic_write(unit.work / "progress" / f"{unit.seed}.csv", curve)
     advance(1)
     columns = [
         column._replace(main=column.name in asked["main"] if asked["main"] else column.main)._asdict()
@@ -64,19 +64,8 @@ def scored(
     wanted = metrics.needs(chosen)
     half = halves(resident, unit.benchmark, unit.seed, n)
     row: dict[str, Any] = {"seed": unit.seed, "status": "finished"}
-    found: Evidence = {}
-    model: Model | None = None
-    if "brought" in unit.settings:  # by name: what trained models are evaluated by does not hang on it
-        brought = import_module("pipeline.evaluation.brought")
-        found = brought.evidence(unit.settings["brought"], unit.seed, resident, n)
-    elif weights is None:
-        found = evidence.of_oracle(resident, half.oracle, rng)
-    else:
-        trained = load_tensors(weights, resident.train.x.device)
-        row |= {key: trained[key] for key in ("status", "step", "player")}
-        if row["status"] == "finished":
-            model = built(unit, trained["state"], resident)
-            found = evidence.of_model(model, unit.benchmark, resident, half.oracle, rng, wanted)
+    end, model, found = shown(unit, resident, rng, weights, half.oracle, wanted)
+    row |= end
     if found.pop("broken", None):  # finite weights that compute no numbers have diverged as well
         row |= {"status": "diverged", "player": "samples, reconstructions or likelihood"}
     view = View(unit.judge, resident, half.reference)
@@ -98,6 +87,23 @@ def scored(
     if row["status"] == "finished" and model is not None:
         row["sweeps"] = swept(model, resident, half.oracle, view, unit.settings["evaluation"]["sweeps"], unit.seed)
     return row, found, view
+
+
+def shown(
+    unit: Unit, resident: Data, rng: Generator, weights: Path | None, half: Tensor, wanted: set[str]
+) -> tuple[dict[str, Any], Model | None, Evidence]:
+    """How training ended, the trained model and the evidence of it; of the oracle and of what was brought evidence."""
+    if "brought" in unit.settings:  # by name: what trained models are evaluated by does not hang on it
+        brought = import_module("pipeline.evaluation.brought")
+        return {}, None, brought.evidence(unit.settings["brought"], unit.seed, resident, len(half))
+    if weights is None:
+        return {}, None, evidence.of_oracle(resident, half, rng)
+    trained = load_tensors(weights, resident.train.x.device)
+    end = {key: trained[key] for key in ("status", "step", "player")}
+    if end["status"] != "finished":
+        return end, None, {}
+    model = built(unit, trained["state"], resident)
+    return end, model, evidence.of_model(model, unit.benchmark, resident, half, rng, wanted)
 
 
 def built(unit: Unit, state: dict[str, Tensor], resident: Data) -> Model:

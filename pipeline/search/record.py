@@ -14,11 +14,10 @@ from typing import Any
 from pipeline import params
 from pipeline.cell import scores_dir
 from pipeline.files import atomic_write
-from pipeline.search.spaces import FOUND, ON, part_of
+from pipeline.search.spaces import FOUND, ON, found, part_of
 from pipeline.search.study import Contestant, Study, Trial
 from pipeline.work.units import Record as Made
 from pipeline.work.units import Unit, locked
-from pipeline.yaml_files import read as read_yaml
 from reports.trials import Record, chosen, chosen_on, mean, read
 
 NATS = ("nats", "bits_per_dim")  # what may be below 0
@@ -171,7 +170,7 @@ def listed(trials: Iterable[Mapping[str, Any]]) -> str:
 
 def write_found(record: Record, undecided: Collection[str]) -> None:
     """Let found.yaml hold what is found of a kind, and as they were settings of other kinds and of the undecided."""
-    content = read_yaml(FOUND) or {}
+    content = {**found(Path())}
     decided = {name: each for name, each in record["contestants"].items() if name not in undecided}
     parts = {record["kind"]: {name: chosen(each) for name, each in decided.items()}}
     for benchmark in record["benchmarks"] if len(record["benchmarks"]) > 1 else ():
