@@ -275,6 +275,20 @@ def test_who_meets_in_a_final(rows: list[tuple[str, float | None]], numbers: lis
     assert [trial.settings["lr"] for trial in met] == [0.1 / (1 + number) for number in numbers]
 
 
+def test_who_meets_in_a_final_has_other_settings() -> None:
+    rows = of_trials(("paper", 3.0), ("house", 1.5), ("drawn", 1.0), ("drawn", 2.0))
+    rows[1]["settings"] = rows[2]["settings"]  # a record of when points were drawn anew that had been found before
+    assert [trial.number for trial in contestant("gan").finalists(rows)] == [2, 3]
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_tried_already_is_not_drawn() -> None:
+    drawn = contestant("gan").trials(8)[5].settings
+    edited("params.yaml", "toys", "models", "gan", "lr", value=drawn["lr"])
+    tried = [trial.settings["lr"] for trial in contestant("gan").trials(8)]
+    assert tried[1] == drawn["lr"] and len(set(tried)) == 8
+
+
 @pytest.mark.usefixtures("project")
 def test_finals_have_all_steps_and_the_same_new_seeds() -> None:
     study = Study("toys", 3, ["beta_vae", "gan", "parzen"])

@@ -115,19 +115,23 @@ class Contestant:
         return Range(math.ceil(low), round(high), True, True) if whole else Range(low, high, True, False)
 
     def trials(self, count: int) -> list[Trial]:
+        """The paper's settings, those of params.yaml where they differ, and drawn points. If one of these is that of
+        params.yaml, the point whose number that has takes its place."""
         found = [Trial(self.name, 0, "paper", self.paper)]
         drawn = points(self.ranges, self.paper, count - 1)
         if self.house != self.paper:
             found.append(Trial(self.name, 1, "house", self.house))
+            drawn = [each if each != self.house else drawn[0] for each in drawn]
         rest = range(len(found), count)
         return [*found, *(Trial(self.name, number, "drawn", drawn[number - 1]) for number in rest)]
 
     def finalists(self, trials: Sequence[Mapping[str, Any]]) -> list[Trial]:
         """Of the trials on record the best, and the settings that there were before; if these are the best, the second
-        best. Fewer than two where no two have a value: there is nothing to decide."""
+        best. Fewer than two where no two settings have a value: there is nothing to decide."""
         found = ranked(trials)
         before = next(each for origin in ("house", "paper") for each in trials if each["of"] == origin)
-        others = [each for each in (before, *found[1:]) if each in found[1:]]
+        others = [each for each in found[1:] if each["settings"] != found[0]["settings"]]
+        others.sort(key=lambda each: each is not before)
         met = [*found[:1], *others[:1]]
         return [Trial(self.name, each["trial"], each["of"], each["settings"]) for each in met]
 
