@@ -133,6 +133,20 @@ def test_what_is_made_is_not_made_again_and_what_is_taken_over_is_not_stale(clon
     subprocess.run(["rm", "-rf", "artifacts/ring/a"], cwd=clone, check=True)
 
 
+def test_what_is_lost_comes_back_from_the_cache_or_is_made_anew(clone: Path) -> None:
+    succeed(clone, *LAUNCH)
+    succeed(clone, "dvc", "repro", "-q", "-s", "benchmarks/ring/dvc.yaml:train@a")
+    weights = clone / "artifacts/ring/a/weights/0.pt"
+    kept = weights.read_text()
+    (clone / "begun.txt").unlink()
+    subprocess.run(["rm", "-rf", "artifacts/ring/a"], cwd=clone, check=True)
+    assert "12 of 12 units made" in succeed(clone, *LAUNCH)
+    assert weights.read_text() == kept and not (clone / "begun.txt").exists()
+    subprocess.run(["rm", "-rf", "artifacts/ring/a", ".dvc/cache/files"], cwd=clone, check=True)
+    assert "14 of 14 units made" in succeed(clone, *LAUNCH)
+    assert sorted((clone / "begun.txt").read_text().split("\n")) == ["", "a 0", "a 1"]
+
+
 def test_an_old_work_folder_is_not_taken_up_and_goes(clone: Path) -> None:
     old = clone / "artifacts/work/ring/a/train-0123456789abcdef"
     old.mkdir(parents=True)

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 
+from ruamel.yaml import YAML
+
 from pipeline.cell import ORACLE, Cell
 from pipeline.params import Benchmark, load
 from pipeline.tools.add import stages_file
@@ -50,9 +52,23 @@ def restore(benchmarks: list[Benchmark]) -> None:
         for contestant in benchmark.models:
             cell = Cell(benchmark.name, contestant)
             if not cell.weights.exists() and published("train", cell.benchmark, contestant, cell.fingerprint):
-                lost += [f"{stages_file(benchmark.name)}:{stage}@{contestant}" for stage in ("train", "evaluate")]
-    if lost:
-        dvc("checkout", "--quiet", "--allow-missing", *lost)  # what is not in the cache is made anew
+                lost += [(stages_file(benchmark.name), f"{stage}@{contestant}") for stage in ("train", "evaluate")]
+    there = cached({stages for stages, _ in lost}) if lost else set()
+    if targets := [f"{stages}:{stage}" for stages, stage in lost if (stages, stage) in there]:
+        dvc("checkout", "--quiet", "--allow-missing", *targets)  # what is not in the cache is made anew
+
+
+def cached(files: Iterable[Path]) -> set[tuple[Path, str]]:
+    """The stages of which DVC's cache has some output, by their locks: of each that is not there, as in a fresh clone,
+    DVC itself finds that out in a third of a second."""
+    asked = subprocess.run([sys.executable, "-m", "dvc", "cache", "dir"], capture_output=True, text=True, check=True)
+    objects = Path(asked.stdout.strip()) / "files/md5"
+    return {
+        (stages, name)
+        for stages in files
+        for name, stage in YAML(typ="safe").load(stages.with_name("dvc.lock"))["stages"].items()
+        if any((objects / out["md5"][:2] / out["md5"][2:]).exists() for out in stage["outs"])
+    }
 
 
 def dvc(*arguments: str) -> int:
