@@ -228,7 +228,7 @@ def growth(record: Record, found: list[Contestant], out: Path, palette: Mapping[
         style.plain(axes.yaxis)
     axes.set_xlabel("k trials")
     axes.set_ylabel(record["by"]["label"])
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), handlelength=4)  # as long as the longest dashes need
     style.save(figure, out / "growth.png")
     pd.DataFrame(curves, index=pd.Index(counts, name="k")).to_csv(out / "growth.csv")
     return Fragment("As a search grows", pictures=(Picture("growth.png", GROWTH),), files=("growth.csv",))
