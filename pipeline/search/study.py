@@ -115,8 +115,8 @@ class Contestant:
         return Range(math.ceil(low), round(high), True, True) if whole else Range(low, high, True, False)
 
     def trials(self, count: int) -> list[Trial]:
-        """The paper's settings, those of params.yaml where they differ, and drawn points. If one of these is that of
-        params.yaml, the point whose number that has takes its place."""
+        """The paper's settings, those of params.yaml where they differ, and drawn points. One that params.yaml has
+        gives way to the one whose number that took."""
         found = [Trial(self.name, 0, "paper", self.paper)]
         drawn = points(self.ranges, self.paper, count - 1)
         if self.house != self.paper:

@@ -10,12 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 
-from ruamel.yaml import YAML
-
 from pipeline.cell import ORACLE, Cell
 from pipeline.params import Benchmark, load
 from pipeline.tools.add import stages_file
 from pipeline.work.units import Unit, outputs, published, record_file
+from pipeline.yaml_files import read
 
 LOCK = Path(".dvc/tmp/lock")
 LISTED = Path(".dvc/tmp/rwlock")  # who reads and writes what, as DVC knows it; guarded by a lock beside it
@@ -52,23 +51,23 @@ def restore(benchmarks: list[Benchmark]) -> None:
         for contestant in benchmark.models:
             cell = Cell(benchmark.name, contestant)
             if not cell.weights.exists() and published("train", cell.benchmark, contestant, cell.fingerprint):
-                lost += [(stages_file(benchmark.name), f"{stage}@{contestant}") for stage in ("train", "evaluate")]
-    there = cached({stages for stages, _ in lost}) if lost else set()
-    if targets := [f"{stages}:{stage}" for stages, stage in lost if (stages, stage) in there]:
-        dvc("checkout", "--quiet", "--allow-missing", *targets)  # what is not in the cache is made anew
+                lost += [f"{stages_file(benchmark.name)}:{stage}@{contestant}" for stage in ("train", "evaluate")]
+    if lost and (there := cached(lost)):
+        dvc("checkout", "--quiet", "--allow-missing", *there)  # what is not in the cache is made anew
 
 
-def cached(files: Iterable[Path]) -> set[tuple[Path, str]]:
-    """The stages of which DVC's cache has some output, by their locks: of each that is not there, as in a fresh clone,
-    DVC itself finds that out in a third of a second."""
+def cached(targets: list[str]) -> list[str]:
+    """The stages, FILE:NAME, of which DVC's cache has some output, by their locks: of each that is not there, as in a
+    fresh clone, DVC itself finds that out in a third of a second."""
     asked = subprocess.run([sys.executable, "-m", "dvc", "cache", "dir"], capture_output=True, text=True, check=True)
     objects = Path(asked.stdout.strip()) / "files/md5"
-    return {
-        (stages, name)
-        for stages in files
-        for name, stage in YAML(typ="safe").load(stages.with_name("dvc.lock"))["stages"].items()
+    there = {
+        f"{stages}:{name}"
+        for stages in {target.partition(":")[0] for target in targets}
+        for name, stage in read(Path(stages).with_name("dvc.lock"))["stages"].items()
         if any((objects / out["md5"][:2] / out["md5"][2:]).exists() for out in stage["outs"])
     }
+    return [target for target in targets if target in there]
 
 
 def dvc(*arguments: str) -> int:
