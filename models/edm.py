@@ -21,7 +21,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.common import check, ode
-from models.common.denoising import Continuous
+from models.common.denoising import Continuous, normal_of
+from models.common.ode import Field, euler, heun, walk
 from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Spec
 from models.common.repair import repaint
@@ -45,8 +46,7 @@ class Model(Continuous):
         if sigma_max <= sigma_min:
             raise ValueError(f"sigma_max = {sigma_max}: must be above sigma_min = {sigma_min}")
         check.at_least(1, evaluations=evaluations)
-        self.p_mean, self.p_std = log_noise
-        check.positive(p_std=self.p_std)
+        self.p_mean, self.p_std = normal_of(log_noise=log_noise)
         self.sigma_min, self.sigma_max, self.rho = sigma_min, sigma_max, rho
         self.asked = evaluations
         self.sigma_data = nn.Buffer(torch.tensor(0.5))
@@ -91,7 +91,7 @@ class Model(Continuous):
             return self.slope(x, sigma, label, w)
 
         x = self.sigma_max * self.normal(n, rng)
-        return self.bounded(ode.solve(field, x, self.timetable(times), euler_at_end=True))
+        return self.bounded(follow(field, x, self.timetable(times)))
 
     def timetable(self, times: int) -> Tensor:
         """Levels of noise from the largest to 0, of a sampler that may ask so often."""
@@ -111,7 +111,7 @@ class Model(Continuous):
             self.sigma_max * self.normal(len(x), rng),
             list(self.timetable(self.asked)),
             noised=lambda x, sigma: x + sigma * self.normal(len(x), rng),
-            step=lambda x, *ends: ode.solve(self.slope, x, torch.stack(ends), euler_at_end=not ends[1]),
+            step=lambda x, sigma, to: (heun if to else euler)(self.slope, x, sigma, to),
             back=lambda x, low, high: x + (high.square() - low.square()).sqrt() * self.normal(len(x), rng),
         )
         return self.bounded(filled)
@@ -132,3 +132,9 @@ class Model(Continuous):
         u, expansion = ode.expand(field, x / first, lambda share: self.spread(share, *ends), self.nodes, exact)
         z, spread = u.flatten(1) * last / sigma[1], first * sigma[1] / last
         return expansion - (0.5 * z.square() + 0.5 * math.log(2 * math.pi) + spread.log()).sum(1)
+
+
+def follow(field: Field, x: Tensor, sigma: Tensor) -> Tensor:
+    """Heun's steps between levels of noise (N + 1,), the last one, to 0, Euler's: algorithm 1, 2N - 1 evaluations."""
+    x = walk(heun, field, x, sigma[:-1])
+    return euler(field, x, sigma[-2], sigma[-1])

@@ -41,7 +41,7 @@ class Model(Autoregressive):
         check.images(spec, model="made")
         check.at_least(1, orders=orders)
         super().__init__(spec, width=width, depth=depth, **base)
-        dims = self.evaluations = math.prod(spec.shape)
+        dims = math.prod(spec.shape)
         self.flat, self.image = FromPixels(), ToPixels(*spec.shape)  # D pixels by row, column and colour
         self.outs = 1 if spec.levels == 2 else spec.levels
         sizes = [dims, *[width] * depth, dims * self.outs]

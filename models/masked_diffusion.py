@@ -25,6 +25,7 @@ from torch.optim import Optimizer
 
 from models.common import check, optimizers, raster
 from models.common.averages import Averaged
+from models.common.denoising import SWEEP
 from models.common.pixels import check_levels, from_levels, to_levels
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.repair import check_mask
@@ -34,7 +35,6 @@ from models.common.timed import velocity_net
 class Model(nn.Module):
     given = "nothing"
     bound = True
-    sweeps = {"evaluations": (1, 2, 4, 8, 16, 32, 64, 128)}
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Model(nn.Module):
         self.shape, self.levels, self.lr, self.draws = spec.shape, spec.levels, lr, draws
         self.dims = math.prod(spec.shape)
         self.evaluations = min(evaluations, self.dims)
+        self.sweeps = {"evaluations": tuple(dict.fromkeys(min(times, self.dims) for times in SWEEP))}
         self.estimator = f"{draws} masks of any order"
         colours, *size = spec.shape
         net = velocity_net(spec._replace(shape=(colours * spec.levels, *size)), width=width, depth=depth)

@@ -17,7 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from models.common import check
-from models.common.denoising import Denoising
+from models.common.denoising import Denoising, normal_of
 from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Move, Spec
 from models.common.timed import along
@@ -49,8 +49,8 @@ class Model(Denoising):
         check.decay(apart=apart)
         check.at_least(0, p=p)
         check.at_least(1, evaluations=evaluations)
-        self.logit_mean, self.logit_sd = logit
-        check.positive(logit_sd=self.logit_sd, haste=haste)
+        self.logit_mean, self.logit_sd = normal_of(logit=logit)
+        check.positive(haste=haste)
         self.apart, self.p, self.haste, self.asked = apart, p, haste, evaluations
 
     @property

@@ -19,7 +19,8 @@ from torch import Generator, Tensor
 from models.common import check
 from models.common.assignment import assigned
 from models.common.denoising import Denoising
-from models.common.matching import euler, midpoint, straight_loss, walk
+from models.common.matching import straight_loss
+from models.common.ode import euler, midpoint, walk
 from models.common.protocol import Batch, Losses, Spec
 
 

@@ -20,6 +20,8 @@ from models.common import check
 from models.common.matching import Matching
 from models.common.protocol import Batch, Losses, Move, Spec
 
+PART = 2_000  # pairs that are made at once
+
 
 class Model(Matching):
     def __init__(
@@ -52,7 +54,8 @@ class Model(Matching):
         with torch.no_grad():
             self.eval()  # asks the average
             self.noise.copy_(torch.randn_like(self.noise))
-            self.made.copy_(self.follow(self.noise, asked=self.pair_evaluations))
+            parts = self.noise.split(PART)
+            self.made.copy_(torch.cat([self.follow(part, asked=self.pair_evaluations) for part in parts]))
             self.train()
         return self.straightening_move(batch)
 

@@ -54,6 +54,7 @@ class Model(nn.Module):
         self.likelihood = likelihoods.of(spec, likelihood, lr)
         self.prior = plain(size, codes, width=width, depth=depth).requires_grad_(False)  # no player's
         self.latent = size * self.grid[0] * self.grid[1]
+        self.evaluations = self.grid[0] * self.grid[1] + 1  # the prior's a place, the decoder's one
         self.watched: dict[str, Tensor] = {}
 
     def optimizers(self) -> dict[str, Optimizer]:

@@ -1,6 +1,7 @@
 """EDM and DDPM against what is known of Gaussians: denoisers, samplers, likelihoods, and what is drawn in holes."""
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 import models
 from models.common import ode
+from models.common.pixels import dequantised, from_levels
 from models.common.protocol import Batch, Spec
 from models.common.timed import along
 
@@ -77,15 +79,15 @@ class OfGaussian(nn.Module):
         self.s, self.m, self.v, self.unused = s, m, v, nn.Parameter(torch.zeros(()))
 
     def forward(self, u: Tensor, t: Tensor) -> Tensor:
-        sigma = (4 * t[:, None]).exp()
+        sigma = along((4 * t).exp(), u)
         total = sigma**2 + self.s**2
         x = u * total.sqrt()
         denoised = self.m + self.v**2 / (self.v**2 + sigma**2) * (x - self.m)
         return (denoised - self.s**2 / total * x) * total.sqrt() / (sigma * self.s)
 
 
-def of_gaussian(s: float, m: float, v: float, **settings: Any) -> nn.Module:
-    model = build("edm", **settings)
+def of_gaussian(s: float, m: float, v: float, spec: Spec = POINTS, **settings: Any) -> nn.Module:
+    model = build("edm", spec, **settings)
     model.net = OfGaussian(s, m, v)
     model.sigma_data.fill_(s)
     return model
@@ -123,6 +125,17 @@ def test_edms_likelihood_of_a_gaussian(m: float, v: float, steps: int) -> None:
     assert not model.bound and f"{steps} divergences" in model.estimator
 
 
+def test_edms_bound_of_pixels_is_the_density_where_they_are_dequantised_times_their_volume() -> None:
+    model = of_gaussian(0.7, 0.4, 0.2, Spec((1, 1, 2), levels=5), nodes=64)
+    x = from_levels(torch.randint(5, (20, 1, 1, 2)), 5, like=torch.zeros(()))
+    inside = dequantised(x, 5, Generator().manual_seed(0))
+    density = torch.distributions.Normal(0.4, math.hypot(0.2, model.sigma_min)).log_prob(inside)
+    expected = density.flatten(1).sum(1) + 2 * math.log(1 / 2)
+    assert (
+        torch.allclose(model.log_prob(x), expected, rtol=3e-3, atol=0.02) and model.bound
+    )  # its end is not N(0, 80^2)
+
+
 def test_large_data_have_a_probe_for_each_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which tells all of a Gaussian's, whose denoiser's Jacobian is a number times the identity."""
     exact, x = of_gaussian(0.7, 0.4, 0.2), torch.randn(20, 2)
@@ -130,7 +143,7 @@ def test_large_data_have_a_probe_for_each_divergence(monkeypatch: pytest.MonkeyP
     probed = of_gaussian(0.7, 0.4, 0.2)
     assert torch.allclose(probed.log_prob(x), exact.log_prob(x), rtol=0, atol=1e-4)
     assert torch.equal(probed.log_prob(x), probed.log_prob(x))
-    said = "ODE from sigma 0.002, 16 divergences"
+    said = "ODE from sigma 0.002, 64 divergences"
     assert (exact.estimator, exact.scored) == (said, None)
     assert (probed.estimator, probed.scored) == (f"{said}, each by one random probe, of 1,000 data", 1000)
 
@@ -201,9 +214,10 @@ def test_steps_are_spread_as_asked() -> None:
     noise = build("ddpm", steps=100).noise
     assert noise.timetable(4, 1) == [100, 67, 34, 1] and noise.timetable(4, 2) == [100, 45, 12, 1]
     assert noise.timetable(1, 2) == [100] and noise.timetable(500, 1) == list(range(100, 0, -1))
-    assert (
-        build("ddpm", steps=100, spacing="quadratic", evaluations=100).evaluations == len(noise.timetable(100, 2)) < 100
-    )
+    assert noise.timetable(100, 2) == list(range(100, 0, -1))
+    assert noise.timetable(20, 2)[-4:] == [4, 3, 2, 1], "no step is taken twice"
+    model = build("ddpm", steps=100, spacing="quadratic", evaluations=64)
+    assert model.evaluations == 64 and model.sweeps["evaluations"] == (1, 2, 4, 8, 16, 32, 64, 100)
 
 
 def gaussian_bound(model: nn.Module, x: float, variance: float) -> tuple[float, float]:
@@ -238,6 +252,32 @@ def test_the_bound_of_a_gaussian(prediction: str, terms: int) -> None:
         found = model.log_prob(torch.full((20_000, 1), x))
         assert found.mean().item() == pytest.approx(bound, abs=5 * found.std().item() / math.sqrt(20_000))
         assert bound < exact < bound + 1
+
+
+def test_the_bound_of_pixels() -> None:
+    """That of points but for the last term, which is of a grey level: by quadrature, of the decoder's normal between
+    the middles to the levels beside, the darkest and the lightest reaching to infinity."""
+    model = ideal(spec=Spec((1, 1, 2), levels=5), covariance=0.3 * torch.eye(2), steps=6)
+    signal, beta = model.noise.signal[1].item(), model.noise.beta[1].item()
+    gain = math.sqrt(signal) * 0.3 / (signal * 0.3 + 1 - signal)
+    eps = torch.linspace(-5.5, 5.5, 2001)
+    weight = torch.distributions.Normal(0, 1).log_prob(eps).exp()
+
+    def by_hand(x: float) -> float:
+        guess = gain * (math.sqrt(signal) * x + math.sqrt(1 - signal) * eps)
+        normal = torch.distributions.Normal(guess, math.sqrt(beta))
+        above = normal.cdf(torch.tensor(x + 0.25)) if x < 1 else 1.0
+        below = normal.cdf(torch.tensor(x - 0.25)) if x > -1 else 0.0
+        level = torch.trapezoid(weight * (above - below).log(), eps).item()
+        off = (1 - gain * math.sqrt(signal)) ** 2 * x**2 + gain**2 * (1 - signal)
+        point = -0.5 * math.log(2 * math.pi * beta) - 0.5 * off / beta
+        return gaussian_bound(model, x, 0.3)[0] - point + level
+
+    for one, other in ((-1.0, 0.5), (0.0, 1.0)):
+        found = model.log_prob(torch.tensor([one, other]).expand(20_000, 1, 1, 2))
+        tolerance = 5 * found.std().item() / math.sqrt(20_000)
+        assert found.mean().item() == pytest.approx(by_hand(one) + by_hand(other), abs=tolerance)
+        assert tolerance < 0.1
 
 
 def test_a_widened_posterior_by_hand() -> None:
@@ -353,6 +393,34 @@ def test_holes_are_filled_given_what_is_seen(name: str, monkeypatch: pytest.Monk
 # ---- both
 
 
+class Recorder(nn.Module):
+    """Answers 0, and keeps the labels that it is told."""
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        self.told = label
+        return torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("name", ["edm", "ddpm", "flow_matching"])
+def test_labels_are_told_in_training_but_for_those_left_out(name: str) -> None:
+    model, label = build(name, LABELLED, conditional=True, left_out=0.3), torch.arange(20_000) % 4
+    model.net = Recorder()
+    (move,) = model.moves(0)
+    move(Batch(torch.randn(20_000, 2), label, step=torch.tensor(0)))
+    out = model.net.told == 4
+    assert torch.equal(model.net.told[~out], label[~out])
+    assert out.double().mean().item() == pytest.approx(0.3, abs=5 * math.sqrt(0.3 * 0.7 / 20_000))
+
+
+@pytest.mark.parametrize("name", ["edm", "ddpm", "flow_matching", "mean_flow", "rectified_flow"])
+def test_what_is_swept_is_what_the_sampler_takes(name: str) -> None:
+    model = build(name, **({"spacing": "quadratic", "steps": 100} if name == "ddpm" else {}))
+    for times in model.sweeps["evaluations"]:
+        model.net = Nothing()
+        model.sample(3, None, Generator().manual_seed(0), evaluations=int(times))
+        assert model.net.asked == times
+
+
 @pytest.mark.parametrize(
     ("name", "expected"), [("edm", {1: 1, 2: 1, 8: 7, 35: 35}), ("ddpm", {1: 1, 2: 2, 35: 35, 99: 50})]
 )
@@ -395,12 +463,15 @@ def test_guidance_0_leaves_labels_out(name: str) -> None:
         ("ddpm", {"steps": 1}, "steps = 1: must be 2 or more"),
         ("ddpm", {"evaluations": 0}, "evaluations = 0: must be 1 or more"),
         ("edm", {"sigma_max": 0.001}, "sigma_max = 0.001: must be above sigma_min = 0.002"),
-        ("edm", {"log_noise": (-1.2, 0.0)}, "must be above 0"),
+        ("edm", {"log_noise": (-1.2, 0.0)}, "log_noise = [-1.2, 0.0]: must be a mean and a standard deviation above 0"),
+        ("edm", {"log_noise": (math.nan, 1.2)}, "log_noise = [nan, 1.2]: must be a mean and a standard deviation"),
+        ("mean_flow", {"logit": (0.4,)}, "logit = [0.4]: must be a mean and a standard deviation"),
+        ("edm", {"guidance": 2.0}, "guidance = 2.0, left_out = 0.1: these need conditional = True"),
         ("edm", {"conditional": True}, "no classes"),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, settings: dict, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=re.escape(said)):
         build(name, **settings)
     with pytest.raises(ValueError, match="evaluations = 0: must be 1 or more"):
         build(name).sample(2, None, Generator(), evaluations=0)

@@ -1,17 +1,22 @@
 """What models that turn noise into data share: nets over time, differential equations, averages of weights."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import models
+from models import edm
 from models.common import ode, timed
 from models.common.averages import Averaged
 from models.common.nets import decoder
 from models.common.protocol import Spec
 from models.common.timed import forget, guided, velocity_net
+from pipeline import params
 
 pytestmark = pytest.mark.usefixtures("float64")
 SPECS = [Spec((2,), 8), Spec((1, 8, 8), 10, 17), Spec((3, 6, 10), 2), Spec((1, 3, 3), 3, 2), Spec((1, 28, 28), 10)]
@@ -79,31 +84,14 @@ def solved(x: Tensor, t: float) -> Tensor:
     return x @ turn.T * math.exp(-(t**2) / 2)
 
 
-@pytest.mark.parametrize(("euler", "order"), [(False, 2), (True, 2)])
-def test_heun_is_of_second_order(euler: bool, order: int) -> None:
+@pytest.mark.parametrize("follow", [partial(ode.walk, ode.heun), edm.follow])
+def test_heun_is_of_second_order(follow: Callable[..., Tensor]) -> None:
     x = torch.randn(5, 2)
     errors = [
-        (ode.solve(rotation_and_decay, x, torch.linspace(0, 1, n + 1), euler_at_end=euler) - solved(x, 1.0)).abs().max()
-        for n in (20, 40, 80)
+        (follow(rotation_and_decay, x, torch.linspace(0, 1, n + 1)) - solved(x, 1.0)).abs().max() for n in (20, 40, 80)
     ]
     for coarse, fine in pairwise(errors):
-        assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)  # one step of Euler errs by a step squared
-
-
-def test_evaluations_are_counted() -> None:
-    asked = []
-
-    def field(x: Tensor, t: Tensor) -> Tensor:
-        asked.append(t)
-        return x
-
-    for evaluations in (1, 2, 3, 8, 35):
-        asked.clear()
-        steps, euler = ode.steps_of(evaluations)
-        ode.solve(field, torch.ones(1, 2), torch.linspace(0, 1, steps + 1), euler_at_end=euler)
-        assert len(asked) == evaluations
-    with pytest.raises(ValueError, match="evaluations = 0: must be 1 or more"):
-        ode.steps_of(0)
+        assert math.log2(coarse / fine) == pytest.approx(2, abs=0.15)  # one step of Euler errs by a step squared
 
 
 @pytest.mark.parametrize("numbers", [1, 2**18])
@@ -165,3 +153,23 @@ def test_an_average_rises_and_is_used_in_evaluation_only() -> None:
     assert not any(parameter.requires_grad for parameter in averaged.mean.parameters())
     plain = Averaged(net, 0.0).eval()
     assert torch.equal(plain(x, t), net(x, t)) and plain.mean is None
+
+
+KINDS = ["toys", "images", "stacked", "pictures", "photos", "stacked_pictures"]
+OVER_TIME = {"ddpm", "edm", "flow_matching", "rectified_flow", "mean_flow"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_over_time_are_as_large_as_the_gans_generator(kind: str) -> None:
+    """Within a quarter: what a table shows is then not that one net is larger."""
+    settings = params.load().board.kinds[kind]
+    spec = Spec(**settings.data.spec)
+    generator = size(models.build("gan", spec, settings.models["gan"].settings).generator)
+    for name, line in settings.models.items():
+        if line.model in OVER_TIME:
+            net = models.build(line.model, spec, line.settings).net.net
+            assert 0.8 < size(net) / generator < 1.25, name
+
+
+def size(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())

@@ -33,6 +33,7 @@ class Autoregressive(nn.Module):
         check.at_least(1, depth=depth)
         check.positive(lr=lr)
         self.shape, self.levels, self.lr, self.width, self.depth = spec.shape, spec.levels, lr, width, depth
+        self.evaluations = math.prod(spec.shape)  # a pixel's colour each
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"model": optimizers.adam(self.parameters(), self.lr)}

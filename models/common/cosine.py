@@ -31,10 +31,13 @@ class Cosine(nn.Module):
 
     def timetable(self, count: int, power: float) -> list[int]:
         """So many steps from the last to the first, fewer if there are not so many, denser there by the power: 1 is
-        even, 2 as in Song et al., section D.2."""
+        even, 2 as in Song et al., section D.2; where that asks for a step twice, for the next one."""
         last = len(self.beta) - 1
-        share = torch.linspace(1, 0, min(count, last), dtype=torch.float64, device="cpu") ** power
-        return sorted(set((1 + share * (last - 1)).round().int().tolist()), reverse=True)
+        places = torch.arange(min(count, last), device="cpu")
+        share = torch.linspace(0, 1, len(places), dtype=torch.float64, device="cpu") ** power
+        steps = (1 + share * (last - 1)).round().int() if len(places) > 1 else places + last
+        steps = (steps - places).cummax(0).values + places  # each above the one before
+        return [int(step) for step in steps.flip(0)]
 
     def told(self, t: Tensor) -> Tensor:
         """What a net is told of step t, a quarter of the logarithm of noise over signal, as amplitudes: (B,) -> (B,)"""

@@ -48,6 +48,8 @@ class Denoising(nn.Module):
         super().__init__()
         check.decay(left_out=left_out)
         check.at_least(0, guidance=guidance)
+        if not conditional and (guidance, left_out) != (1.0, 0.1):
+            raise ValueError(f"guidance = {guidance}, left_out = {left_out}: these need conditional = True")
         check.positive(lr=lr)
         if conditional:
             with_classes(spec)  # refuses unlabelled data
@@ -71,7 +73,8 @@ class Denoising(nn.Module):
 
     @property
     def sweeps(self) -> dict[str, tuple[float, ...]]:
-        return {"evaluations": SWEEP} | ({"guidance": GUIDANCE} if self.classes else {})
+        taken = tuple(dict.fromkeys(self.asks(times) for times in SWEEP))  # what a sampler takes of what it is let
+        return {"evaluations": taken} | ({"guidance": GUIDANCE} if self.classes else {})
 
     def from_first(self, batch: Batch, x: Tensor, scale: Tensor) -> None:
         """The scale is the root mean square of x if the batch is the first."""
@@ -97,7 +100,9 @@ class Denoising(nn.Module):
         steps. None: the model's own."""
         asked = self.asked if evaluations is None else evaluations
         check.at_least(1, evaluations=asked)
-        return asked, self.guidance if guidance is None else guidance
+        w = self.guidance if guidance is None else guidance
+        check.at_least(0, guidance=w)
+        return asked, w
 
     @property
     def evaluations(self) -> int:
@@ -111,7 +116,7 @@ class Denoising(nn.Module):
         return how + ", without labels" * bool(self.classes) + few
 
     def asks(self, times: int) -> int:
-        """How often the sampler asks where it may ask so often."""
+        """How often the sampler asks where it may ask so often: as often where it may ask that often."""
         return times
 
     def normal(self, n: int, rng: Generator) -> Tensor:
@@ -126,12 +131,13 @@ class Denoising(nn.Module):
 
 class Continuous(Denoising):
     """Whose sampler follows a differential equation, which carries a density along: of `nodes` divergences
-    (`models.common.ode`). Discrete data are dequantised uniformly."""
+    (`models.common.ode`), 0 being as many as the data need. Discrete data are dequantised uniformly."""
 
-    def __init__(self, spec: Spec, *, nodes: int = 16, **base: Any) -> None:
+    def __init__(self, spec: Spec, *, nodes: int = 0, **base: Any) -> None:
         super().__init__(spec, **base)
-        check.at_least(1, nodes=nodes)
-        self.nodes, self.bound = nodes, spec.levels > 0
+        check.at_least(0, nodes=nodes)
+        self.nodes = nodes or (16 if len(spec.shape) > 1 else 64)  # ways part suddenly between clusters of points
+        self.bound = spec.levels > 0
 
     def carried_along(self, way: str) -> str:
         """In words, the likelihood by an equation that is called so."""
@@ -155,3 +161,11 @@ class Continuous(Denoising):
         check_levels(x, self.levels)
         x = dequantised(x, self.levels, Generator(x.device).manual_seed(0))
         return self.log_density(x, exact) + x[0].numel() * math.log(2 / (self.levels - 1))
+
+
+def normal_of(**pairs: tuple[float, float]) -> tuple[float, float]:
+    """The mean and the standard deviation that a hyperparameter gives: normal_of(log_noise=(-1.2, 1.2))"""
+    ((name, pair),) = pairs.items()
+    if len(pair) != 2 or not (math.isfinite(pair[0]) and 0 < pair[1] < math.inf):
+        raise ValueError(f"{name} = {list(pair)}: must be a mean and a standard deviation above 0, such as [-1.2, 1.2]")
+    return pair[0], pair[1]

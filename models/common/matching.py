@@ -9,8 +9,6 @@ Models with Minibatch Optimal Transport", 2023, arXiv:2302.00482, equations 14 t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -20,37 +18,13 @@ from torch.optim import Optimizer
 from models.common import check, ode
 from models.common.codes import standard_normal
 from models.common.denoising import Continuous
-from models.common.ode import Field
+from models.common.ode import Field, Step, euler, heun, midpoint, walk
 from models.common.pixels import dequantised
 from models.common.protocol import Batch, Losses, Spec
 from models.common.repair import repaint
 from models.common.timed import along
 
-Step = Callable[[Field, Tensor, Tensor, Tensor], Tensor]  # field, x (B, *shape), t (), u () -> x of time u
-
-
-def euler(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
-    return x + (u - t) * field(x, t)
-
-
-def midpoint(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
-    half = (t + u) / 2
-    return x + (u - t) * field(euler(field, x, t, half), half)
-
-
-def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
-    slope = field(x, t)
-    return x + (u - t) / 2 * (slope + field(x + (u - t) * slope, u))
-
-
 STEPS: dict[str, tuple[Step, int]] = {"euler": (euler, 1), "midpoint": (midpoint, 2), "heun": (heun, 2)}
-
-
-def walk(step: Step, field: Field, x: Tensor, times: Tensor) -> Tensor:
-    """Where the field takes x from the first time to the last, a step from each to the next."""
-    for t, u in pairwise(times):
-        x = step(field, x, t, u)
-    return x
 
 
 def straight_loss(velocity: Field, start: Tensor, end: Tensor) -> Losses:

@@ -19,32 +19,33 @@ import torch
 from numpy.polynomial.legendre import leggauss
 from torch import Generator, Tensor
 
-from models.common import check
-
 EXACT = 256  # dimensions of the largest data whose divergences are exact: each takes as many products with the Jacobian
 FEW = 16  # the same where a rough likelihood will do
 Field = Callable[[Tensor, Tensor], Tensor]  # x (B, *shape), t () -> (B, *shape)
+Step = Callable[[Field, Tensor, Tensor, Tensor], Tensor]  # field, x (B, *shape), t (), u () -> x of time u
 
 NUMBERS = 2**15  # in one product with the Jacobian, for which a field's activations are held so many times
 
 
-def solve(field: Field, x: Tensor, times: Tensor, *, euler_at_end: bool = False) -> Tensor:
-    """Follow the field from times[0] to times[-1] (N + 1,), 2N evaluations of it; one less if the last step is Euler's,
-    which does not ask for the field at its end."""
-    last = len(times) - 2
-    for step, (t, u) in enumerate(pairwise(times)):
-        slope = field(x, t)
-        ahead = x + (u - t) * slope
-        if not (euler_at_end and step == last):
-            ahead = x + (u - t) / 2 * (slope + field(ahead, u))
-        x = ahead
+def euler(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
+    return x + (u - t) * field(x, t)
+
+
+def midpoint(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
+    half = (t + u) / 2
+    return x + (u - t) * field(euler(field, x, t, half), half)
+
+
+def heun(field: Field, x: Tensor, t: Tensor, u: Tensor) -> Tensor:
+    slope = field(x, t)
+    return x + (u - t) / 2 * (slope + field(x + (u - t) * slope, u))
+
+
+def walk(step: Step, field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """Where the field takes x from the first time to the last, a step from each to the next."""
+    for t, u in pairwise(times):
+        x = step(field, x, t, u)
     return x
-
-
-def steps_of(evaluations: int) -> tuple[int, bool]:
-    """How many steps of `solve` ask for the field so often, and whether the last is Euler's."""
-    check.at_least(1, evaluations=evaluations)
-    return (evaluations + 1) // 2, evaluations % 2 == 1
 
 
 def expand(

@@ -19,6 +19,7 @@ from pipeline.yaml_files import read
 LOCK = Path(".dvc/tmp/lock")
 LISTED = Path(".dvc/tmp/rwlock")  # who reads and writes what, as DVC knows it; guarded by a lock beside it
 BUSY = "is busy, it is being blocked by"  # DVC's word for files that another one reads or writes
+QUICK = "from pipeline.work import quick_dvc; quick_dvc.main()"  # with -m it would begin as a command of ours
 AGAIN = 10.0  # seconds between two tries
 WAITING = "another DVC is at work here; waiting until it has ended or is through with these files"
 UNKNOWN: dict[str, float] = {
@@ -77,7 +78,7 @@ def dvc(*arguments: str) -> int:
     if locked_by_another(LOCK):
         print(WAITING, file=sys.stderr, flush=True)
     while True:
-        code, errors = said([sys.executable, "-m", "dvc", "--wait-for-lock", *arguments])
+        code, errors = said([sys.executable, "-c", QUICK, "--wait-for-lock", *arguments])
         if not (code and BUSY in errors):
             print(errors, end="", file=sys.stderr, flush=True)
             return code
