@@ -17,7 +17,7 @@ from reports.pictures import ROW, matrix, rows
 from reports.sections import Fragment, Picture
 from reports.statistics import BEST
 from reports.tables import Cell, Legend, Row, Table
-from reports.trials import Record, beats, chosen, chosen_on, expected, values
+from reports.trials import BEFORE, Record, beats, chosen, chosen_on, expected, values
 
 DIVERGED = "diverged"
 LEADERS = 10  # contestants whose line is drawn in the colour of their family, the others in grey
@@ -25,28 +25,38 @@ LOWER = "in bold: the lower of the two"
 TURNED = 15  # pairs that are listed
 TURN = "Pairs whose order turns with the number of trials"
 TRIALS = (
-    "Every trial (dots), lower is better: with the settings of params.yaml (ring), with the paper's (square), those of "
-    "both where they are one; trials that diverged stand at the right edge."
+    "Every trial (dots), lower is better: with the settings of before (ring), with the paper's (square), which are "
+    "those of before where there is no ring; trials that diverged stand at the right edge."
 )
 GROWTH = (
-    "The best of k trials in the mean over all ways to draw k of those made: what a smaller search would have found. A "
-    "line begins where no k trials can all have diverged."
+    "The best of k trials in the mean over all ways to draw k of the paper's and those of the sequence; those of "
+    "before, which were chosen, are left out. A line begins where no k trials can all have diverged."
 )
 DUEL = (
     "How probable it is, in per cent, that the best of {} of the row's contestant is below the best of as many of the "
-    "column's."
+    "column's; those of before are left out."
 )
 NOTES = (
     ("paper", "Value with the paper's settings: the defaults in models/, or what the paper takes for such data."),
-    ("params.yaml", "Value with the settings of params.yaml, where they differ from the paper's."),
+    ("before", "Value with the settings of before: the house's, or an earlier search's; without any the paper's."),
     ("best", "Lowest value of all trials, these two among them."),
     ("median", "Of all trials (of two in the middle the lower); diverged ones count as the worst."),
-    ("best of k", "In the mean over all ways to draw k of the trials."),
+    ("best of k", "In the mean over all ways to draw k of the trials, those of before left out."),
     ("final", "The best trial's settings with all steps and new seeds: their mean."),
-    ("against", "Likewise the settings of before, of params.yaml or the paper; if they are the best, the second best."),
-    ("gain", "How much lower, in the final, what is found is than the settings of before: in per cent, or in nats."),
+    ("against", "Likewise the settings of before, or the paper's; if they are the best, the second best."),
+    ("gain", "How much lower, in the final, what is found is than before: in per cent, or in nats. These runs decided "
+     "what is found, so it is never below 0, and new seeds would show a little less."),
     ("rank", "Place in the final if all had the settings of before, and if all have what was found."),
+    ("minutes", "Of one core, of all trials and the final."),
 )  # fmt: skip
+
+
+WHOSE = {
+    "paper": "the paper's: ",
+    "house": "the house's: ",
+    "found": "as an earlier search found: ",
+    "drawn": "",
+}
 
 
 class Contestant(NamedTuple):
@@ -57,10 +67,30 @@ class Contestant(NamedTuple):
     best: Mapping[str, Any] | None  # what is found
 
     def of(self, origin: str) -> float:
-        """The value of the trial with the settings of the paper, or of params.yaml: which are one where they do not
+        """The value of the trial with the settings of the paper, or of before: which are one where they do not
         differ."""
-        by_origin = {trial["of"]: value for trial, value in zip(self.trials, self.found.tolist(), strict=True)}
+        by_origin = {named(trial): value for trial, value in zip(self.trials, self.found.tolist(), strict=True)}
         return float(by_origin.get(origin, by_origin.get("paper", inf)))
+
+    @property
+    def equal(self) -> list[float]:
+        """The values of the trials that all contestants have alike: the paper's, and those of the sequence."""
+        return [
+            value for trial, value in zip(self.trials, self.found.tolist(), strict=True) if named(trial) != "before"
+        ]
+
+    @property
+    def minutes(self) -> float:
+        return (
+            sum(run["seconds"] for run in [*self.trials, *(seed for each in self.finals for seed in each["seeds"])])
+            / 60
+        )
+
+    @property
+    def highest(self) -> list[str]:
+        """Of what is found, the numbers that no trial had larger."""
+        ends = {name: max(trial["settings"][name] for trial in self.trials) for name in self.trials[0]["settings"]}
+        return [name for name, end in ends.items() if self.best and self.best["settings"][name] == end]
 
     @property
     def met(self) -> list[float]:
@@ -70,10 +100,15 @@ class Contestant(NamedTuple):
     @property
     def gained(self) -> tuple[float, float]:
         """The final's values of the settings of before, and of those found."""
-        named = {trial["of"]: trial for trial in self.finals}
-        before = named.get("house", named.get("paper"))
+        met = {named(trial): trial for trial in self.finals}
+        before = met.get("before", met.get("paper"))
         ends = [values([each])[0] if each is not None and self.finals else inf for each in (before, self.best)]
         return ends[0], ends[1]
+
+
+def named(trial: Mapping[str, Any]) -> str:
+    """Whose a trial's settings are: before, paper or drawn."""
+    return "before" if trial["of"] in BEFORE else str(trial["of"])
 
 
 def write(record: Record, out: Path, index: str, palette: Mapping[str, Look]) -> None:
@@ -101,6 +136,7 @@ def facts(record: Record) -> dict[str, str]:
         "Trials": f"{record['trials']} of each contestant, 1/{record['shorter']} of the steps, a seed of its own each",
         "Final": f"two of each contestant, all steps, {record['finals']} new seeds",
         "Chosen by": f"the lowest {record['by']['label']} on the validation data of {on}",
+        "Cost": f"{sum(each.minutes for each in contestants(record)) / 60:.1f} hours of one core",
     }
 
 
@@ -128,10 +164,23 @@ def legend(record: Record) -> Legend:
     mean = f"the geometric mean over {' and '.join(on)}" if record["by"]["distance"] else "the mean over benchmarks"
     lines = [f"{record['by']['label']}" + (f", {mean}" if len(on) > 1 else "") + "; lower is better."]
     lines += [line for benchmark in on if len(on) > 1 for line in otherwise(record, benchmark)]
-    lines += [f"{name}: {why}." for name, why in record["notes"].items()]
+    for why in dict.fromkeys(record["notes"].values()):
+        lines.append(f"{', '.join(name for name, each in record['notes'].items() if each == why)}: {why}.")
+    lines += at_the_end(contestants(record))
     if missing := record["not_searched"]:
         lines.append("Not searched: " + "; ".join(f"{name} ({why})" for name, why in missing.items()) + ".")
     return Legend(tuple(lines), NOTES)
+
+
+def at_the_end(found: list[Contestant]) -> list[str]:
+    """In words, for how many a wider search may find more, and who keeps the paper's settings."""
+    rated = [each for each in found if "lr" in each.trials[0]["settings"]]
+    ends, kept = (
+        [each.name for each in rated if "lr" in each.highest],
+        [each.name for each in found if each.finals and each.best and each.best["of"] == "paper"],
+    )
+    wider = f"{len(ends)} of {len(rated)} end with the highest lr that was tried of them; higher ones may be better."
+    return [wider] * bool(ends) + [f"The paper's settings were the best for {', '.join(kept)}."] * bool(kept)
 
 
 def otherwise(record: Record, benchmark: str) -> list[str]:
@@ -147,8 +196,8 @@ def said(settings: Mapping[str, float]) -> str:
 
 def table(record: Record, found: list[Contestant]) -> Table:
     half = max(1, record["trials"] // 2)
-    tried = ("paper", "params.yaml", "best", "median", f"best of {half}", "diverged")
-    headings = (*tried, "final", "against", "gain", "rank", "settings found")
+    tried = ("paper", "before", "best", "median", f"best of {half}", "diverged")
+    headings = (*tried, "final", "against", "gain", "rank", "minutes", "settings found")
     places = ranks(found)
     lines = (Row(each.name, "", tuple(cells(record, each, half, places.get(each.name, ())))) for each in found)
     return Table(headings, tuple(lines))
@@ -164,12 +213,12 @@ def ranks(found: list[Contestant]) -> dict[str, tuple[int, ...]]:
 
 
 def cells(record: Record, each: Contestant, half: int, places: tuple[int, ...]) -> Iterator[Cell]:
-    now, least = each.of("house"), float(each.found.min())
+    now, least = each.of("before"), float(each.found.min())
     for value in (each.of("paper"), now):
         yield Cell(number(record, value), "", "")
-    yield Cell(number(record, least), BEST if least < now else "", "in bold: below that of params.yaml")
+    yield Cell(number(record, least), BEST if least < now else "", "in bold: below that of before")
     yield Cell(number(record, float(np.sort(each.found)[(len(each.found) - 1) // 2])), "", "")
-    yield Cell(number(record, expected(each.found.tolist(), half)), "", "")
+    yield Cell(number(record, expected(each.equal, min(half, len(each.equal)))), "", "")
     yield Cell(f"{int(np.isinf(each.found).sum())} of {len(each.found)}", "", "trials")
     first, other = each.met
     yield Cell(number(record, first) if each.finals else tables.UNAVAILABLE, BEST if first < other else "", LOWER)
@@ -177,8 +226,8 @@ def cells(record: Record, each: Contestant, half: int, places: tuple[int, ...]) 
     yield Cell(gain(record, *each.gained), "", "")
     yield Cell(" to ".join(map(str, dict.fromkeys(places))) or tables.UNAVAILABLE, "", "")
     best = each.best
-    whose = {"paper": "the paper's: ", "house": "as in params.yaml: ", "drawn": ""}[best["of"]] if best else ""
-    yield Cell(whose + said(best["settings"]) if best else tables.UNAVAILABLE, "", "")
+    yield Cell(f"{each.minutes:.1f}", "", "")
+    yield Cell(WHOSE[best["of"]] + said(best["settings"]) if best else tables.UNAVAILABLE, "", "")
 
 
 def number(record: Record, value: float) -> str:
@@ -203,8 +252,8 @@ def drawn(record: Record, found: list[Contestant]) -> Figure:
     edge = finite.max() * (1.5 if record["by"]["distance"] else 1.05) if len(finite) else 1.0
     for place, each in enumerate(found):
         for trial, value in zip(each.trials, each.found, strict=True):
-            mark = {"house": "o", "paper": "s", "drawn": "."}[trial["of"]]
-            hue, inside = (style.HUES[0], "none" if trial["of"] != "drawn" else style.HUES[0])
+            mark = {"before": "o", "paper": "s", "drawn": "."}[named(trial)]
+            hue, inside = (style.HUES[0], "none" if named(trial) != "drawn" else style.HUES[0])
             if not isfinite(value):
                 value, hue = edge, style.HUES[1]
             axes.plot(value, place, mark, color=hue, markerfacecolor=inside, markersize=5)
@@ -214,8 +263,8 @@ def drawn(record: Record, found: list[Contestant]) -> Figure:
 
 def growth(record: Record, found: list[Contestant], out: Path, palette: Mapping[str, Look]) -> Fragment:
     """The best of k trials as k grows."""
-    counts = range(1, record["trials"] + 1)
-    curves = {each.name: [expected(each.found.tolist(), k) for k in counts] for each in found}
+    counts = range(1, fewest(found) + 1)
+    curves = {each.name: [expected(each.equal, k) for k in counts] for each in found}
     figure, (axes,) = style.panels(1, 1, 6.4, 3.6)
     drawn = style.lines([each.name for each in found[:LEADERS]], palette)
     faint: dict[str, Any] = {"color": style.pale(style.FAINT)}
@@ -236,12 +285,12 @@ def growth(record: Record, found: list[Contestant], out: Path, palette: Mapping[
 
 def duels(record: Record, found: list[Contestant], out: Path) -> Fragment:
     """Who is ahead after one trial, and after half of them; whose order turns."""
-    shares = {k: square(found, k) for k in range(1, record["trials"] + 1)}
+    shares = {k: square(found, k) for k in range(1, fewest(found) + 1)}
     pairs = list(combinations([each.name for each in found], 2))
     entries = [(*pair, k, share.to_numpy()[place(share, pair)]) for pair in pairs for k, share in shares.items()]
     pd.DataFrame(entries, columns=["model", "other", "k", "probability"]).to_csv(out / "duels.csv", index=False)
     drawings = []
-    for k in dict.fromkeys((1, max(1, record["trials"] // 2))):
+    for k in dict.fromkeys((1, max(1, fewest(found) // 2))):
         style.save(matrix(2 * shares[k] - 1, shares[k].map(lambda part: f"{100 * part:.0f}")), out / f"duels_{k}.png")
         drawings.append(Picture(f"duels_{k}.png", DUEL.format(f"{k} trial{'s' * (k > 1)}")))
     content = turned(pairs, shares)
@@ -249,10 +298,15 @@ def duels(record: Record, found: list[Contestant], out: Path) -> Fragment:
     return Fragment("Who leads after k trials", "", shown, None, tuple(drawings), files=("duels.csv",))
 
 
+def fewest(found: Sequence[Contestant]) -> int:
+    """Of how many trials all have as many to draw from."""
+    return min(len(each.equal) for each in found)
+
+
 def square(found: Sequence[Contestant], k: int) -> pd.DataFrame:
     """How often the best of k trials of the row's contestant is below the best of k of the column's."""
     names = [each.name for each in found]
-    values = [[beats(one.found.tolist(), other.found.tolist(), k) for other in found] for one in found]
+    values = [[beats(one.equal, other.equal, k) for other in found] for one in found]
     return pd.DataFrame(values, index=names, columns=names)
 
 

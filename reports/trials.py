@@ -12,6 +12,7 @@ from typing import Any
 from reports.files import read_json, readable
 
 Record = dict[str, Any]  # of a kind: the rule, and of each contestant its ranges and trials
+BEFORE = ("house", "found")  # whose settings of before may be: params.yaml's, or an earlier search's
 LEAST = 1e-9  # of a distance, which has a logarithm
 WANTED = {
     "kind": str,

@@ -20,7 +20,7 @@ from pipeline import params
 from pipeline.data import Data, save
 from pipeline.search import __main__ as search
 from pipeline.search import record, spaces, trials, whose
-from pipeline.search.study import Contestant, Study, Trial, points
+from pipeline.search.study import Contestant, Study, Trial, file_of, points
 from pipeline.search.unit import judged
 from pipeline.work import plan
 from pipeline.work.units import Unit, data_file
@@ -99,7 +99,7 @@ def test_ranges_are_a_decade_either_way_of_the_papers_value(kind: str) -> None:
 
 def test_a_paper_may_have_other_values_for_a_kind() -> None:
     found = contestant("wgan_gp")
-    assert found.paper == {"lr": 1e-4, "penalty": 0.1} and found.house == {"lr": 1e-3, "penalty": 0.1}
+    assert found.paper == {"lr": 1e-4, "penalty": 0.1} and found.before == {"lr": 1e-3, "penalty": 0.1}
     assert contestant("wgan_gp", "images").paper == {"lr": 1e-4, "penalty": 10.0}
     assert "latent" not in contestant("vae_gan").searched and "latent" in contestant("vae_gan", "pictures").searched
 
@@ -203,7 +203,7 @@ def test_wrong_words_are_told_in_a_line(command: Command, arguments: tuple[str, 
 def test_a_dry_run_says_what_is_searched_and_what_it_costs(command: Command) -> None:
     code, out, error = command(search, "toys", "--dry-run", "--only", "wgan_gp,parzen", "--trials", "4")
     assert (code, error) == (0, "")
-    assert "penalty in [0.01, 1], paper 0.1, params.yaml 0.1" in out and "parzen: not searched: it chooses" in out
+    assert "penalty in [0.01, 1], paper 0.1, before 0.1" in out and "parzen: not searched: it chooses" in out
     assert (
         "1 contestants, 4 trials each on ring and grid, 1/3 of the steps, lowest W1 on validation; then finals" in out
     )
@@ -324,7 +324,7 @@ def test_the_lowest_geometric_mean_is_found_and_written_down() -> None:
     values |= {("wgan_gp", number, name): None for number in range(3) for name in ("ring", "grid")}
     written = record.write(study, trials.units(study), made(study, values))
     assert spaces.found_in("toys") == {}  # a final is to come
-    again = read(record.file_of("toys"), list(study.board))
+    again = read(file_of("toys"), list(study.board))
     assert again == json.loads(json.dumps(written)) and list(again["contestants"]) == ["gan", "wgan_gp"]
     second = again["contestants"]["gan"]["trials"][2]
     assert second["value"] == pytest.approx(2.0) and second["seed"] == 10_002 and second["seconds"] == 4.0
@@ -341,13 +341,13 @@ def test_a_final_decides_between_two() -> None:
     study = Study("toys", 3, ["gan", "lsgan"])
     record.write(study, trials.units(study), made(study, {("gan", 2, "ring"): 1.0, ("lsgan", 2, "ring"): 1.0}))
     edited(spaces.FOUND, "toys", value={"lsgan": {"lr": 0.5}, "sngan": {"lr": 0.25}})
-    finals = trials.finals(study, read(record.file_of("toys"), list(study.board))["contestants"])
+    finals = trials.finals(study, read(file_of("toys"), list(study.board))["contestants"])
     assert {trial.number for trial in finals.values()} == {0, 2}
     values = {("gan", 2, "ring", 20_001): None, ("gan", 0, "ring", 20_000): 1.0, ("gan", 0, "ring", 20_001): 4.0}
     runs = made(study, values, finals)
     unmade = {unit: each for unit, each in runs.items() if (unit.contestant, unit.seed) != ("lsgan", 20_001)}
     written = record.write_finals(study, finals, unmade)["contestants"]
-    assert read(record.file_of("toys"), list(study.board))["contestants"] == json.loads(json.dumps(written))
+    assert read(file_of("toys"), list(study.board))["contestants"] == json.loads(json.dumps(written))
     first, second = written["gan"]["finals"]
     assert (first["trial"], first["value"], first["diverged"]) == (2, None, True)
     assert second["trial"] == 0 and second["value"] == pytest.approx((1 * 9 * 4 * 9) ** 0.25)
@@ -362,7 +362,7 @@ def test_a_benchmark_takes_what_its_own_runs_of_the_final_say() -> None:
     """The paper's settings are the better ones on the grid, and those that were drawn on both together."""
     study = Study("toys", 3, ["wgan", "gan"])
     record.write(study, trials.units(study), made(study, {("wgan", 1, "ring"): 1.0}))
-    finals = trials.finals(study, read(record.file_of("toys"), list(study.board))["contestants"])
+    finals = trials.finals(study, read(file_of("toys"), list(study.board))["contestants"])
     values = {("wgan", 1, "ring"): 0.1, ("wgan", 0, "ring"): 2.0, ("wgan", 1, "grid"): 4.0, ("wgan", 0, "grid"): 3.0}
     written = record.write_finals(study, finals, made(study, values, finals))
     wgan = written["contestants"]["wgan"]
@@ -386,20 +386,20 @@ def test_a_search_of_some_leaves_others_as_they_are_on_record() -> None:
     record.write(first, trials.units(first), made(first, {("gan", 1, "ring"): 0.1}))
     second = Study("toys", 3, ["lsgan"])
     record.write(second, trials.units(second), made(second, {}))
-    assert list(read(record.file_of("toys"), list(first.board))["contestants"]) == ["gan", "lsgan"]
+    assert list(read(file_of("toys"), list(first.board))["contestants"]) == ["gan", "lsgan"]
     with pytest.raises(ValueError, match=r"toys.json: trials = 3 there and 4 now; search as there, or all without"):
         record.kept(Study("toys", 4, ["lsgan"]))
     del (units := trials.units(second))[next(iter(units))]
     unmade = {tried: each for tried, each in made(second, {}).items() if tried in units}
     record.write(second, trials.units(second), unmade)  # of lsgan a unit is missing
-    assert list(read(record.file_of("toys"), list(first.board))["contestants"]) == ["gan"]
+    assert list(read(file_of("toys"), list(first.board))["contestants"]) == ["gan"]
 
 
 @pytest.mark.usefixtures("project")
 def test_a_record_of_other_contestants_is_told_in_a_line(command: Command) -> None:
     study = Study("toys", 2, ["gan"])
     record.write(study, trials.units(study), made(study, {}))
-    file = record.file_of("toys")
+    file = file_of("toys")
     file.write_text(file.read_text().replace('"gan": {', '"gun": {'))
     code, out, error = command(search, "toys", "--page")
     assert (code, out) == (1, "") and error.count("\n") == 1
@@ -498,7 +498,7 @@ def test_a_search_runs_goes_on_and_leaves_a_page(command: Command, monkeypatch: 
         and "4 of 4 units made" in out
         and Path("reports/rendered/search/toys/index.html").exists()
     )
-    first = read(record.file_of("toys"), ["gan"])
+    first = read(file_of("toys"), ["gan"])
     left = {file: file.stat().st_mtime_ns for file in Path("artifacts/work/ring/gan").rglob("*.json")}
     assert len(left) == 6 and spaces.found_in("toys").keys() == {"gan"}
     lost, *kept = sorted(left)
@@ -507,7 +507,7 @@ def test_a_search_runs_goes_on_and_leaves_a_page(command: Command, monkeypatch: 
     assert lost.exists() and all(file.stat().st_mtime_ns == left[file] for file in kept)  # one made anew
     packed = command(search, "toys", "--trials", "2", "--finals", "--pack", "pack.tar.gz")
     assert packed[0] == 0 and not Path("pack.tar.gz").exists()  # nothing is left to make elsewhere
-    again = read(record.file_of("toys"), ["gan"])
+    again = read(file_of("toys"), ["gan"])
     assert values_of(again) == values_of(first) and again["not_searched"].keys() == {"parzen"}
 
 
@@ -521,3 +521,36 @@ def save_points(x: Tensor) -> None:
 
 def values_of(found: dict[str, Any]) -> list[float]:
     return [trial["value"] for trial in found["contestants"]["gan"]["trials"]]
+
+
+@pytest.mark.usefixtures("project")
+def test_the_same_search_once_more_makes_the_same_trials() -> None:
+    """Though what was found is now in use; `--anew` begins with that, which is then a search's and nobody's own."""
+    edited("params.yaml", "toys", "models", "lsgan", "lr", value=0.001)
+    first = Study("toys", 3, ["gan", "lsgan"])
+    tried = trials.units(first)
+    values = {("gan", 1, "ring"): 0.1, ("lsgan", 2, "ring"): 0.1}
+    record.write(first, tried, made(first, values))
+    finals = trials.finals(first, read(file_of("toys"), list(first.board))["contestants"])
+    kept = record.write_finals(first, finals, made(first, {("gan", 1, "ring"): 1.0, ("lsgan", 2, "ring"): 1.0}, finals))
+    edited("params.yaml", "toys", "models", "lsgan", value={"model": "lsgan", "latent": 2})
+    edited("params.yaml", "toys", "settings", value="found")
+    again = Study("toys", 3, ["gan", "lsgan"])
+    assert trials.units(again) == tried
+    assert record.write(again, trials.units(again), made(again, values)) == kept  # with its final
+    assert record.write(again, trials.units(again), made(again, {}))["contestants"]["gan"]["finals"] == []
+    moved = {each.name: each.trials(3) for each in Study("toys", 3, ["gan", "lsgan"], anew=True).varied}
+    assert [trial.origin for trial in moved["gan"]] == ["paper", "found", "drawn"]
+    assert moved["gan"][1].settings == spaces.found_in("toys")["gan"] != moved["gan"][0].settings
+
+
+@pytest.mark.usefixtures("project")
+def test_what_an_earlier_search_found_is_a_searchs() -> None:
+    edited(spaces.FOUND, "toys", value={"gan": {"lr": 0.00063}})
+    edited("params.yaml", "toys", "settings", value="found")
+    study = Study("toys", 3, ["gan"], anew=True)
+    record.write(study, trials.units(study), made(study, {("gan", 1, "ring"): 0.1}))
+    finals = trials.finals(study, read(file_of("toys"), list(study.board))["contestants"])
+    record.write_finals(study, finals, made(study, {("gan", 1, "ring"): 1.0}, finals))
+    line = next(whose.lines("toys", ["gan"]))
+    assert spaces.found_in("toys")["gan"] == {"lr": 0.00063} and "lr 0.00063 search" in line

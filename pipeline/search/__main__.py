@@ -36,7 +36,7 @@ def main() -> None:
     if arguments.settings:
         print("\n".join(whose.lines(arguments.kind, only)))
         return
-    study = Study(arguments.kind, arguments.trials, only)
+    study = Study(arguments.kind, arguments.trials, only, anew=arguments.anew)
     if arguments.page:
         print(page.write(study))
     elif arguments.dry_run:
@@ -56,6 +56,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", metavar="MODEL,...", help="contestants; the others keep what is on record")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")
     parser.add_argument("--finals", action="store_true", help="only the finals, of the trials that are on record")
+    again = "begin with what was found, and not with the settings that the search on record began with"
+    parser.add_argument("--anew", action="store_true", help=again)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--dry-run", action="store_true", help="run nothing; say what is searched and how long it takes")
     owners = "run nothing; say of each setting whose it is: paper, house (this project's) or search"
@@ -123,10 +125,10 @@ def told(study: Study, finals: bool) -> list[str]:
 
 
 def ranges(contestant: Contestant, seconds: float) -> list[str]:
-    """A line for each number that is searched: its range, the paper's value, and that of params.yaml."""
-    house, paper, line = contestant.house, contestant.paper, f"{contestant.name} ({seconds:.0f} s)"
+    """A line for each number that is searched: its range, the paper's value, and that of before."""
+    before, paper, line = contestant.before, contestant.paper, f"{contestant.name} ({seconds:.0f} s)"
     return [
-        f"{line}: {name} in [{each.low:.3g}, {each.high:.3g}], paper {paper[name]:g}, params.yaml {house[name]:g}"
+        f"{line}: {name} in [{each.low:.3g}, {each.high:.3g}], paper {paper[name]:g}, before {before[name]:g}"
         for name, each in contestant.ranges.items()
     ]
 

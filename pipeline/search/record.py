@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import params
-from pipeline.cell import scores_dir
 from pipeline.files import atomic_write
 from pipeline.search.spaces import FOUND, ON, found, part_of
-from pipeline.search.study import Contestant, Study, Trial
+from pipeline.search.study import Contestant, Study, Trial, file_of
 from pipeline.work.units import Record as Made
 from pipeline.work.units import Unit, locked
 from reports.trials import Record, chosen, chosen_on, mean, read
@@ -25,17 +24,14 @@ LISTS = ("trials", "finals")  # of a contestant
 LOCK = Path("artifacts/work/search.lock")
 
 
-def file_of(kind: str) -> Path:
-    return scores_dir("search") / f"{kind}.json"
-
-
 def recorded(study: Study) -> Record:
     """What is on record of the kind. Raises OSError or ValueError, one line."""
     return read(file_of(study.kind), list(study.board))
 
 
 def write(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
-    """Put the contestants whose trials are all there into the kind's record, without a final.
+    """Put the contestants whose trials are all there into the kind's record; of those that are as they were there the
+    final stays.
 
     Raises ValueError if others are to be kept that were searched by another rule.
     """
@@ -44,8 +40,15 @@ def write(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) 
         for contestant in study.varied:
             trials = [row(study, *runs[0]) for runs in whole(study, contestant.name, tried, made)]
             if len(trials) == study.trials:
-                contestants[contestant.name] = {**about(contestant), "trials": trials, "finals": []}
+                finals = contestant.known["finals"] if same(trials, contestant.known.get("trials", [])) else []
+                contestants[contestant.name] = {**about(contestant), "trials": trials, "finals": finals}
         return saved(study, contestants)
+
+
+def same(trials: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether these trials are those on record: made again, if they were, they had the same values."""
+    told = [[(each["settings"], each["values"]) for each in some] for some in (trials, known)]
+    return told[0] == told[1]
 
 
 def write_finals(study: Study, tried: Mapping[Unit, Trial], made: Mapping[Unit, Made]) -> Record:
@@ -92,7 +95,7 @@ def distance(study: Study) -> bool:
 
 def about(contestant: Contestant) -> dict[str, Any]:
     ranges = {name: [each.low, each.high] for name, each in contestant.ranges.items()}
-    return {"model": contestant.line.model, "ranges": ranges, "paper": contestant.paper, "house": contestant.house}
+    return {"model": contestant.line.model, "ranges": ranges, "paper": contestant.paper, "house": contestant.before}
 
 
 def kept(study: Study) -> dict[str, Any]:

@@ -1,19 +1,23 @@
 """A kind's search: the range of each number, and the trials of each contestant.
 
-Trial 0 has the paper's values, trial 1 those of params.yaml where these differ; all others are points of one sequence,
-which says where in its range each number lies. The sequence is Sobol's, scrambled by one seed for all (Optuna's
-QMCSampler): a point hangs on its number alone, not on which trials have ended before, so trials run beside each other
-and a search of more trials begins with those of a smaller one; all contestants get the same points; and eight of them
-lie in the eight parts of a range, where eight by lot leave three parts empty.
+Trial 0 has the paper's values, trial 1 those that there were before where these differ (of params.yaml, or of an
+earlier search); all others are points of one sequence, which says where in its range each number lies. The sequence is
+Sobol's, scrambled by one seed for all (Optuna's QMCSampler): a point hangs on its number alone, not on which trials
+have ended before, so trials run beside each other and a search of more trials begins with those of a smaller one; and
+all contestants get the same points. Eight of them lie in the eight parts of a range, where eight by lot leave three
+parts empty; of eight trials six or seven are points, which leaves the highest part of a range of one number empty.
 
-Two of the trials meet in a final, at full length: the best, and the settings that there were before.
+Two of the trials meet in a final, at full length: the best, and the settings that there were before. What these were is
+on record: the same command once more makes the same trials, and `--anew` begins with what was found.
 """
 
 import math
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import models
@@ -21,11 +25,17 @@ from benchmarks import metrics
 from pipeline import params
 from pipeline.search import spaces
 from pipeline.search.spaces import Rule, Setting
-from reports.trials import ranked
+from pipeline.work.units import scores_dir
+from reports.trials import BEFORE, ranked, read
 
 SEED = 0  # of the sequence
 TENFOLD = 10.0  # either way of the paper's value
 DIGITS = 3  # of a number drawn: it is read by people, and written into a file
+
+
+def file_of(kind: str) -> Path:
+    """The record of a kind's search."""
+    return scores_dir("search") / f"{kind}.json"
 
 
 class Range(NamedTuple):
@@ -41,7 +51,7 @@ class Range(NamedTuple):
 class Trial:
     contestant: str
     number: int
-    origin: str  # whose settings: paper, house (params.yaml), or drawn
+    origin: str  # whose settings: paper, house (params.yaml), found (by an earlier search), or drawn
     settings: Setting  # of the numbers that are searched
 
 
@@ -53,6 +63,7 @@ class Contestant:
     name: str
     line: params.Contestant
     rule: Rule
+    known: Mapping[str, Any] = field(default_factory=dict)  # what is on record of it, where that is to go on
 
     @cached_property
     def space(self) -> spaces.Space | str:
@@ -89,9 +100,27 @@ class Contestant:
         return {setting: type(self.defaults[setting])(said[setting]) for setting in self.searched}
 
     @property
-    def house(self) -> Setting:
-        """Those of params.yaml, and where it says none the model's own."""
-        said = {**self.defaults, **self.line.settings}
+    def before(self) -> Setting:
+        """Those that there were before the search, and where there were none the model's own."""
+        if self.goes_on:
+            return dict(self.known["house"])
+        return self.of(self.line.settings)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is on record, and of the numbers that are searched now."""
+        return bool(self.known) and self.known["house"].keys() == set(self.searched)
+
+    @property
+    def whose(self) -> str:
+        """Whose those are."""
+        if self.goes_on:
+            return next((str(each["of"]) for each in self.known["trials"] if each["of"] in BEFORE), "house")
+        stated = params.load().stated[self.kind].models[self.name].settings
+        return "house" if self.before == self.of(stated) else "found"
+
+    def of(self, settings: Setting) -> Setting:
+        said = {**self.defaults, **settings}
         return {setting: type(self.defaults[setting])(said[setting]) for setting in self.searched}
 
     @property
@@ -115,13 +144,13 @@ class Contestant:
         return Range(math.ceil(low), round(high), True, True) if whole else Range(low, high, True, False)
 
     def trials(self, count: int) -> list[Trial]:
-        """The paper's settings, those of params.yaml where they differ, and drawn points. One that params.yaml has
-        gives way to the one whose number that took."""
+        """The paper's settings, those of before where they differ, and drawn points. One that is tried as those of
+        before gives way to the one whose number they took."""
         found = [Trial(self.name, 0, "paper", self.paper)]
         drawn = points(self.ranges, self.paper, count - 1)
-        if self.house != self.paper:
-            found.append(Trial(self.name, 1, "house", self.house))
-            drawn = [each if each != self.house else drawn[0] for each in drawn]
+        if (before := self.before) != self.paper:
+            found.append(Trial(self.name, 1, self.whose, before))
+            drawn = [each if each != before else drawn[0] for each in drawn]
         rest = range(len(found), count)
         return [*found, *(Trial(self.name, number, "drawn", drawn[number - 1]) for number in rest)]
 
@@ -129,7 +158,7 @@ class Contestant:
         """Of the trials on record the best, and the settings that there were before; if these are the best, the second
         best. Fewer than two where no two settings have a value: there is nothing to decide."""
         found = ranked(trials)
-        before = next(each for origin in ("house", "paper") for each in trials if each["of"] == origin)
+        before = next((each for each in trials if each["of"] in BEFORE), trials[0])  # the paper's, where they are one
         others = [each for each in found[1:] if each["settings"] != found[0]["settings"]]
         others.sort(key=lambda each: each is not before)
         met = [*found[:1], *others[:1]]
@@ -172,7 +201,7 @@ def short(value: float) -> float:
 class Study:
     """The search of a kind. Raises ValueError, one line, for a rule or a space that does not fit."""
 
-    def __init__(self, kind: str, trials: int | None = None, only: Collection[str] = ()) -> None:
+    def __init__(self, kind: str, trials: int | None = None, only: Collection[str] = (), *, anew: bool = False) -> None:
         rules = spaces.rules()
         self.kind, self.rule = kind, spaces.rule_of(kind, rules)
         self.trials, self.shorter, self.finals, self.only = trials or rules.trials, rules.shorter, rules.finals, only
@@ -180,9 +209,22 @@ class Study:
         lines = board.models if board.settings == "found" else params.load().stated[kind].models
         self.board = {name: line for name, line in lines.items() if not line.of}
         self.check(only)
-        self.contestants = [Contestant(kind, name, line, self.rule) for name, line in self.board.items()]
+        known, rule = {} if anew else self.on_record(), self.rule
+        self.contestants = [
+            Contestant(kind, name, line, rule, known.get(name, {})) for name, line in self.board.items()
+        ]
         self.varied = [each for each in self.contestants if not each.why_not and (not only or each.name in only)]
         self.ranges = {each.name: each.ranges for each in self.varied}  # seen to be right, before anything runs
+
+    def on_record(self) -> dict[str, Any]:
+        """The contestants on record, if they were searched by this rule."""
+        path = file_of(self.kind)
+        with suppress(OSError, ValueError):  # what cannot be read is searched anew
+            record = read(path, list(self.board)) if path.exists() else {}
+            now = (self.rule.benchmarks, self.rule.by, self.shorter)
+            if record and (record["benchmarks"], record["by"]["column"], record["shorter"]) == now:
+                return dict(record["contestants"])
+        return {}
 
     def check(self, only: Collection[str]) -> None:
         where = f"{spaces.RULES}: kinds.{self.kind}"

@@ -10,7 +10,8 @@ from typing import Any
 
 import models
 from pipeline import params, rows
-from pipeline.search import record, spaces
+from pipeline.search import spaces
+from pipeline.search.study import file_of
 from pipeline.sections import Contestant
 from reports.trials import Record, chosen, chosen_on, read
 
@@ -58,10 +59,14 @@ def settings(kind: str, name: str, line: Contestant, dataset: str = "") -> dict[
 
 def winner(kind: str, name: str, found: dict[str, Any], dataset: str) -> str:
     """Whose the settings are that a search ended with: those drawn by it are its own."""
-    path = record.file_of(kind)
+    path = file_of(kind)
     known = read(path, list(params.load().board.kinds[kind].models)) if path.exists() else {"contestants": {}}
     best = ended(known, name, dataset) if name in known["contestants"] else None
-    if best is None or best["of"] == "drawn" or any(best["settings"].get(key) != each for key, each in found.items()):
+    if (
+        best is None
+        or best["of"] in ("drawn", "found")
+        or any(best["settings"].get(key) != each for key, each in found.items())
+    ):
         return "search"
     return str(best["of"])
 
