@@ -213,7 +213,7 @@ def print_summary(suite: str) -> None:
     for name in names:
         comparison = tables.read(rendered_dir(name) / "table.csv")
         print(f"{name}\n{tables.plain(tables.table(comparison))}\n")
-    print("mean ± s.d. over training seeds   * best   ~ tied with the best   (protocol: on each page)\n")
+    print(f"mean ± s.d. over training seeds   {tables.SIGNS}   (protocol: on each page)\n")
     folders = [rendered_dir(name) for name in names] if suite == params.QUICK else [RENDERED]
     print("\n".join(f"report   {(folder / 'index.html').resolve().as_uri()}" for folder in folders))
     print(f"figures  {rendered_dir(names[0]).parent / '<benchmark>'}/*.png")

@@ -34,7 +34,7 @@ CONFIG: Spec = {
     "background": "white",
     "font": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif",
     "view": {"stroke": None},
-    "axis": {"grid": True, "gridColor": "#eaeef2", "domainColor": "#8b949e", "tickColor": "#8b949e", "labelLimit": 130,
+    "axis": {"grid": True, "gridColor": "#eaeef2", "domainColor": "#8b949e", "tickColor": "#8b949e", "labelLimit": 0,
              "labelColor": "#1f2328", "titleColor": "#1f2328", "titleFontWeight": 500},
     "axisX": {"tickCount": 5},
 }  # fmt: skip
@@ -271,5 +271,6 @@ def along(report: Report, table: pd.DataFrame, across: str, up: str, order: str)
 def evaluations(report: Report, table: pd.DataFrame, metric: str) -> Spec:
     spec = along(report, table, "at", metric, "at")
     for layer in spec["layer"]:
-        layer["encoding"]["x"] = Axis("at", "evaluations a sample", "log").channel
+        ticks = sorted(table["at"].unique().tolist())
+        layer["encoding"]["x"] = Axis("at", "evaluations a sample", "log").channel | {"axis": {"values": ticks}}
     return spec

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import assets, cover, explore, sections, statistics, style, suite, tables
@@ -17,6 +18,7 @@ from reports.ranking import SCORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 DATA = "data.js"
+BASELINES = "Baselines"  # the family of those that know too little
 
 
 @cache
@@ -43,16 +45,28 @@ def benchmark(report: Report, out: Path, index: str) -> None:
             style.save(cover.draw(report), out / "cover.png", colours=64)
 
 
-def leader(folder: Path) -> str:
-    """Who has the highest score, in words, on a page that ranks."""
+def leader(folder: Path, palette: Mapping[str, Look]) -> str:
+    """Who has the highest score, in words, on a page that ranks; where that is a baseline, the best other, too."""
     if not (folder / "ranking.csv").exists():
         return ""
     ranks = tables.read(folder / "ranking.csv").dropna(subset=["mean"])
     ranks = ranks[(ranks.metric == SCORE.name) & (ranks.model != ORACLE)]
     if ranks.empty:
         return ""
-    means = ranks.set_index("model")["mean"]
-    return f"Highest score: {means.idxmax()}, {means.max():.3f}"
+    ranks = ranks.sort_values("mean", ascending=False, kind="stable")
+    others = ranks[[model not in palette or palette[model].family != BASELINES for model in ranks.model]]
+    shown = (
+        ranks.head(1)
+        if len(others) and others.model.iloc[0] == ranks.model.iloc[0]
+        else pd.concat([ranks.head(1), others.head(1)])
+    )
+    said = [f"{row.model}{told(str(row.given))}, {row.mean:.3f}" for row in shown.itertuples()]
+    return "Highest score: " + "; without baselines ".join(said)
+
+
+def told(given: str) -> str:
+    """What a model is told, in brackets."""
+    return f" ({tables.TOLD[given]})" if given in tables.TOLD else ""
 
 
 def index(folders: Sequence[Path], out: Path, palette: Mapping[str, Look]) -> dict[str, str | bytes]:
@@ -64,7 +78,7 @@ def index(folders: Sequence[Path], out: Path, palette: Mapping[str, Look]) -> di
             {
                 "name": folder.name,
                 "path": os.path.relpath(folder, out).replace(os.sep, "/"),
-                "headline": leader(folder) or statistics.headline(comparison),
+                "headline": leader(folder, palette) or statistics.headline(comparison),
                 "markdown": (folder / "table.md").read_text(encoding="utf-8"),
                 "has_cover": (folder / "cover.png").exists(),
                 "has_data": (folder / DATA).exists(),  # what was drawn by an earlier version may have none

@@ -273,4 +273,4 @@ def headline(comparison: pd.DataFrame) -> str:
         return "No column to rank models by"
     best, tied = max(counts.itertuples(index=False, name=None))
     names = ", ".join(counts.index[(counts.best == best) & (counts.tied == tied)])
-    return f"{names}: best in {best} of {total} columns" + f", tied with the best in {tied}" * bool(tied)
+    return f"{names}: best in {best} of {total} columns" + f", near the best in {tied}" * bool(tied)

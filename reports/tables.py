@@ -193,8 +193,11 @@ def escape_markdown(text: str) -> str:
     return text
 
 
+SIGNS = "* best   ~ near it"
+
+
 def plain(content: Table, width: int = 120) -> str:
-    """A table for a terminal, its columns in as many blocks as ``width`` takes. `*` is best, `~` tied with the best."""
+    """A table for a terminal, its columns in as many blocks as ``width`` takes. `*` is best, `~` near it."""
     sign = {BEST: "*", TIED: "~", "": " "}
     names = ["", *(row.model + f" ({row.note})" * bool(row.note) for row in content.rows)]
     margin = max(map(len, names))

@@ -56,6 +56,10 @@ def test_a_file_is_of_its_format(form: str, begins: bytes) -> None:
             ["digits", "sharp-or-likley"],
             "digits: unknown question with a picture 'sharp-or-likley'; did you mean 'sharp-or-likely'?",
         ),
+        (
+            ["digits", "sharp-or-likely", "--models", "vae", "gan"],
+            "digits, of vae, gan: fewer than two have both numbers that sharp-or-likely draws; add others",
+        ),
         (["digits", "sharp-or-likely", "--models", "vaee"], "unknown model 'vaee'; did you mean 'vae'?"),
         (["digits", "sharp-or-likely", "--out", "x.jpg"], "--out x.jpg: unknown format 'jpg'"),
         (["digits", "sharp-or-likely", "--width", "0"], "--width 0: give 50 to 10000 pixels"),

@@ -21,6 +21,7 @@ DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no Chromium with its driver on this machine")
 
 WIDTHS = (400, 1000, 1800)
+KEPT = Path(__file__).parents[1] / "reports/rendered/benchmarks"
 FAMILIES = {"plain": "GANs", "structured_cvae_2_recurrent": "VAEs", "lost": "VAEs"}
 COLUMNS = (
     Column("fjd", "FJD", "lower", 2, note="The lower the better."),
@@ -35,14 +36,14 @@ const wide = document.documentElement.clientWidth;
 const inside = (box, outer) => box.left >= outer.left - 1 && box.right <= outer.right + 1;
 const cut = [...document.querySelectorAll("h1, h2, h3, p, figcaption, figure, button, select, input[type=search]")]
   .filter((part) => part.offsetParent && !inside(part.getBoundingClientRect(), { left: 0, right: wide }));
-const words = [...document.querySelectorAll("#charts svg text")].filter((text) =>
+const words = [...document.querySelectorAll(".charts svg text")].filter((text) =>
   text.textContent && !inside(text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()));
 return [document.documentElement.scrollWidth - wide, ...[...cut, ...words].map((part) => part.outerHTML.slice(0, 200))];
 """
 
 
 PALE = """
-const points = [...document.querySelectorAll("#charts .mark-symbol path")];
+const points = [...document.querySelectorAll(".charts .mark-symbol path")];
 const opacities = points.map((path) => Number(path.getAttribute("opacity") ?? 1));
 return opacities.filter((opacity) => opacity > 0 && opacity < 0.5).length;
 """
@@ -132,8 +133,20 @@ def button(browser: Any, group: str, name: str) -> None:
 def test_nothing_is_cut_off_and_nothing_complains(browser: Any, site: Path, file: str, width: int) -> None:
     opened(browser, site / file, width)
     assert run(browser, OVERFLOWING) == [0]
-    assert len(browser.find_elements("css selector", "#charts figure svg.marks")) >= 5
+    assert len(browser.find_elements("css selector", ".charts figure svg.marks")) >= 5
     assert not browser.get_log("browser")
+
+
+@pytest.mark.parametrize("benchmark", ["ring", "digits"])
+def test_the_widest_tables_that_are_kept_fit_a_wide_window(browser: Any, benchmark: str) -> None:
+    opened(browser, KEPT / benchmark / "index.html", 1800)
+    room = (
+        "const body = document.querySelector('#explorer .dt-scroll-body'); return body.clientWidth - body.scrollWidth"
+    )
+    assert run(browser, room) >= 0
+    high, low = (f"return document.querySelectorAll('#{place} figure').length" for place in ("tall", "charts"))
+    assert run(browser, high) >= 2 and run(browser, low) >= 5, "high pictures stand in rows of their own"
+    assert run(browser, OVERFLOWING) == [0] and not browser.get_log("browser")
 
 
 def test_the_table_sorts_with_missing_values_last(browser: Any, site: Path) -> None:
@@ -160,7 +173,7 @@ def test_search_families_and_columns_choose_what_is_shown(browser: Any, site: Pa
     box.clear()
     box.send_keys(" \b")
     assert column(browser) == everything
-    points = "return document.querySelectorAll('#charts .mark-symbol path').length"
+    points = "return document.querySelectorAll('.charts .mark-symbol path').length"
     before = run(browser, points)
     button(browser, "#families button", "VAEs")
     assert sorted(text.split()[0] for text in column(browser)) == ["oracle", "plain"]
@@ -178,7 +191,7 @@ def test_a_chosen_contestant_stands_out_in_every_picture(browser: Any, site: Pat
     assert "Chosen: plain" in browser.find_element("id", "chosen").text and faint(browser) > 0
     click(browser, "#chosen button")
     assert faint(browser) == 0 and browser.find_element("id", "chosen").text == ""
-    point = "document.querySelector('#charts .mark-symbol path')"
+    point = "document.querySelector('.charts .mark-symbol path')"
     run(browser, f"{point}.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}))")
     assert "Chosen: " in browser.find_element("id", "chosen").text and faint(browser) > 0
     assert len(browser.find_elements("css selector", "#explorer .dt-scroll-body input:checked")) == 1
@@ -196,7 +209,7 @@ def test_the_index_shows_one_benchmark_or_all(browser: Any, site: Path) -> None:
     assert len(column(browser)) == len(FAMILIES) + 1
     offered = [option.text for option in browser.find_elements("css selector", "#benchmark option")]
     assert offered == ["all", "first", "second"]
-    assert not browser.find_elements("css selector", "#charts .tall"), "of few contestants no picture is high"
+    assert not browser.find_elements("css selector", "#tall figure"), "of few contestants no picture is high"
     assert browser.find_element("id", "more").get_attribute("href").endswith("benchmarks/second/index.html")
     buttons = browser.find_elements("css selector", "#families button")
     assert {button.text for button in buttons if button.is_displayed()} == {*FAMILIES.values(), "Real data"}

@@ -38,6 +38,10 @@ def main() -> None:
             print(f"{key}: {chart.caption}")
         return
     of = f"{benchmark.name}, of {', '.join(arguments.models)}" if arguments.models else benchmark.name
+    if arguments.models and arguments.question not in found.charts:
+        every = drawing.drawing(read(benchmark, [])).charts
+        if arguments.question in every:
+            raise ValueError(f"{of}: fewer than two have both numbers that {arguments.question} draws; add others")
     question = params.known(arguments.question, list(found.charts), of, "question with a picture")
     out = arguments.out or Path(f"{benchmark.name}_{question}.svg")
     atomic_write(out, drawing.drawn(found, found.charts[question], form, arguments.width, arguments.height))

@@ -15,6 +15,7 @@ from pipeline import floors, params
 from pipeline.cell import ORACLE, Cell, scores_dir
 from pipeline.files import atomic_write
 from pipeline.stage import run_stage
+from pipeline.validation import nearest
 from reports import load, tables
 from reports.statistics import compare, main_part
 
@@ -101,8 +102,12 @@ def made(report: load.Report, wanted: Wanted) -> str:
         return spread(report, comparison, wanted.seeds).to_csv(index=False)
     content, legend = tables.table(comparison, wanted.seeds), noted(report, comparison, wanted)
     if wanted.format == "latex":
-        return tables.latex(content, legend, wanted.caption or f"Comparison on {report.benchmark}")
-    return tables.markdown(content, legend) if wanted.format == "markdown" else tables.plain(content) + "\n"
+        return tables.latex(content, legend, wanted.caption or f"Comparison on {report.benchmark}").rstrip() + "\n"
+    if wanted.format == "markdown":
+        return tables.markdown(content, legend)
+    return f"{tables.plain(content)}\n" + f"\n{tables.SIGNS}\n" * any(
+        any(cell.mark for cell in row.cells) for row in content.rows
+    )
 
 
 def read(benchmark: params.Benchmark, models: list[str], lines: bool = False) -> load.Report:
@@ -129,11 +134,21 @@ def chosen(report: load.Report, wanted: Wanted) -> pd.DataFrame:
         whole = whole[whole.model != ORACLE]
     if not wanted.columns:
         return main_part(whole)
-    names = [column.name for column in report.columns]
     if wanted.columns == ["all"]:
         return whole[whole.groupby("metric").n.transform("max") > 0]
-    columns = [params.known(name.lower(), names, "--columns", "column") for name in dict.fromkeys(wanted.columns)]
-    return pd.concat([whole[whole.metric == name] for name in columns])
+    columns = [named(report, column) for column in wanted.columns]
+    return pd.concat([whole[whole.metric == name] for name in dict.fromkeys(columns)])
+
+
+def named(report: load.Report, column: str) -> str:
+    """The column that is called so, or headed so: without its unit and arrow, `nll` as `nats`."""
+    names = [each.name for each in report.columns]
+    headings = {each.label.partition(" (")[0].lower(): each.name for each in report.columns}
+    found = headings.get(column.lower(), column.lower())
+    if found not in names:
+        near = nearest(found, names)
+        raise ValueError(f"--columns: unknown column {column!r}{near}; `--columns all` shows every one")
+    return found
 
 
 def noted(report: load.Report, comparison: pd.DataFrame, wanted: Wanted) -> tables.Legend:

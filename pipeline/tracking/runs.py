@@ -11,7 +11,8 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
 from pipeline import params
-from pipeline.cell import ORACLE, Cell
+from pipeline.cell import ORACLE, Cell, scores_dir
+from pipeline.files import content_digest
 from pipeline.tracking.results import Result, settings
 from pipeline.tracking.store import address, checkout, experiment_id, own
 
@@ -225,13 +226,14 @@ def add_report(client: "MlflowClient", benchmark: str, folder: Path) -> None:
 
 
 def whole(client: "MlflowClient", benchmark: str) -> None:
-    """Note that all that there is of a benchmark has been brought once."""
-    client.set_experiment_tag(experiment_id(client, benchmark), "whole", "true")
+    """Note that all that there is of a benchmark has been brought."""
+    client.set_experiment_tag(experiment_id(client, benchmark), "whole", content_digest(scores_dir(benchmark)))
 
 
 def known_whole(client: "MlflowClient", benchmark: str) -> bool:
+    """Whether it has, as it now is: scores may have come with a newer version of the project."""
     found = client.get_experiment_by_name(benchmark)
-    return found is not None and "whole" in found.tags
+    return found is not None and found.tags.get("whole") == content_digest(scores_dir(benchmark))
 
 
 def retire(client: "MlflowClient", run: "Run") -> None:

@@ -54,9 +54,9 @@ class Display:
         self.bar.set_postfix_str("; ".join(map(self.speed, self.began)), refresh=True)
 
     def speed(self, unit: Unit) -> str:
-        name = f"{unit.contestant} {unit.seed}"
+        name = f"{unit.benchmark}/{unit.contestant} {unit.seed}"
         if unit.task == "evaluate":
-            return f"{name} evaluated"
+            return f"evaluating {name}"
         rate = self.done[unit] / max(time.monotonic() - self.began[unit], 1e-9)
         return f"{name} {self.done[unit] / unit.steps:.0%} ({rate:.3g} steps/s)"
 

@@ -13,7 +13,17 @@ from reports.load import Report
 from reports.sections import Fragment, Picture
 
 POSITION = 40
-DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+DASHES = (
+    "-",
+    (0, (4, 1.5)),
+    (0, (1, 1)),
+    (0, (4, 1, 1, 1)),
+    (0, (8, 2)),
+    (0, (1, 3)),
+    (0, (8, 1, 1, 1, 1, 1)),
+    (0, (2, 2)),
+)
+SHORT = 9  # letters of players' names that fit beside each other
 APART = 20  # losses whose sizes differ by more than this factor share no linear axis
 
 
@@ -21,7 +31,7 @@ def render(report: Report, out: Path) -> Fragment | None:
     trained = [model for model in report.models if model in set(report.curves.model)]
     if not trained:
         return None
-    figure, panels = style.panels(len(trained), 4, 2.5, 2)
+    figure, panels = style.panels(len(trained), 4, 2.5, 2.5)
     for axes, model in zip(panels, trained, strict=True):
         seeds = report.seeds[(report.seeds.model == model) & (report.seeds.status == "diverged")]
         curves = report.curves[report.curves.model == model]
@@ -49,7 +59,10 @@ def draw(axes: Axes, curves: pd.DataFrame, stopped: dict[int, int], colour: str)
         axes.plot(step, 0, "x", color=style.INK, markersize=6, clip_on=False, transform=axes.get_xaxis_transform())
     scale(axes, whole if len(whole := curves[~curves.seed.isin(stopped)]) else curves)
     if curves.player.nunique() > 1:
-        axes.legend(handlelength=2.2, borderpad=0.1, labelspacing=0.2)
+        # Below the axis: within it names would hide lines.
+        named = {"fontsize": 7, "handlelength": 3, "columnspacing": 1, "labelspacing": 0.2, "borderaxespad": 0}
+        short = curves.player.str.len().max() <= SHORT
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=1 + short, **named)
 
 
 def scale(axes: Axes, curves: pd.DataFrame) -> None:
@@ -60,12 +73,13 @@ def scale(axes: Axes, curves: pd.DataFrame) -> None:
     sizes = curves.groupby("player").value.apply(lambda loss: loss.abs().median())
     low, high = np.quantile(values, [0.01, 0.99])
     if sizes.max() > APART * sizes.min() > 0:
-        axes.set_yscale("symlog", linthresh=sizes.min())
+        axes.set_yscale("symlog", linthresh=10 ** np.ceil(np.log10(sizes.min())))  # ticks begin there
         if isinstance(ticks := axes.yaxis.get_major_locator(), SymmetricalLogLocator):
             ticks.set_params(numticks=5)
         axes.set_ylim(low - abs(low) / 2, high + abs(high) / 2)
     else:
         margin = 0.08 * (high - low) or 1
         axes.set_ylim(low - margin, high + margin)
+        axes.ticklabel_format(axis="y", useOffset=False)
     axes.xaxis.set_major_locator(style.few_ticks())
     axes.xaxis.set_major_formatter(style.thousands)
