@@ -66,10 +66,12 @@ gpu-check:  ## training on a GPU, checked and timed, then units of PACK=pack.tar
 ready:
 	@$(BIN)/python -c '' > /dev/null 2>&1 && test "$$(cat $(READY) 2> /dev/null)" = "$$(cksum < requirements.lock)" || $(MAKE) --no-print-directory install
 
+FITS := import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; say make PYTHON=python3.12")
+
 # With hashes. uv is used where it is there, because it is faster; pip does the same.
 install:
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + "; say make PYTHON=python3.12" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
-	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
+	@$(PYTHON) -c '$(FITS)'
+	{ $(BIN)/python -c '$(FITS)' && $(BIN)/python -m pip --version; } > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its venv and pip (Debian: python3-venv)"; exit 1; }
 	if command -v uv > /dev/null; then uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
 	else $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; fi \
 	|| { echo "the packages are not all installed, and why stands above; connect, or free some disk, and run the same command again"; exit 1; }

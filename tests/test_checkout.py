@@ -83,3 +83,54 @@ def test_make_installs_for_another_lock_file_not_for_a_newer_one(tmp_path: Path)
     assert not installed()
     lock.write_text("one==2\n")
     assert installed() and not installed()
+
+
+def python(path: Path, version: str = "3.12.1", **fails: str) -> Path:
+    """A Python that says it is of a version, and whose modules end as given: venv="exit 1"."""
+    told = f"tuple(map(int, {version!r}.split('.'))), {version!r}"
+    tell = f"import sys; sys.version_info, sys.version = {told}; exec(sys.argv[1])"
+    cases = "".join(f'if [ "$2" = {module} ]; then {end}; fi\n' for module, end in fails.items())
+    return stand_in(path, f'{cases}if [ "$1" = -c ]; then exec {sys.executable} -c "{tell}" "$2"; fi\necho "$@"')
+
+
+def make(folder: Path, asked: Path, uv: str = "exit 0") -> subprocess.CompletedProcess[str]:
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "requirements.lock").write_text("one==1\n")
+    path = f"{stand_in(folder / 'bin/uv', uv).parent}:{os.environ['PATH']}"
+    command = ["make", "-s", "ui", f"PYTHON={asked}"]
+    return subprocess.run(command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+
+
+def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
+    done = make(tmp_path, python(tmp_path / "old", "3.9.1"))
+    assert done.returncode and "Python 3.11 to 3.13 is needed, this is 3.9.1; say make PYTHON=python3.12" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_a_python_without_venv_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    done = make(tmp_path, python(tmp_path / "bare", venv="mkdir -p .venv/bin; exit 1"))
+    assert done.returncode and "cannot make a virtual environment; install its venv and pip" in done.stdout
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_packages_that_do_not_come_are_told_and_asked_for_again(tmp_path: Path) -> None:
+    """No network, or no room: the same command goes on."""
+    python(tmp_path / ".venv/bin/python")
+    first = make(tmp_path, python(tmp_path / "python"), uv="echo no route to host; exit 1")
+    assert first.returncode and "why stands above; connect, or free some disk, and run the same command" in first.stdout
+    again = make(tmp_path, python(tmp_path / "python"))
+    assert again.returncode == 0 and "-m pipeline.tracking --ui" in again.stdout
+
+
+@pytest.mark.parametrize("broken", ["gone", "old", "no pip"])
+def test_an_environment_that_is_broken_is_made_anew(tmp_path: Path, broken: str) -> None:
+    inside, fresh = tmp_path / ".venv/bin/python", python(tmp_path / "fresh")
+    if broken == "gone":  # what it linked to was removed
+        inside.parent.mkdir(parents=True)
+        inside.symlink_to(tmp_path / "removed")
+    else:
+        python(inside, "3.9.1" if broken == "old" else "3.12.1", **({"pip": "exit 1"} if broken == "no pip" else {}))
+    maker = python(tmp_path / "maker", venv=f"rm -rf .venv; mkdir -p .venv/bin; cp {fresh} .venv/bin/python; exit 0")
+    done = make(tmp_path, maker)
+    assert done.returncode == 0 and "-m pipeline.tracking --ui" in done.stdout, done.stderr
+    assert inside.read_text() == fresh.read_text()

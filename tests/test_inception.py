@@ -10,10 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
 
 from benchmarks import inception
 from benchmarks.inception import Inception, extractor
 from benchmarks.metrics.frechet import frechet_distance
+from benchmarks.metrics.inception_score import inception_score
+from benchmarks.metrics.kernel import kernel_distance
 
 CPU = torch.device("cpu")
 
@@ -82,6 +87,21 @@ def test_features_and_probabilities_are_torch_fidelitys(
     assert features.shape == (3, 2048)
     assert off(features, expected) < 2e-6  # a hundred layers rounded to 6e-8; half a pixel's shift is 1e-4 and more
     assert torch.allclose(probabilities, logits.softmax(dim=1), rtol=1e-3, atol=1e-7)
+
+
+def test_numbers_of_the_same_images_are_torch_fidelitys(ours: Inception, theirs: FeatureExtractorInceptionV3) -> None:
+    """From pixels to FID, KID and IS, each by its own net and its own formula."""
+    pixels = [levels(16, 3, 32, seed) for seed in (1, 2)]
+    (real, _), (fake, p) = (ours(as_input(x)) for x in pixels)
+    (there, _), (other, logits) = (theirs(x) for x in pixels)
+    statistics = [fid_features_to_statistics(x.double()) for x in (there, other)]
+    fid = fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]
+    kid = kid_features_to_metric(there, other, kid_subsets=1, kid_subset_size=16, verbose=False)
+    isc = isc_features_to_metric(logits, splits=1)
+    assert fid > 0.1
+    assert frechet_distance(real=real, fake=fake) == pytest.approx(fid, rel=1e-4)
+    assert kernel_distance(real=real, fake=fake) == pytest.approx(kid["kernel_inception_distance_mean"], rel=1e-4)
+    assert inception_score(probabilities=p) == pytest.approx(isc["inception_score_mean"], rel=1e-4)
 
 
 def test_bfloat16_changes_features_and_fid_little(weights: Path, ours: Inception) -> None:
