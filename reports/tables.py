@@ -122,9 +122,10 @@ def number(column: Shown, value: float) -> str:
 
 
 def legend(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
-    """The protocol, how marks are decided, a sentence for each column of ``comparison``, and why values are missing."""
-    shown = set(comparison.metric)
-    notes = tuple((column.label, column.note) for column in report.columns if column.name in shown and column.note)
+    """The protocol, how marks are decided, a sentence for each column of ``comparison`` that has values, and why others
+    are missing."""
+    shown, full = set(comparison.metric), set(comparison.metric[comparison.n > 0])
+    notes = tuple((column.label, column.note) for column in report.columns if column.name in full and column.note)
     lines = (*report.protocol, rule(fewest(report), shown=FORMS[form]), *statements(report, shown))
     return Legend(lines, (*notes, *reasons(report, shown)))
 

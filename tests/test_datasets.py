@@ -305,7 +305,19 @@ def test_held_out_partners_are_of_the_same_class(root: Path) -> None:
 
 
 def test_true_checksums_are_those_of_the_real_files() -> None:
-    assert mnist.CHECKSUMS["train-images-idx3-ubyte"] == "6bbc9ace898e44ae57da46a324031adb"
+    """By md5sum of the unpacked files."""
+    assert mnist.CHECKSUMS == {
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    }
+    assert fashion_mnist.CHECKSUMS == {
+        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    }
     for checksums in (mnist.CHECKSUMS, fashion_mnist.CHECKSUMS):
         assert {f"{name}.gz" for name in checksums} == {name for name, _ in MNIST.resources}
         assert len(set(checksums.values()) | set(dict(MNIST.resources).values())) == 8

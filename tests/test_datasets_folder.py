@@ -61,6 +61,12 @@ def test_subfolders_are_labels_with_their_share_of_each_part(tmp_path: Path) -> 
     [
         ({}, {"path": "nowhere"}, r"path = 'nowhere': there is no such folder; give one that holds pictures"),
         ({"": (2, (16, 16))}, {}, r"holds 2 pictures, of which 1 are for train: give it more, so that there are 2"),
+        ({"a": (20, (25, 16))}, {}, r"pictures of 16x25: nets halve them, so make their sides even: `size: 16` in its"),
+        (
+            {"a": (20, (25, 25))},
+            {"size": 7},
+            r"pictures of 7x7: nets halve them, so make their sides even: `size: 4` in",
+        ),
         ({"a": (20, (16, 16)), "b": (9, (8, 16))}, {}, r"give pictures of one size, or make them so by `size: N`"),
         ({"a": (20, (16, 16)), "b": (2, (16, 16))}, {"labels": "subfolders"}, r"label 'b' there are 2 .* validation: "),
         ({"a": (20, (16, 16))}, {"labels": "subfolders"}, r"one subfolder with pictures, so one label; leave"),

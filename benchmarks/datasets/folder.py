@@ -42,6 +42,12 @@ def load(
     if found.unlike:
         raise ValueError(f"folder: {found.unlike}")
     ((_, x),) = found.groups
+    sides = x.shape[2:]
+    if any(side % 2 for side in sides):
+        even = f"`size: {max(2, min(sides) // 4 * 4)}` in its data"
+        raise ValueError(
+            f"folder: pictures of {sides[0]}x{sides[1]}: nets halve them, so make their sides even: {even}"
+        )
     label, names = named(folder) if labels else (torch.zeros(len(x), dtype=torch.int64), [])
     places = shared_out(label, held_out, seed)
     check(folder, places, label, names)
