@@ -64,11 +64,17 @@ def chosen(contestant: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def chosen_on(contestant: Mapping[str, Any], benchmark: str, distance: bool) -> Mapping[str, Any] | None:
     """What the final has found on one of its benchmarks alone; None if that is what it has found on all of them
-    together, or there was no final."""
-    means = [mean([seed["values"][benchmark] for seed in each["seeds"]], distance) for each in contestant["finals"]]
+    together, if its seeds there do not all lie below those of that, or there was no final."""
+    runs = [[seed["values"][benchmark] for seed in each["seeds"]] for each in contestant["finals"]]
+    means = [mean(each, distance) for each in runs]
     known = [(value, place) for place, value in enumerate(means) if value is not None]
     best = contestant["finals"][min(known)[1]] if known else None
-    return None if best == chosen(contestant) else best
+    both = chosen(contestant)
+    if best is None or both is None or best == both:
+        return None
+    worst = max(runs[contestant["finals"].index(best)])
+    others = runs[contestant["finals"].index(both)]
+    return best if worst < min(inf if value is None else value for value in others) else None
 
 
 def mean(values: Collection[float | None], distance: bool) -> float | None:

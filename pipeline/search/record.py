@@ -3,7 +3,7 @@
 A trial's value is the mean over the rule's benchmarks: of logarithms where the column is a distance, so that no unit
 counts, and as it is where it is nats. The lowest is chosen, of equals the first; a trial that diverged, or has no
 value, is above all others. Where there is a final, the lowest mean of the final is chosen; and on a benchmark whose own
-runs of the final say otherwise, what these say.
+runs of the final all say otherwise, what these say.
 """
 
 import json
