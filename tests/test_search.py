@@ -554,3 +554,15 @@ def test_what_an_earlier_search_found_is_a_searchs() -> None:
     record.write_finals(study, finals, made(study, {("gan", 1, "ring"): 1.0}, finals))
     line = next(whose.lines("toys", ["gan"]))
     assert spaces.found_in("toys")["gan"] == {"lr": 0.00063} and "lr 0.00063 search" in line
+
+
+@pytest.mark.usefixtures("project")
+def test_a_benchmark_whose_runs_do_not_agree_takes_what_all_take() -> None:
+    """On the grid the paper's settings have the lower mean, and one seed of the others is below them."""
+    study = Study("toys", 3, ["wgan"])
+    record.write(study, trials.units(study), made(study, {("wgan", 1, "ring"): 1.0}))
+    finals = trials.finals(study, read(file_of("toys"), list(study.board))["contestants"])
+    values = {("wgan", 1, "ring"): 0.1, ("wgan", 0, "ring"): 2.0, ("wgan", 0, "grid"): 3.0}
+    values |= {("wgan", 1, "grid", 20_000): 2.0, ("wgan", 1, "grid", 20_001): 6.0}
+    written = record.write_finals(study, finals, made(study, values, finals))
+    assert chosen_on(written["contestants"]["wgan"], "grid", distance=True) is None and spaces.apart("toys") == {}

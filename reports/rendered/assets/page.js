@@ -25,7 +25,7 @@ function name(row, type) {
   if (type !== "display") return row.model;
   const model = escaped(row.model);
   const note = row.note && `<small>${escaped(row.note)}</small>`;
-  return `<label><input type="checkbox" value="${model}" ${chosen.has(row.model) ? "checked" : ""}>${glyph(lookOf(row))} ${model}${note}</label>`;
+  return `<label><input type="checkbox" value="${model}" ${chosen.has(row.model) ? "checked" : ""}>${glyph(lookOf(row))}<span>${model}${note}</span></label>`;
 }
 
 function number(column) {
@@ -129,13 +129,13 @@ function heightOf({ spec: { height } }, rows) {
 async function drawCharts() {
   views.forEach(({ result }) => result.finalize());
   views = [];
-  byId("charts").replaceChildren();
+  for (const place of ["charts", "tall"]) byId(place).replaceChildren();
   if (!shown) return byId("charts").append("Choose one benchmark to see its pictures.");
   for (const chart of benchmarks.get(shown).charts) {
     const figure = document.createElement("figure");
     figure.innerHTML = `<h3>${escaped(chart.question)}</h3><div></div><figcaption>${escaped(chart.caption)}</figcaption>`;
-    figure.classList.toggle("tall", Boolean(chart.spec.height.step) && benchmarks.get(shown).rows.length > TALL);
-    byId("charts").append(figure);
+    const tall = Boolean(chart.spec.height.step) && benchmarks.get(shown).rows.length > TALL;
+    byId(tall ? "tall" : "charts").append(figure); // lest high ones leave holes beside low ones
     const values = rowsOf(chart);
     const spec = { ...chart.spec, height: heightOf(chart, values), data: { name: "rows", values } };
     const actions = { export: true, source: false, compiled: false, editor: false };
