@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,11 @@ from reports import style, tables
 from reports.looks import Look
 from reports.page import environment
 from reports.pictures import ROW, matrix, rows
+from reports.searched import Contestant, contestants, fewest, named, ranks
 from reports.sections import Fragment, Picture
 from reports.statistics import BEST
 from reports.tables import Cell, Legend, Row, Table
-from reports.trials import BEFORE, Record, beats, chosen, chosen_on, expected, values
+from reports.trials import Record, beats, chosen_on, expected
 
 DIVERGED = "diverged"
 LEADERS = 10  # contestants whose line is drawn in the colour of their family, the others in grey
@@ -59,89 +60,27 @@ WHOSE = {
 }
 
 
-class Contestant(NamedTuple):
-    name: str
-    trials: list[dict[str, Any]]
-    found: np.ndarray  # (n,) values, infinite where diverged
-    finals: list[dict[str, Any]]  # of the best trial, and of the one that it met; none: there was no final
-    best: Mapping[str, Any] | None  # what is found
-
-    def of(self, origin: str) -> float:
-        """The value of the trial with the settings of the paper, or of before: which are one where they do not
-        differ."""
-        by_origin = {named(trial): value for trial, value in zip(self.trials, self.found.tolist(), strict=True)}
-        return float(by_origin.get(origin, by_origin.get("paper", inf)))
-
-    @property
-    def equal(self) -> list[float]:
-        """The values of the trials that all contestants have alike: the paper's, and those of the sequence."""
-        return [
-            value for trial, value in zip(self.trials, self.found.tolist(), strict=True) if named(trial) != "before"
-        ]
-
-    @property
-    def minutes(self) -> float:
-        return (
-            sum(run["seconds"] for run in [*self.trials, *(seed for each in self.finals for seed in each["seeds"])])
-            / 60
-        )
-
-    @property
-    def highest(self) -> list[str]:
-        """Of what is found, the numbers that no trial had larger."""
-        ends = {name: max(trial["settings"][name] for trial in self.trials) for name in self.trials[0]["settings"]}
-        return [name for name, end in ends.items() if self.best and self.best["settings"][name] == end]
-
-    @property
-    def met(self) -> list[float]:
-        """The values in the final, infinite where diverged: of the best trial, and of the other."""
-        return values(self.finals) or [inf, inf]
-
-    @property
-    def gained(self) -> tuple[float, float]:
-        """The final's values of the settings of before, and of those found."""
-        met = {named(trial): trial for trial in self.finals}
-        before = met.get("before", met.get("paper"))
-        ends = [values([each])[0] if each is not None and self.finals else inf for each in (before, self.best)]
-        return ends[0], ends[1]
-
-
-def named(trial: Mapping[str, Any]) -> str:
-    """Whose a trial's settings are: before, paper or drawn."""
-    return "before" if trial["of"] in BEFORE else str(trial["of"])
-
-
 def write(record: Record, out: Path, index: str, palette: Mapping[str, Look]) -> None:
     """The page with all its files, into the empty folder ``out``; ``index`` is the way back."""
+    found = contestants(record)
     with style.sheet():
-        fragments = sections(record, out, palette)
+        fragments = sections(record, found, out, palette)
     template = environment().get_template("search.html")
-    page = template.render(kind=record["kind"], facts=facts(record), fragments=fragments, index=index)
+    page = template.render(kind=record["kind"], facts=facts(record, found), fragments=fragments, index=index)
     (out / "index.html").write_text(page, encoding="utf-8")
 
 
-def contestants(record: Record) -> list[Contestant]:
-    """The best first."""
-    named = record["contestants"].items()
-    found = [
-        Contestant(name, each["trials"], np.array(values(each["trials"])), each["finals"], chosen(each))
-        for name, each in named
-    ]
-    return sorted(found, key=lambda each: (each.found.min(), each.name))
-
-
-def facts(record: Record) -> dict[str, str]:
+def facts(record: Record, found: list[Contestant]) -> dict[str, str]:
     on = " and ".join(record["benchmarks"])
     return {
         "Trials": f"{record['trials']} of each contestant, 1/{record['shorter']} of the steps, a seed of its own each",
         "Final": f"two of each contestant, all steps, {record['finals']} new seeds",
         "Chosen by": f"the lowest {record['by']['label']} on the validation data of {on}",
-        "Cost": f"{sum(each.minutes for each in contestants(record)) / 60:.1f} hours of one core",
+        "Cost": f"{sum(each.minutes for each in found) / 60:.1f} hours of one core",
     }
 
 
-def sections(record: Record, out: Path, palette: Mapping[str, Look]) -> list[Fragment]:
-    found = contestants(record)
+def sections(record: Record, found: list[Contestant], out: Path, palette: Mapping[str, Look]) -> list[Fragment]:
     if not found:
         return [Fragment("Trials", "No contestant has been searched yet")]
     return [distribution(record, found, out), growth(record, found, out, palette), duels(record, found, out)]
@@ -150,7 +89,7 @@ def sections(record: Record, out: Path, palette: Mapping[str, Look]) -> list[Fra
 def distribution(record: Record, found: list[Contestant], out: Path) -> Fragment:
     """The table, and each contestant's trials."""
     style.save(drawn(record, found), out / "trials.png")
-    content, said = table(record, found), legend(record)
+    content, said = table(record, found), legend(record, found)
     for name, text in tables.files("search", content, said, f"Search of {record['kind']}").items():
         (out / name).write_text(text, encoding="utf-8")
     tidy(found).to_csv(out / "trials.csv", index=False)
@@ -159,14 +98,14 @@ def distribution(record: Record, found: list[Contestant], out: Path) -> Fragment
     return Fragment("What was found", "", (("", content),), said, (Picture("trials.png", TRIALS),), files=files)
 
 
-def legend(record: Record) -> Legend:
+def legend(record: Record, found: list[Contestant]) -> Legend:
     on = record["benchmarks"]
     mean = f"the geometric mean over {' and '.join(on)}" if record["by"]["distance"] else "the mean over benchmarks"
     lines = [f"{record['by']['label']}" + (f", {mean}" if len(on) > 1 else "") + "; lower is better."]
     lines += [line for benchmark in on if len(on) > 1 for line in otherwise(record, benchmark)]
     for why in dict.fromkeys(record["notes"].values()):
         lines.append(f"{', '.join(name for name, each in record['notes'].items() if each == why)}: {why}.")
-    lines += at_the_end(contestants(record))
+    lines += at_the_end(found)
     if missing := record["not_searched"]:
         lines.append("Not searched: " + "; ".join(f"{name} ({why})" for name, why in missing.items()) + ".")
     return Legend(tuple(lines), NOTES)
@@ -175,10 +114,8 @@ def legend(record: Record) -> Legend:
 def at_the_end(found: list[Contestant]) -> list[str]:
     """In words, for how many a wider search may find more, and who keeps the paper's settings."""
     rated = [each for each in found if "lr" in each.trials[0]["settings"]]
-    ends, kept = (
-        [each.name for each in rated if "lr" in each.highest],
-        [each.name for each in found if each.finals and each.best and each.best["of"] == "paper"],
-    )
+    ends = [each.name for each in rated if "lr" in each.highest]
+    kept = [each.name for each in found if each.finals and each.best and each.best["of"] == "paper"]
     wider = f"{len(ends)} of {len(rated)} end with the highest lr that was tried of them; higher ones may be better."
     return [wider] * bool(ends) + [f"The paper's settings were the best for {', '.join(kept)}."] * bool(kept)
 
@@ -201,15 +138,6 @@ def table(record: Record, found: list[Contestant]) -> Table:
     places = ranks(found)
     lines = (Row(each.name, "", tuple(cells(record, each, half, places.get(each.name, ())))) for each in found)
     return Table(headings, tuple(lines))
-
-
-def ranks(found: list[Contestant]) -> dict[str, tuple[int, ...]]:
-    """Of each contestant that met another in a final the places by the settings of before, and by those found."""
-    ends = {each.name: each.gained for each in found if each.finals}
-    return {
-        name: tuple(1 + sum(other[place] < value for other in ends.values()) for place, value in enumerate(own))
-        for name, own in ends.items()
-    }
 
 
 def cells(record: Record, each: Contestant, half: int, places: tuple[int, ...]) -> Iterator[Cell]:
@@ -296,11 +224,6 @@ def duels(record: Record, found: list[Contestant], out: Path) -> Fragment:
     content = turned(pairs, shares)
     shown = ((TURN, content),) if content.rows else ()
     return Fragment("Who leads after k trials", "", shown, None, tuple(drawings), files=("duels.csv",))
-
-
-def fewest(found: Sequence[Contestant]) -> int:
-    """Of how many trials all have as many to draw from."""
-    return min(len(each.equal) for each in found)
 
 
 def square(found: Sequence[Contestant], k: int) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import search
+from reports import search, searched
 from reports.trials import beats, chosen, expected, ranked, ways
 
 
@@ -113,7 +113,7 @@ def test_ranks_in_the_final_are_by_the_settings_of_before_and_by_those_found(tmp
     record = some_record()
     record["contestants"]["lucky"]["finals"] = [final(2, 3.0, 5.0), final(0, 1.2, 1.2, of="paper")]
     record["contestants"]["lost"]["finals"] = [final(2, 0.8, 0.6), final(1, None, 1.0, of="house")]
-    assert search.ranks(search.contestants(record)) == {"lucky": (1, 3), "steady": (2, 1), "lost": (3, 2)}
+    assert searched.ranks(searched.contestants(record)) == {"lucky": (1, 3), "steady": (2, 1), "lost": (3, 2)}
     search.write(record, tmp_path, "../index.html", {})
     assert "| 2 to 1 | 4.0 | lr 0.4 |" in (tmp_path / "search.md").read_text()
 
