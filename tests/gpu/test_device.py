@@ -101,12 +101,13 @@ def test_runs_that_take_turns_are_each_as_alone(tmp_path: Path) -> None:
 
 def test_the_device_sees_the_batches_that_a_cpu_sees() -> None:
     data = images()
-    split = type(data.train)(data.train.x.cpu(), data.train.label.cpu())
-    shuffle, batches = Shuffle(data, 32, 1), stream(Data(split, split, split, 3, 17), 32, 1)
+    split = type(data.train)(*(None if each is None else each.cpu() for each in data.train))
+    shuffle, batches = Shuffle(data, 32, 1), stream(Data(split, split, split, 3, 17, paired=True), 32, 1)
     for step in range(8):
         shuffle.fill(step)
         found, expected = shuffle.batch(torch.tensor(step, device=DEVICE)), next(batches)
         assert torch.allclose(found.x.cpu(), expected.x, atol=1e-6) and torch.equal(found.label.cpu(), expected.label)
+        assert torch.allclose(found.partner.cpu(), expected.partner, atol=1e-6)
 
 
 def test_seconds_are_the_devices(tmp_path: Path) -> None:
