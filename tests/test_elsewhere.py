@@ -4,6 +4,7 @@ on a Ray cluster whose nodes share no folder."""
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from clones import copy, edit_params, leave, run, succeed, variables, wait_for
 pytestmark = pytest.mark.timeout(6000)
 LAUNCH = (sys.executable, "-m", "pipeline.launch")
 MODELS = {"toys": {"vae": {"model": "vae"}, "gmm": {"model": "gmm"}}, "images": {"cgan": {"model": "cgan", "width": 8}}}
+STAGES = ("benchmarks/ring/dvc.yaml", "benchmarks/digits/dvc.yaml")
 CELLS = ("ring/vae", "ring/gmm", "ring/oracle", "digits/cgan", "digits/oracle")
 VOLATILE = ("seconds", "made", "steps_per_second", "sample_ms")  # what may differ between two runs
 
@@ -35,20 +37,19 @@ def small(board: dict) -> None:
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
-    """A clone that `dvc repro` alone has run in, and what it made."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose data and judge are made."""
     place = tmp_path_factory.mktemp("home")
     copy(place)
     leave(place, "ring", "digits")
     edit_params(place, small)
-    succeed(place, "dvc", "repro", "-q")
-    return place, results(place)
+    succeed(place, "dvc", "repro", "-q", "code", "check", *(f"{stages}:prepare" for stages in STAGES))
+    return place
 
 
 @pytest.fixture
-def home(reproduced: tuple[Path, dict[str, object]]) -> Path:
-    """The clone, its cells undone."""
-    place, _ = reproduced
+def home(place: Path) -> Path:
+    """The clone, nothing of its cells made."""
     for cell in CELLS:
         shutil.rmtree(place / "artifacts" / cell, ignore_errors=True)
         shutil.rmtree(place / "reports/scores" / cell, ignore_errors=True)
@@ -57,17 +58,33 @@ def home(reproduced: tuple[Path, dict[str, object]]) -> Path:
     return place
 
 
-def results(place: Path) -> dict[str, object]:
-    """Everything that was made, but for seconds and machines."""
-    found: dict[str, object] = {}
-    for cell in CELLS:
-        for file in sorted((place / "artifacts" / cell).rglob("*.*")):
-            found[str(file.relative_to(place))] = file.read_bytes()
-        for file in sorted((place / "reports/scores" / cell).rglob("*.*")):
-            text = file.read_text()
-            found[str(file.relative_to(place))] = plain(json.loads(text)) if file.suffix == ".json" else text
+@pytest.fixture(scope="module")
+def launched(place: Path) -> dict[str, object]:
+    """All that `pipeline.launch` makes here."""
+    assert "16 of 16 units made" in succeed(place, *LAUNCH, "--jobs", "2")
+    return work(place)
+
+
+def work(place: Path) -> dict[str, object]:
+    """What units have made in the work folders, but for seconds and machines."""
+    files = sorted((place / "artifacts/work").glob("*/*/*/**/*.*"))
+    passing = re.compile(r"\.(log|lock|checkpoint|snapshots/.*)$")  # of units on their way
+    found = {name: content(file) for file in files if not passing.search(name := str(file.relative_to(place)))}
     assert len(found) > 30
     return found
+
+
+def results(place: Path) -> dict[str, object]:
+    """What stages have made of cells, but for seconds and machines."""
+    folders = [place / kind / cell for cell in CELLS for kind in ("artifacts", "reports/scores")]
+    files = sorted(file for folder in folders for file in folder.rglob("*.*"))
+    found = {str(file.relative_to(place)): content(file) for file in files}
+    assert len(found) > 30
+    return found
+
+
+def content(file: Path) -> object:
+    return plain(json.loads(file.read_text())) if file.suffix == ".json" else file.read_bytes()
 
 
 def plain(content: object) -> object:
@@ -76,18 +93,21 @@ def plain(content: object) -> object:
     return [plain(value) for value in content] if isinstance(content, list) else content
 
 
-def adopted_as_reproduced(home: Path, wanted: dict[str, object]) -> None:
-    """What lies in the work folders becomes what `dvc repro` alone has made, and no seed is trained again."""
-    said = succeed(home, "dvc", "repro")
+def test_launch_gives_the_bits_of_repro(home: Path, launched: dict[str, object]) -> None:
+    """What lies in the work folders becomes what `dvc repro` alone makes, and no seed is trained again."""
+    succeed(home, "dvc", "repro", "-q", *STAGES)
+    alone = results(home)
+    for cell in CELLS:
+        shutil.rmtree(home / "artifacts" / cell)
+        shutil.rmtree(home / "reports/scores" / cell)
+    shutil.rmtree(home / ".dvc/cache")
+    succeed(home, *LAUNCH)
+    assert work(home) == launched
+    said = succeed(home, "dvc", "repro", *STAGES)
     assert said.count("2 seeds trained, of which 2 were there") == 3
-    assert results(home) == wanted
-    assert json.loads(succeed(home, "dvc", "status", "--json")) == {}
+    assert results(home) == alone
+    assert json.loads(succeed(home, "dvc", "status", "--json", *STAGES)) == {}
     assert "no unit is stale" in succeed(home, *LAUNCH)
-
-
-def test_launch_gives_the_bits_of_repro(home: Path, reproduced: tuple[Path, dict[str, object]]) -> None:
-    assert "16 of 16 units made" in succeed(home, *LAUNCH, "--jobs", "2")
-    adopted_as_reproduced(home, reproduced[1])
 
 
 def packed(home: Path, tmp_path: Path) -> tuple[Path, Path]:
@@ -104,9 +124,7 @@ def packed(home: Path, tmp_path: Path) -> tuple[Path, Path]:
 MISSING = ("dvc", "mlflow", "pydantic", "ruamel", "ray")
 
 
-def test_a_machine_without_dvc_works_on_a_package(
-    home: Path, reproduced: tuple[Path, dict[str, object]], tmp_path: Path
-) -> None:
+def test_a_machine_without_dvc_works_on_a_package(home: Path, launched: dict[str, object], tmp_path: Path) -> None:
     file, machine = packed(home, tmp_path)
     for name in MISSING:
         (machine / name).mkdir()
@@ -115,11 +133,11 @@ def test_a_machine_without_dvc_works_on_a_package(
     said = succeed(machine, *LAUNCH, "--work", str(file))
     assert "16 of 16 units made" in said and "pack.results.tar" in said
     assert "16 units taken over" in succeed(home, *LAUNCH, "--adopt", str(tmp_path / "pack.results.tar"))
-    adopted_as_reproduced(home, reproduced[1])
+    assert work(home) == launched
 
 
 def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
-    home: Path, reproduced: tuple[Path, dict[str, object]], tmp_path: Path
+    home: Path, launched: dict[str, object], tmp_path: Path
 ) -> None:
     file, machine = packed(home, tmp_path)
     first = succeed(machine, *LAUNCH, "--work", str(file), "--limit", "0.001", "--results", "first.tar")
@@ -128,7 +146,7 @@ def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
     assert "16 of 16 units made" in again
     for name in ("first.tar", "again.tar"):
         succeed(home, *LAUNCH, "--adopt", str(machine / name))
-    adopted_as_reproduced(home, reproduced[1])
+    assert work(home) == launched
 
 
 def test_a_package_of_other_code_or_parameters_is_refused(home: Path, tmp_path: Path) -> None:
@@ -224,10 +242,10 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_cluster_without_a_shared_folder_gives_the_bits_of_repro(
-    home: Path, reproduced: tuple[Path, dict[str, object]], cluster: Cluster
+    home: Path, launched: dict[str, object], cluster: Cluster
 ) -> None:
     assert "16 of 16 units made" in succeed(home, *LAUNCH, "--ray", cluster.address)
-    adopted_as_reproduced(home, reproduced[1])
+    assert work(home) == launched
 
 
 def test_the_units_of_a_lost_node_are_made_elsewhere(home: Path, cluster: Cluster) -> None:
