@@ -47,20 +47,33 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def home(place: Path) -> Path:
-    """The clone, nothing of its cells made."""
+def undo(place: Path) -> None:
+    """Nothing of the clone's cells is made."""
     for cell in CELLS:
         shutil.rmtree(place / "artifacts" / cell, ignore_errors=True)
         shutil.rmtree(place / "reports/scores" / cell, ignore_errors=True)
     shutil.rmtree(place / ".dvc/cache", ignore_errors=True)  # or DVC would remember what it made
     shutil.rmtree(place / "artifacts/work", ignore_errors=True)
+
+
+@pytest.fixture
+def home(place: Path) -> Path:
+    undo(place)
     return place
+
+
+@pytest.fixture(scope="module")
+def reproduced(place: Path) -> dict[str, object]:
+    """All that `dvc repro` alone makes here."""
+    undo(place)
+    succeed(place, "dvc", "repro", "-q", *STAGES)
+    return results(place)
 
 
 @pytest.fixture(scope="module")
 def launched(place: Path) -> dict[str, object]:
     """All that `pipeline.launch` makes here."""
+    undo(place)
     assert "16 of 16 units made" in succeed(place, *LAUNCH, "--jobs", "2")
     return work(place)
 
@@ -93,21 +106,19 @@ def plain(content: object) -> object:
     return [plain(value) for value in content] if isinstance(content, list) else content
 
 
-def test_launch_gives_the_bits_of_repro(home: Path, launched: dict[str, object]) -> None:
-    """What lies in the work folders becomes what `dvc repro` alone makes, and no seed is trained again."""
-    succeed(home, "dvc", "repro", "-q", *STAGES)
-    alone = results(home)
-    for cell in CELLS:
-        shutil.rmtree(home / "artifacts" / cell)
-        shutil.rmtree(home / "reports/scores" / cell)
-    shutil.rmtree(home / ".dvc/cache")
-    succeed(home, *LAUNCH)
-    assert work(home) == launched
+def adopted_as_reproduced(home: Path, wanted: dict[str, object]) -> None:
+    """What lies in the work folders becomes what `dvc repro` alone has made, and no seed is trained again."""
     said = succeed(home, "dvc", "repro", *STAGES)
     assert said.count("2 seeds trained, of which 2 were there") == 3
-    assert results(home) == alone
+    assert results(home) == wanted
     assert json.loads(succeed(home, "dvc", "status", "--json", *STAGES)) == {}
     assert "no unit is stale" in succeed(home, *LAUNCH)
+
+
+def test_launch_gives_the_bits_of_repro(home: Path, launched: dict[str, object], reproduced: dict[str, object]) -> None:
+    succeed(home, *LAUNCH)
+    assert work(home) == launched
+    adopted_as_reproduced(home, reproduced)
 
 
 def packed(home: Path, tmp_path: Path) -> tuple[Path, Path]:
@@ -124,7 +135,9 @@ def packed(home: Path, tmp_path: Path) -> tuple[Path, Path]:
 MISSING = ("dvc", "mlflow", "pydantic", "ruamel", "ray")
 
 
-def test_a_machine_without_dvc_works_on_a_package(home: Path, launched: dict[str, object], tmp_path: Path) -> None:
+def test_a_machine_without_dvc_works_on_a_package(
+    home: Path, launched: dict[str, object], reproduced: dict[str, object], tmp_path: Path
+) -> None:
     file, machine = packed(home, tmp_path)
     for name in MISSING:
         (machine / name).mkdir()
@@ -134,6 +147,7 @@ def test_a_machine_without_dvc_works_on_a_package(home: Path, launched: dict[str
     assert "16 of 16 units made" in said and "pack.results.tar" in said
     assert "16 units taken over" in succeed(home, *LAUNCH, "--adopt", str(tmp_path / "pack.results.tar"))
     assert work(home) == launched
+    adopted_as_reproduced(home, reproduced)
 
 
 def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
