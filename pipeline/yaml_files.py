@@ -1,16 +1,18 @@
 """YAML that people write, within bounds: what is no such text is refused in one line, soon and in little memory."""
 
+import re
+from collections.abc import Hashable
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import ruamel.yaml
-from ruamel.yaml.composer import Composer
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.scanner import Scanner
+import yaml
+from ruamel.yaml.resolver import implicit_resolvers
+from yaml.composer import Composer
+from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.cyaml import CParser
+from yaml.resolver import Resolver
 
 LARGEST = 500_000  # bytes of a file
 DEEPEST = 20  # levels of lists and mappings
@@ -23,28 +25,33 @@ class Endless(str):
     """A whole number of too many digits: kept as it was written, and right nowhere."""
 
 
-class Shallow(Scanner):
-    """Sees brackets that are too deep before it looks for the end of each, which takes the square of their number."""
+class Plain(Resolver):  # type: ignore[misc]
+    """What a word without quotes is, as in YAML 1.2 and for DVC: 1e-4 is a number, `no` a name."""
 
-    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:
-        if len(self.flow_context) > DEEPEST:
-            raise ValueError(TOO_DEEP)
-        super().fetch_flow_collection_start(TokenClass, to_push)
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
-class Bounded(Composer):
-    """Makes a tree of what was parsed, and stops where it becomes too deep or, its aliases written out, too large."""
+for versions, tag, pattern, first in implicit_resolvers:
+    if (1, 2) in versions:
+        Plain.add_implicit_resolver(tag, pattern, first)
 
-    def __init__(self, loader: Any = None) -> None:
-        super().__init__(loader=loader)
+
+class Loader(Composer, CParser, SafeConstructor, Plain):  # type: ignore[misc]
+    """Makes plain values of what libyaml parses, and stops where they become too deep or, aliases written out, too
+    many; numbers are as people mean them: 1e4 is a whole one."""
+
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        for base in (Composer, SafeConstructor, Plain):
+            base.__init__(self)
         self.depth = self.count = 0
         self.sizes: dict[int, int] = {}  # of whole nodes
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        before, again = self.count, self.parser.check_event(AliasEvent)
+        before, again = self.count, self.check_event(yaml.AliasEvent)
         self.depth, self.count = self.depth + 1, self.count + 1
         if self.depth > DEEPEST:
-            raise ValueError(TOO_DEEP)
+            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
         node = super().compose_node(parent, index)
         if again and id(node) not in self.sizes:
             raise ValueError("an alias stands inside what it stands for")
@@ -55,21 +62,30 @@ class Bounded(Composer):
         self.depth -= 1
         return node
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        names: set[Hashable] = set()
+        for key, _ in node.value:
+            name = None if key.tag == "tag:yaml.org,2002:merge" else self.construct_object(key, deep=True)
+            if name is None or not isinstance(name, Hashable):
+                continue
+            if name in names:
+                raise ConstructorError(problem=f'found duplicate key "{name}"', problem_mark=key.start_mark)
+            names.add(name)
+        return super().construct_mapping(node, deep)
 
-class Numbers(SafeConstructor):
-    """Makes numbers as people mean them: 1e4 is a whole one."""
-
-    def construct_yaml_int(self, node: Any) -> Any:
-        number = super().construct_yaml_int(node) if len(node.value) < 100 else WHOLE
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int | Endless:
+        text = self.construct_scalar(node).replace("_", "").lower()
+        base = {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2], 10)
+        number = int(text, base) if len(text) < 100 else WHOLE
         return number if abs(number) < WHOLE else Endless(node.value)
 
-    def construct_yaml_float(self, node: Any) -> Any:
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> int | float:
         number = super().construct_yaml_float(node)
         return int(number) if "e" in node.value.lower() and number.is_integer() and abs(number) < WHOLE else number
 
 
-Numbers.add_constructor("tag:yaml.org,2002:int", Numbers.construct_yaml_int)
-Numbers.add_constructor("tag:yaml.org,2002:float", Numbers.construct_yaml_float)
+Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
+Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
 
 
 def read(path: Path) -> Any:
@@ -90,15 +106,13 @@ def read(path: Path) -> Any:
         raise ValueError(f"{path} is not text in UTF-8 (line {line}); save it as UTF-8") from None
     try:
         return deepcopy(parsed(text))
-    except (YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not YAML that can be read: {reason(error)}") from None
 
 
-@lru_cache(maxsize=64)  # the same few files are read over and over, and a long one takes half a second
+@lru_cache(maxsize=64)  # the same few files are read over and over
 def parsed(text: str) -> Any:
-    yaml = ruamel.yaml.YAML(typ="safe", pure=True)  # as DVC: 1e-4 is a number
-    yaml.Scanner, yaml.Composer, yaml.Constructor = Shallow, Bounded, Numbers
-    return yaml.load(text)
+    return yaml.load(text, Loader)
 
 
 def reason(error: Exception) -> str:

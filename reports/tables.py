@@ -28,6 +28,7 @@ FORMS = {  # how the values of several seeds are shown -> how a legend begins
     "mean": "Mean over",
     "all": "Each value of",
 }
+FEW = 3  # sentences that read well as a paragraph
 LIKELY = ("nats", "bits_per_dim", "rate", "distortion", "likelihood")  # how the columns of likelihoods begin
 
 
@@ -73,6 +74,11 @@ class Legend(NamedTuple):
 
     protocol: tuple[str, ...]
     notes: tuple[tuple[str, str], ...]  # (column's label, its sentence)
+
+    @property
+    def long(self) -> bool:
+        """Whether the protocol is easier to read as a list."""
+        return len(self.protocol) > FEW
 
 
 def table(comparison: pd.DataFrame, form: str = "sd") -> Table:
@@ -184,8 +190,10 @@ def markdown(content: Table, legend: Legend) -> str:
         name = f"*{ORACLE}*" if row.is_oracle else f"`{row.model}`"
         lines.append([name + f" ({row.note})" * bool(row.note), *cells])
     rows = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    said = [escape_markdown(line) for line in legend.protocol]
+    protocol = "\n".join(f"- {line}" for line in said) if legend.long else " ".join(said)
     notes = "\n".join(f"- **{escape_markdown(label)}**: {escape_markdown(note)}" for label, note in legend.notes)
-    return f"{rows}\n\n{escape_markdown(' '.join(legend.protocol))}\n\n{notes}".rstrip() + "\n"
+    return f"{rows}\n\n{protocol}\n\n{notes}".rstrip() + "\n"
 
 
 def escape_markdown(text: str) -> str:

@@ -123,7 +123,7 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "seeds: 3", "seeds: !!int three", "params.yaml is not YAML"),
     (BOARD, "seeds: 3", "seeds: \x00", "params.yaml is not YAML"),
     (BOARD, "seeds: 3", "seeds: 3\n? {a: b}\n: 1", "unhashable key"),
-    (BOARD, "seeds: 3", "seeds: 3\n[a, b]: 1", "params.yaml: "),
+    (BOARD, "seeds: 3", "seeds: 3\n[a, b]: 1", "unhashable key"),
     (BOARD, "seeds: 3", "seeds: &three [*three]", "an alias stands inside what it stands for"),
     (BOARD, "seeds: 3", f"seeds: {'[' * 3000}{']' * 3000}", "nested more than 20 levels deep"),
     (BOARD, "seeds: 3", f"seeds: {'{a: ' * 3000}1{'}' * 3000}", "nested more than 20 levels deep"),

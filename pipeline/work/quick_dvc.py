@@ -1,7 +1,6 @@
 """DVC, but what a stage adds to a lock file is read and written by libyaml: the same content in a tenth of the time,
 which with a long lock is most of what a stage costs, and whole or not at all. A kill may leave half of DVC's own."""
 
-import re
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -12,23 +11,19 @@ from typing import Any
 import yaml
 from dvc import cli, dvcfile
 from dvc.utils.serialize import modify_yaml
-from ruamel.yaml.resolver import implicit_resolvers
 
 from pipeline.files import atomic_write
+from pipeline.yaml_files import Plain
 
 
 class Loader(yaml.CSafeLoader):  # type: ignore[misc]
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers = Plain.yaml_implicit_resolvers
 
 
 class Dumper(yaml.CSafeDumper):  # type: ignore[misc]
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers = Plain.yaml_implicit_resolvers
 
 
-for versions, tag, pattern, first in implicit_resolvers:
-    if (1, 2) in versions:  # as DVC's reader: a digest such as 12e4 needs quotes, a name such as `no` none
-        Loader.add_implicit_resolver(tag, pattern, first)
-        Dumper.add_implicit_resolver(tag, pattern, first)
 Dumper.add_representer(OrderedDict, Dumper.represent_dict)
 
 
