@@ -58,9 +58,8 @@ def generated(cell: Cell, seed: int) -> tuple[Tensor, int]:
     """What a training seed generated, and its grey levels."""
     there = sorted(int(file.stem) for file in cell.samples.glob("*.npz"))
     if seed not in there:
-        known = (
-            f"there are {', '.join(map(str, there))}; a diverged seed has none" if there else "`dvc repro` makes them"
-        )
+        makes = f"`{remedy(cell.samples / f'{seed}.npz')}` makes them"
+        known = f"there are {', '.join(map(str, there))}; a diverged seed has none" if there else makes
         raise ValueError(f"{cell.name} has no samples of seed {seed}: {known}")
     file = cell.samples / f"{seed}.npz"
     content = read_samples(file, f"`{remedy(file)}`")
