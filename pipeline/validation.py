@@ -42,12 +42,25 @@ def explain(fault: Any, schema: type[BaseModel], where: str) -> str:
         keys = list(owner(schema, location[:-1]).model_fields)
         return f"{place}: unknown key{nearest(str(location[-1]), keys)}"
     if fault["type"] == "missing":
-        return f"{place} is missing"
+        return f"{place} is missing{misspelt(fault, schema)}"
     message = fault["msg"].removeprefix("Value error, ")
     if isinstance(fault["input"], Endless):
         message = f"a number of {len(fault['input']):,} digits; give one of 18 at most"
     value = "" if of_key else f" = {shown(fault['input'])}"
     return f"{place}{value}: {message[0].lower()}{message[1:]}"
+
+
+def misspelt(fault: Any, schema: type[BaseModel]) -> str:
+    """A name that is likely meant for a missing key, of those beside it or of the section that it is missed in."""
+    inside, wanted = fault["loc"][:-1], fault["loc"][-1]
+    fields = owner(schema, inside).model_fields
+    there = [str(key) for key in fault["input"] if key not in fields] if isinstance(fault["input"], dict) else []
+    meant = difflib.get_close_matches(str(wanted), there, n=1, cutoff=0.7)
+    if meant:
+        return f"; is {meant[0]!r} meant for it?"
+    free = bool(inside) and inside[0] not in schema.model_fields
+    section = difflib.get_close_matches(str(inside[0]), list(schema.model_fields), n=1, cutoff=0.8) if free else []
+    return f"; is {inside[0]!r} meant for {section[0]!r}?" if section else ""
 
 
 def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]:
@@ -56,7 +69,7 @@ def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]
         others = schema.__annotations__.get("__pydantic_extra__")  # of sections in which keys are free
         annotation = schema.model_fields[part].annotation if part in schema.model_fields else others
         options = [option for option in (annotation, *getattr(annotation, "__args__", ())) if isinstance(option, type)]
-        schema = next(option for option in options if issubclass(option, BaseModel))
+        schema = next((option for option in options if issubclass(option, BaseModel)), BaseModel)
     return schema
 
 

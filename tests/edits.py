@@ -117,6 +117,10 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     # the form of a file
     (BOARD, "seeds: 3", "seeds: [3", "params.yaml is not YAML that can be read: line "),
     (BOARD, "seeds: 3", "seeds: 3\nseeds: 4", "found duplicate key"),
+    (BOARD, "    steps: 6000", "    step: 6000", "toys.training.steps is missing; is 'step' meant for it?"),
+    (BOARD, "seeds: 3", "seed: 3", "seeds is missing; is 'seed' meant for it?"),
+    (BOARD, "suites:", "suite:", "suites is missing; is 'suite' meant for it?"),
+    (BOARD, "families:", "familie:", "is 'familie' meant for 'families'?"),
     (BOARD, "seeds: 3", "seeds: 3\n---\na: 1", "found another document"),
     (BOARD, "seeds: 3", "seeds: *three", "found undefined alias 'three'"),
     (BOARD, "seeds: 3", "seeds: !!python/object:os.system 3", "could not determine a constructor"),
