@@ -3,7 +3,8 @@
 import difflib
 import reprlib
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -65,12 +66,20 @@ def misspelt(fault: Any, schema: type[BaseModel]) -> str:
 
 def owner(schema: type[BaseModel], location: tuple[str, ...]) -> type[BaseModel]:
     """The schema of the section at ``location``."""
+    here: Any = schema
     for part in location:
-        others = schema.__annotations__.get("__pydantic_extra__")  # of sections in which keys are free
-        annotation = schema.model_fields[part].annotation if part in schema.model_fields else others
-        options = [option for option in (annotation, *getattr(annotation, "__args__", ())) if isinstance(option, type)]
-        schema = next((option for option in options if issubclass(option, BaseModel)), BaseModel)
-    return schema
+        if is_section(here):
+            free = here.__annotations__.get("__pydantic_extra__")  # of sections in which keys are free: a mapping
+            here = here.model_fields[part].annotation if part in here.model_fields else get_args(free)[1]
+        else:
+            here = get_args(here)[1]
+        if get_origin(here) is UnionType:  # of a section that may be left out
+            here = next(filter(is_section, get_args(here)))
+    return here
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def known(name: str, names: list[str], where: str, what: str) -> str:

@@ -18,7 +18,6 @@ LARGEST = 500_000  # bytes of a file
 DEEPEST = 20  # levels of lists and mappings
 MOST = 100_000  # values of a file, its aliases written out
 WHOLE = 10**18  # whole numbers are smaller: 64 bits hold them
-TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
 
 class Endless(str):

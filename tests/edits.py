@@ -121,6 +121,8 @@ WRONG = [  # file, what stands there, what comes in its place, what is said of i
     (BOARD, "seeds: 3", "seed: 3", "seeds is missing; is 'seed' meant for it?"),
     (BOARD, "suites:", "suite:", "suites is missing; is 'suite' meant for it?"),
     (BOARD, "families:", "familie:", "is 'familie' meant for 'families'?"),
+    (BOARD, "brought: {}", "brought: {ring: {mine: {sample: x}}}", "samples is missing; is 'sample' meant"),
+    (BOARD, "brought: {}", "brought: {ring: {mine: {samples: x, sample: y}}}", "did you mean 'samples'?"),
     (BOARD, "seeds: 3", "seeds: 3\n---\na: 1", "found another document"),
     (BOARD, "seeds: 3", "seeds: *three", "found undefined alias 'three'"),
     (BOARD, "seeds: 3", "seeds: !!python/object:os.system 3", "could not determine a constructor"),
