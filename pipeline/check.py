@@ -1,6 +1,5 @@
 """The check stage, which everything waits for: all that can be wrong with the parameters before any data are there."""
 
-import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from models.common.protocol import Model, Spec, Supervised
 from pipeline import floors, memory, params
 from pipeline.evaluation.sampling import check_samples
 from pipeline.files import atomic_write
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.tools.add import brought, contestants, stages_file
 from pipeline.validation import shown, validated
 
@@ -27,7 +26,7 @@ Count = Annotated[int, Field(le=10**6)]  # widths, depths, draws: a list of a bi
 
 def main() -> None:
     about = "Check params.yaml and every benchmark.yaml: one line that all is right, or the first fault."
-    argparse.ArgumentParser(prog="python -m pipeline.check", description=about).parse_args()
+    Parser(prog="python -m pipeline.check", description=about).parse_args()
     parameters = params.load()
     check(parameters)
     cells = sum(len(parameters.benchmark(name).models) for name in parameters.suite)

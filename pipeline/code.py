@@ -6,7 +6,6 @@ other. artifacts/settings has a file for each stage: the parameters that it read
 benchmark's own. (DVC would read params.yaml anew for every stage: `dvc status` took three times as long.)
 """
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,13 @@ from pipeline.digests import digest
 from pipeline.entries import CODE, entries
 from pipeline.files import atomic_write
 from pipeline.search import spaces
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 
 SETTINGS = Path("artifacts/settings")
 
 
 def main() -> None:
-    argparse.ArgumentParser(
+    Parser(
         prog="python -m pipeline.code", description="Write what stages depend on: digests of code, and settings."
     ).parse_args()
     parameters = params.load()

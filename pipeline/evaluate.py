@@ -3,20 +3,18 @@
 MODEL may be `oracle`: fresh real samples in a generator's place, which is what a perfect model would score.
 """
 
-import argparse
-
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, scores_dir
 from pipeline.evaluation.scores import machines, write
 from pipeline.files import file_digest
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
 from reports.files import read_judge, read_seeds, readable
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pipeline.evaluate", description="Compute every metric of one trained model on one benchmark."
     )
     parser.add_argument("benchmark")

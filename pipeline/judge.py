@@ -3,19 +3,17 @@
 Its accuracy on the images for validation and on the test images is printed and kept.
 """
 
-import argparse
-
 import torch
 
 from pipeline import arithmetic, params
 from pipeline.cell import data_file, judge_file, scores_dir
 from pipeline.evaluation import judging
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.work.sound import explained
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.judge", description="Train the judge of a benchmark.")
+    parser = Parser(prog="python -m pipeline.judge", description="Train the judge of a benchmark.")
     parser.add_argument("benchmark")
     torch.set_num_threads(1)  # as in the workers: the result is the same on any number of cores
     arithmetic.hasten()

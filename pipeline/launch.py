@@ -14,7 +14,7 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.tracking.following import following
 from pipeline.work.devices import whole_number
 from pipeline.work.display import Display
@@ -37,7 +37,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     about = "Train and evaluate all that is out of date, on every core or GPU; `dvc repro` then takes it over."
-    parser = argparse.ArgumentParser(prog="python -m pipeline.launch", description=about)
+    parser = Parser(prog="python -m pipeline.launch", description=about)
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: the embedded suite")
     parser.add_argument("--suite", metavar="NAME", help="the benchmarks of a suite in params.yaml, beside those named")
     parser.add_argument("--jobs", metavar="N", help="how many at a time; default: one a core, or what GPUs hold")

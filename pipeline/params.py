@@ -58,9 +58,8 @@ class Benchmark(BaseModel):
         for section, batch in batches.items():
             if batch > size:
                 where = self.place(section, "batch")
-                raise ValueError(
-                    f"{where} = {batch}: {self.name} has {size} training data; choose a batch from 1 to {size}"
-                )
+                remedy = f"let {section}.batch in {file_of(self.name)} be 1 to {size}"
+                raise ValueError(f"{where} = {batch}: {self.name} has {size} training data; {remedy}")
 
     @property
     def rows(self) -> list[str]:

@@ -3,7 +3,6 @@
 Files that a data set needs are looked for, and downloaded to, the folder BENCHMARK_DATA_ROOT (or artifacts/downloads).
 """
 
-import argparse
 import os
 from pathlib import Path
 
@@ -11,15 +10,13 @@ from benchmarks import datasets
 from pipeline import data, params
 from pipeline.cell import data_file
 from pipeline.evaluation.sampling import check_samples
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 
 DOWNLOADS = "artifacts/downloads"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.prepare", description="Make the data of a benchmark ready."
-    )
+    parser = Parser(prog="python -m pipeline.prepare", description="Make the data of a benchmark ready.")
     parser.add_argument("benchmark")
     benchmark = params.load().benchmark(parser.parse_args().benchmark)
     root = Path(os.environ.get("BENCHMARK_DATA_ROOT") or DOWNLOADS).expanduser()

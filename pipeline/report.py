@@ -4,7 +4,6 @@
 of those of its benchmarks whose page is no stage of DVC's: all that are not in the embedded suite.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from pipeline import floors, params
 from pipeline.cell import ORACLE, RENDERED, Cell, data_file, rendered_dir, scores_dir
 from pipeline.files import atomic_write
 from pipeline.search import spaces, whose
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.work import tied
 from reports import assets, load, page, samples, suite, tables
 from reports.files import read_judge
@@ -32,7 +31,7 @@ MARGIN = 0.15  # of the data's extent, shown around them
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description="Render a benchmark's report.")
+    parser = Parser(prog="python -m pipeline.report", description="Render a benchmark's report.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("benchmark", nargs="?", help="render this benchmark's page")
     what.add_argument("--index", action="store_true", help="render the index of all pages there are")

@@ -1,5 +1,6 @@
 """How every stage runs: one-line errors, a clean end on Ctrl-C, and no orphan when DVC is killed."""
 
+import argparse
 import contextlib
 import errno
 import os
@@ -13,6 +14,13 @@ from typing import Any, NoReturn
 from pipeline.terminal import forgiving
 
 INTERRUPTED = "interrupted; the same command carries on where this one stopped"
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of a command that `run_stage` runs: an unfit one is said in one line, as any bad input is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; `{self.prog} --help` tells what it takes")
 
 
 def begin() -> None:

@@ -5,23 +5,20 @@ checkpoints of the others wait in the cell's work folder, so that a killed cell 
 there do the stage's outputs appear.
 """
 
-import argparse
 import json
 from typing import Any
 
 from pipeline import params
 from pipeline.cell import Cell
 from pipeline.files import atomic_write
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.tracking.following import following
 from pipeline.work.units import Unit, forget_work, locked, publish
 from pipeline.work.workers import made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.train", description="Train all seeds of one model on one benchmark."
-    )
+    parser = Parser(prog="python -m pipeline.train", description="Train all seeds of one model on one benchmark.")
     parser.add_argument("benchmark")
     parser.add_argument("model")
     arguments = parser.parse_args()

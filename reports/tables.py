@@ -1,6 +1,6 @@
 """One comparison (`reports.statistics.compare`) as Markdown, LaTeX or plain text; pages take the same `Table`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -130,10 +130,10 @@ def number(column: Shown, value: float) -> str:
 def legend(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
     """The protocol, how marks are decided, a sentence for each column of ``comparison`` that has values, and why others
     are missing."""
-    shown, full = set(comparison.metric), set(comparison.metric[comparison.n > 0])
+    full = set(comparison.metric[comparison.n > 0])
     notes = tuple((column.label, column.note) for column in report.columns if column.name in full and column.note)
-    lines = (*report.protocol, rule(fewest(report), shown=FORMS[form]), *statements(report, shown))
-    return Legend(lines, (*notes, *reasons(report, shown)))
+    lines = (*report.protocol, rule(fewest(report), shown=FORMS[form]), *statements(report, comparison))
+    return Legend(lines, (*notes, *reasons(report, comparison)))
 
 
 def brief(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
@@ -141,21 +141,23 @@ def brief(report: Report, comparison: pd.DataFrame, form: str = "sd") -> Legend:
     seeds = fewest(report)
     marks = "Bold: best; underlined: near it." if TIED in set(comparison.mark) else "Bold: best."
     lines = (f"{FORMS[form]} {seeds} training seed{'s' * (seeds > 1)}.", *[marks] * (BEST in set(comparison.mark)))
-    return Legend((*lines, *statements(report, set(comparison.metric))), ())
+    return Legend((*lines, *statements(report, comparison)), ())
 
 
-def statements(report: Report, shown: set[str]) -> Iterator[str]:
+def statements(report: Report, comparison: pd.DataFrame) -> Iterator[str]:
     """How likelihoods are estimated, where a column shows one, and what models that complete images were shown."""
-    if any(name.startswith(LIKELY) for name in shown) and (said := stated(report, "estimator")):
+    models = set(comparison.model)
+    likely = any(name.startswith(LIKELY) for name in set(comparison.metric))
+    if likely and (said := stated(report, "estimator", models)):
         yield f"Likelihood: {by_words(said)}."
-    if said := stated(report, "task"):
+    if said := stated(report, "task", models):
         yield f"Hidden part: {by_words(said)}."
 
 
-def stated(report: Report, key: str) -> dict[str, str]:
-    """What each model states about its values, in a column of `report.seeds`, where it states anything."""
+def stated(report: Report, key: str, models: Collection[str]) -> dict[str, str]:
+    """What each of these models states about its values, in a column of `report.seeds`, where it states anything."""
     said = report.seeds.dropna(subset=key).groupby("model", sort=False)[key].first()
-    return {str(model): str(words) for model, words in said.items()}
+    return {str(model): str(words) for model, words in said.items() if model in models}
 
 
 def by_words(said: dict[str, str]) -> str:
@@ -166,13 +168,15 @@ def by_words(said: dict[str, str]) -> str:
     return "; ".join(f"{words} ({', '.join(models)})" for words, models in whose.items())
 
 
-def reasons(report: Report, shown: set[str]) -> Iterator[tuple[str, str]]:
-    """Why values of ``shown`` columns, or of whole metrics, are missing: each reason once, with its models."""
-    names = {column.name for column in report.columns}
-    for (metric, reason), found in report.reasons.groupby(["metric", "reason"], sort=False):
+def reasons(report: Report, comparison: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Why values of the columns that are shown, or of whole metrics, are missing: each reason once, with its models."""
+    names, shown = {column.name for column in report.columns}, set(comparison.metric)
+    every = set(comparison.model)
+    missing = report.reasons[report.reasons.model.isin(every)]
+    for (metric, reason), found in missing.groupby(["metric", "reason"], sort=False):
         if metric in shown or metric not in names:
             models = dict.fromkeys(found.model)
-            whom = f" ({', '.join(models)})" * (not set(report.models) <= set(models))
+            whom = f" ({', '.join(models)})" * (not every - {ORACLE} <= set(models))
             yield f"{report.column(str(metric)).label}: n/a", f"{reason}{whom}"
 
 

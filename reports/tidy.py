@@ -44,6 +44,8 @@ def columns(benchmarks: str | Sequence[str] | None = None, scores: Path = SCORES
 def read(benchmarks: str | Sequence[str] | None, scores: Path) -> Iterable[tuple[str, str, Part]]:
     """What is there of each model of the benchmarks, or of all."""
     there = sorted(folder.name for folder in scores.glob("*/") if any(folder.glob("*/scores.json")))
+    if benchmarks is not None and not isinstance(benchmarks, Sequence):
+        raise ValueError(f"benchmarks is {benchmarks!r}: give a name, several in a list, or none for all")
     for name in [benchmarks] if isinstance(benchmarks, str) else there if benchmarks is None else benchmarks:
         if name not in there:
             raise ValueError(f"no results of {name!r} in {scores}; there are {', '.join(there) or 'none'}")

@@ -68,13 +68,12 @@ def chosen_on(contestant: Mapping[str, Any], benchmark: str, distance: bool) -> 
     runs = [[seed["values"][benchmark] for seed in each["seeds"]] for each in contestant["finals"]]
     means = [mean(each, distance) for each in runs]
     known = [(value, place) for place, value in enumerate(means) if value is not None]
-    best = contestant["finals"][min(known)[1]] if known else None
     both = chosen(contestant)
-    if best is None or both is None or best == both:
+    if not known or both is None:
         return None
-    worst = max(runs[contestant["finals"].index(best)])
-    others = runs[contestant["finals"].index(both)]
-    return best if worst < min(inf if value is None else value for value in others) else None
+    best, others = min(known)[1], contestant["finals"].index(both)
+    clear = max(runs[best]) < min(inf if value is None else value for value in runs[others])
+    return contestant["finals"][best] if clear else None
 
 
 def mean(values: Collection[float | None], distance: bool) -> float | None:

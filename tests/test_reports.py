@@ -145,8 +145,11 @@ def test_why_a_value_is_missing_is_said_once(points: Report, tmp_path: Path) -> 
     html = (tmp_path / "page/index.html").read_text()
     assert html.count("<dt>nats: n/a</dt><dd>no density (odd_name)</dd>") == 1
     assert html.count("<dt>fid: n/a</dt><dd>no weights (odd_name)</dd>") == 1
+    none = statistics.compare(made).query("metric == 'nothing'")
+    assert list(tables.reasons(made, none)) == []
+    none = statistics.compare(made).assign(metric="nothing")
     every = made.reasons.assign(model=[MODELS[place % 3] for place in range(len(made.reasons))])
-    assert ("fid: n/a", "no weights") in tables.reasons(replace(made, reasons=every), set())
+    assert ("fid: n/a", "no weights") in tables.reasons(replace(made, reasons=every), none)
 
 
 def test_markdown(points: Report) -> None:
@@ -155,6 +158,13 @@ def test_markdown(points: Report) -> None:
     assert "| `lost` (1/3 diverged) |" in text and "**0.12 ± 0.12**" in text and "| *oracle* |" in text
     assert "Fabricated: 60 samples" in text and "nothing is tested" in text and "exact (plain)" in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_what_stands_under_a_table_speaks_of_its_rows_alone(points: Report) -> None:
+    comparison = statistics.compare(points)
+    whole = " ".join(tables.brief(points, comparison).protocol)
+    part = " ".join(tables.brief(points, comparison[comparison.model != "plain"]).protocol)
+    assert "Likelihood: exact (plain)." in whole and "Likelihood" not in part
 
 
 def test_latex_escapes_everything_and_uses_booktabs_only(points: Report) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -81,6 +82,8 @@ def test_all_benchmarks_stand_in_one_frame_and_diverged_seeds_have_a_row_in_the_
     assert wide.status.tolist() == ["finished", "diverged"] and pd.isna(wide.fd[1])
     with pytest.raises(ValueError, match=r"no results of 'three' in .*; there are one, two"):
         reports.results("three", scores=tmp_path)
+    with pytest.raises(ValueError, match="benchmarks is 3: give a name, several in a list, or none for all"):
+        reports.results(3, scores=tmp_path)  # type: ignore[arg-type]
 
 
 def test_a_trained_model_gives_the_same_samples_again(here: None) -> None:
@@ -103,6 +106,15 @@ def test_a_trained_model_gives_the_same_samples_again(here: None) -> None:
 def test_what_was_not_trained_is_said_with_the_remedy(here: None, model: str, seed: int, said: str) -> None:
     with pytest.raises((ValueError, OSError), match=re.escape(said)):
         load("ring", model, seed)
+
+
+@pytest.mark.parametrize(("name", "value"), [("n", 0), ("n", -1), ("n", "x"), ("n", 2.0), ("seed", 1.5), ("seed", -1)])
+def test_how_many_and_from_which_seed_are_whole_numbers(here: None, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} is {value!r}: give a whole number, [01] or more$"):
+        load("ring", "gan").sample(**{"n": 2, name: value})
+    if name == "seed":
+        with pytest.raises(ValueError, match=r"^seed is .*: give a whole number"):
+            load("ring", "gan", value)
 
 
 def test_what_a_model_is_given_is_checked(here: None) -> None:

@@ -73,7 +73,7 @@ def test_inception_gives_its_own_columns(tmp_path: Path, monkeypatch: pytest.Mon
     assert "fjd" not in seen
     assert seen["recall"] == pixels["recall"]
     monkeypatch.setattr(inception, "extractor", lambda device: None)
-    with pytest.raises(ValueError, match="Inception is unavailable: it needs torch-fidelity and its weights"):
+    with pytest.raises(ValueError, match="Inception is unavailable, and why stands above"):
         values(real, fake, "inception")
 
 
@@ -179,7 +179,10 @@ def test_a_cell_is_exported_by_its_seed(tmp_path: Path, command: Command, monkey
     parameters, x = params.Params(ROOT), levels(5, 0, top=17)
     monkeypatch.setattr(params, "load", lambda: parameters)
     monkeypatch.chdir(tmp_path)
-    folder = Path("artifacts/digits/gan/samples")
+    folder, stages = Path("artifacts/digits/gan/samples"), Path("benchmarks/digits/dvc.yaml")
+    assert command(export, "digits", "gan", "--to", "out")[2].endswith("`make benchmark NAME=digits` makes them\n")
+    stages.parent.mkdir(parents=True)
+    stages.touch()
     assert command(export, "digits", "gan", "--to", "out")[2].endswith(
         "no samples of seed 0: `dvc repro benchmarks/digits/dvc.yaml` makes them\n"
     )

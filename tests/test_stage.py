@@ -65,6 +65,28 @@ def test_ctrl_c_is_one_line(importing: subprocess.Popen[str]) -> None:
     assert errors == "error: interrupted; the same command carries on where this one stopped\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            "launch --limit soon",
+            "argument --limit: invalid float value: 'soon'; `python -m pipeline.launch --help` tells what it takes",
+        ),
+        ("tracking --port 0 --ui", "--port 0: give 1 to 65535"),
+    ],
+)
+def test_an_unfit_argument_is_one_line(clone: Path, command: str, said: str) -> None:
+    module, *arguments = command.split()
+    result = run(clone, sys.executable, "-m", f"pipeline.{module}", *arguments)
+    told = f"error: {said}\n"
+    assert (result.returncode, result.stderr) == (1, told)
+
+
+def test_every_command_reads_its_arguments_so() -> None:
+    for file in (Path(__file__).parent.parent / "pipeline").rglob("*.py"):
+        assert "argparse.ArgumentParser(" not in file.read_text() or file.name == "stage.py", file
+
+
 def test_a_command_in_the_background_is_left_alone(clone: Path) -> None:
     """A shell has it ignore Ctrl-C, which is for another."""
     code = "import signal, sys; sys.argv[0] = '-m'; import pipeline; print(signal.getsignal(signal.SIGINT).name)"

@@ -19,7 +19,7 @@ from pipeline.launch import on_ray, summary
 from pipeline.search import page, record, trials, whose
 from pipeline.search.spaces import FOUND
 from pipeline.search.study import Contestant, Study, Trial
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.work import plan
 from pipeline.work.devices import cores, whole_number
 from pipeline.work.display import Display
@@ -46,9 +46,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.search", description="Search the settings of a kind's contestants."
-    )
+    parser = Parser(prog="python -m pipeline.search", description="Search the settings of a kind's contestants.")
     parser.add_argument(
         "kind", metavar="KIND", help="such as toys or images: those with a rule in benchmarks/search.yaml"
     )

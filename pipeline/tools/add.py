@@ -6,22 +6,19 @@ written once, and only what is wanted shows in `dvc status`. ``--suite NAME`` wr
 with ``--targets`` it says what `dvc repro` is to be given for that suite: nothing for the embedded one.
 """
 
-import argparse
 import json
 from pathlib import Path
 
 from pipeline import params
 from pipeline.files import atomic_write
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 
 NAME, CONTESTANTS = "{benchmark: NAME}", "foreach: CONTESTANTS"
 PREPARED = "      - artifacts/code/prepare/${dataset}\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.add", description="Write a benchmark's dvc.yaml from its kind's stages."
-    )
+    parser = Parser(prog="python -m pipeline.add", description="Write a benchmark's dvc.yaml from its kind's stages.")
     parser.add_argument("benchmark", nargs="?", help="default: every benchmark that has a dvc.yaml")
     parser.add_argument("--suite", metavar="NAME", help="the benchmarks of a suite")
     parser.add_argument("--targets", action="store_true", help="write nothing; print what `dvc repro` is given")
@@ -48,6 +45,12 @@ def keep(file: Path, text: str) -> None:
 
 def stages_file(benchmark: str) -> Path:
     return Path("benchmarks") / benchmark / "dvc.yaml"
+
+
+def making(benchmark: str, stage: str = "") -> str:
+    """The command that makes a benchmark's results, or a stage's: one without a dvc.yaml has to get it first."""
+    file = stages_file(benchmark)
+    return f"`dvc repro {file}{stage and f':{stage}'}`" if file.exists() else f"`make benchmark NAME={benchmark}`"
 
 
 def stages(benchmark: params.Benchmark) -> str:

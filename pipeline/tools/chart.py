@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.files import atomic_write
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.tools import table
 from reports import drawing
 from reports.load import Report
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pipeline.chart",
         description="A picture of results, from the scores in reports/scores.",
         epilog=HELP,

@@ -5,7 +5,6 @@ Pictures are PNG with 8 bits a channel, named by their place; an .npz holds `arr
 moves scores in their third digit; artifacts/<benchmark>/<model>/samples/<seed>.npz has them as they are.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -15,8 +14,9 @@ from torch import Tensor
 from pipeline import data, params
 from pipeline.cell import ORACLE, Cell, data_file
 from pipeline.evaluation.sampling import packed
-from pipeline.files import atomic_write, remedy
-from pipeline.stage import run_stage
+from pipeline.files import atomic_write
+from pipeline.stage import Parser, run_stage
+from pipeline.tools.add import making
 from pipeline.work.sound import explained
 from reports.samples import read_samples
 
@@ -24,7 +24,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pipeline.export",
         description="Write the samples of a trained model, or real data, for other tools.",
     )
@@ -58,11 +58,10 @@ def generated(cell: Cell, seed: int) -> tuple[Tensor, int]:
     """What a training seed generated, and its grey levels."""
     there = sorted(int(file.stem) for file in cell.samples.glob("*.npz"))
     if seed not in there:
-        makes = f"`{remedy(cell.samples / f'{seed}.npz')}` makes them"
+        makes = f"{making(cell.benchmark)} makes them"
         known = f"there are {', '.join(map(str, there))}; a diverged seed has none" if there else makes
         raise ValueError(f"{cell.name} has no samples of seed {seed}: {known}")
-    file = cell.samples / f"{seed}.npz"
-    content = read_samples(file, f"`{remedy(file)}`")
+    content = read_samples(cell.samples / f"{seed}.npz", making(cell.benchmark))
     return torch.from_numpy(content.x), content.levels
 
 

@@ -13,7 +13,7 @@ from textwrap import TextWrapper
 from typing import Any, NamedTuple
 
 from benchmarks import metrics
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
 from pipeline.tools import arrays, reference
 from pipeline.tools.asked import asked, known, missing, worded
 from pipeline.tools.ranges import Range
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pipeline.score",
         description="Compute the metrics of two sets of samples.",
         epilog=HELP,
@@ -99,16 +99,16 @@ def parsed() -> argparse.Namespace:
     for path in [*found.sets, *swallowed]:
         free = next((what for what in ("real", "fake") if getattr(found, what) is None), None)
         if free is None:
-            parser.error(f"{path} is one set too many: give REAL and FAKE")
+            raise ValueError(f"{path} is one set too many: give REAL and FAKE")
         setattr(found, free, path)
     if found.real is None or (found.fake is None and not found.save_reference):
-        parser.error("give two sets, REAL and FAKE" + ", and both before --metrics" * bool(found.metrics))
+        raise ValueError("give two sets, REAL and FAKE" + ", and both before --metrics" * bool(found.metrics))
     if found.range and not Range(*found.range).fits:
-        parser.error(f"--range {found.range[0]:g} {found.range[1]:g}: give two numbers of float32, the lower first")
+        raise ValueError(f"--range {found.range[0]:g} {found.range[1]:g}: give two numbers of float32, the lower first")
     if found.save_reference and found.save_reference.suffix.lower() != ".npz":
-        parser.error(f"--save-reference {found.save_reference}: give a file that ends in .npz")
+        raise ValueError(f"--save-reference {found.save_reference}: give a file that ends in .npz")
     if found.size is not None and not 1 <= found.size <= 4096:
-        parser.error(f"--size {found.size}: give 1 to 4096 pixels")
+        raise ValueError(f"--size {found.size}: give 1 to 4096 pixels")
     return found
 
 

@@ -19,7 +19,7 @@ from pipeline.tools.sets import Samples
 
 RAW = 5000  # samples of a set that a metric looks at itself, beside their features, at most
 NUMBERS = 2**26  # of a set's samples that are their own features, at most: 256 MiB, and metrics take several times that
-INCEPTION = f"pip install torch-fidelity; weights from {inception.URL}, or where {inception.VARIABLE} says"
+INCEPTION = f"its weights, {inception.URL}, are downloaded, or {inception.VARIABLE} says where they are"
 
 
 class Extractor(NamedTuple):
@@ -59,6 +59,8 @@ def opened(extractor: str, shape: tuple[int, ...]) -> Extractor:
 
 
 def by_judge(path: Path) -> Extractor:
+    if path.is_dir():
+        raise ValueError(f"the judge {path} is a folder: give the file judge.pt")
     if not path.is_file():
         raise ValueError(f"the judge {path} is missing: `python -m pipeline.judge BENCHMARK` makes one")
     try:
@@ -79,9 +81,7 @@ def by_judge(path: Path) -> Extractor:
 def by_inception() -> Extractor:
     extract = inception.extractor(chosen_device())
     if extract is None:
-        raise ValueError(
-            f"Inception is unavailable: it needs torch-fidelity and its weights: {INCEPTION}; or use pixels"
-        )
+        raise ValueError("Inception is unavailable, and why stands above; mend that, or use pixels")
 
     def see(x: Tensor) -> dict[str, Tensor]:
         features, probabilities = extract(x)

@@ -14,7 +14,8 @@ import pandas as pd
 from pipeline import floors, params
 from pipeline.cell import ORACLE, Cell, scores_dir
 from pipeline.files import atomic_write
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, run_stage
+from pipeline.tools.add import making
 from pipeline.validation import nearest
 from reports import load, tables
 from reports.statistics import compare, main_part
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pipeline.table",
         description="A table of results, from the scores in reports/scores.",
         epilog=HELP,
@@ -113,13 +114,16 @@ def made(report: load.Report, wanted: Wanted) -> str:
 def read(benchmark: params.Benchmark, models: list[str], lines: bool = False) -> load.Report:
     """The results of these models, or of all that have any, the oracle last; with ``lines`` those of training, too."""
     there = [model for model in benchmark.rows if Cell(benchmark.name, model).scores.exists()]
-    run = f"`make benchmark NAME={benchmark.name}` runs it"
     if not there:
-        raise ValueError(f"{benchmark.name} has no results in {scores_dir(benchmark.name)}: {run}")
+        raise ValueError(
+            f"{benchmark.name} has no results in {scores_dir(benchmark.name)}: {making(benchmark.name)} runs it"
+        )
     for model in models:
         params.known(model, [*benchmark.rows, ORACLE], f"--models: {benchmark.name}", "model")
         if model not in (*there, ORACLE):
-            raise ValueError(f"--models: {model} has no results on {benchmark.name} yet: {run}")
+            stage = f"brought-{model}" if model in benchmark.brought else ""
+            run = making(benchmark.name, stage)
+            raise ValueError(f"--models: {model} has no results on {benchmark.name} yet: {run} runs it")
     shown = [model for model in dict.fromkeys(models or there) if model != ORACLE]
     report = load.load(benchmark.name, benchmark.kind, shown, scores_dir(benchmark.name), {}, lines=lines)
     return replace(report, floors=floors.resolved(benchmark))

@@ -6,7 +6,9 @@
 docs/results.md shows more.
 """
 
+import operator
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import torch
 from torch import Generator, Tensor
@@ -18,6 +20,7 @@ from pipeline.cell import Cell, data_file
 from pipeline.data import Data
 from pipeline.evaluation.sampling import asked, generate
 from pipeline.tensors import load_tensors
+from pipeline.tools.add import making
 from pipeline.work.sound import explained
 
 WORDS = ("label", "caption")  # what a model is given as whole numbers
@@ -40,8 +43,9 @@ class Trained:
         What a conditional model is ``given`` (`model.given` says what) is one label for all, or a tensor of n: labels,
         or images, partners, clips as `data.as_input` makes them. Left out, it is drawn as in evaluation.
         """
+        whole("n", n, 1)
         device = self.data.train.x.device
-        rng = Generator(device).manual_seed(seed)
+        rng = Generator(device).manual_seed(whole("seed", seed, 0))
         if self.model.given == "nothing" and given is not None:
             raise ValueError(f"{self.name} is given nothing: leave `given` out")
         known = asked(self.model, self.data, n, rng) if given is None else self.told(n, given).to(device)
@@ -60,11 +64,22 @@ class Trained:
         return given.long() if self.model.given in WORDS else given
 
 
+def whole(name: str, value: SupportsIndex, least: int) -> int:
+    """``value``, if it is a whole number that is no smaller than ``least``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} is {value!r}: give a whole number, {least} or more")
+    return int(number)
+
+
 def load(benchmark: str, model: str, seed: int = 0) -> Trained:
     """A seed of a model as training left it. Raises ValueError or OSError, one line, where it was not trained here."""
-    found = params.load().benchmark(benchmark)
+    found, seed = params.load().benchmark(benchmark), whole("seed", seed, 0)
     cell = Cell(benchmark, params.known(model, list(found.models), f"{found.kind}.models", "model"))
-    first = f"run `dvc repro benchmarks/{benchmark}/dvc.yaml:train@{model}` first"
+    first = f"run {making(benchmark, f'train@{model}')} first"
     file = cell.weights / f"{seed}.pt"
     if not file.exists():
         there = ", ".join(sorted(path.stem for path in cell.weights.glob("*.pt")))

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from pipeline import params
 from pipeline.cell import ORACLE, Cell, rendered_dir, scores_dir
-from pipeline.stage import run_stage
+from pipeline.stage import Parser, fail, run_stage
 from pipeline.tracking import ui
 from pipeline.tracking.results import current, finished, in_training
 from pipeline.tracking.runs import add_report, import_cell, known_whole, whole
@@ -32,7 +32,10 @@ GRACE = 3.0  # seconds that a follower may live on when training has ended
 
 
 def main() -> None:
-    arguments = parse()
+    try:
+        arguments = parse()
+    except ValueError as error:
+        fail(str(error), 1)
     if arguments.follow:
         only = Cell(arguments.benchmark, arguments.models[0]) if arguments.benchmark else None
         follow(only, arguments.every)
@@ -45,9 +48,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.tracking", description="Bring results into MLflow, or show them."
-    )
+    parser = Parser(prog="python -m pipeline.tracking", description="Bring results into MLflow, or show them.")
     parser.add_argument("benchmark", nargs="?", help="whose results to bring in")
     parser.add_argument("models", nargs="*", metavar="model", help="only those of these contestants")
     follows = "import the curves of a running cell, or of all that run, until stdin ends"
@@ -58,13 +59,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=5000, help="where, with --ui")
     arguments = parser.parse_args()
     if not arguments.ui and not arguments.all and not arguments.follow and not arguments.benchmark:
-        parser.error("name a benchmark, or --all, or --ui")
+        raise ValueError("name a benchmark, or --all, or --ui")
     if arguments.follow and arguments.benchmark and len(arguments.models) != 1:
-        parser.error("--follow wants one benchmark and one model, or neither")
+        raise ValueError("--follow wants one benchmark and one model, or neither")
     if not arguments.every > 0:
-        parser.error(f"--every {arguments.every}: give more than 0 seconds")
+        raise ValueError(f"--every {arguments.every}: give more than 0 seconds")
     if not 0 < arguments.port < 65536:
-        parser.error(f"--port {arguments.port}: give 1 to 65535")
+        raise ValueError(f"--port {arguments.port}: give 1 to 65535")
     return arguments
 
 

@@ -66,7 +66,7 @@ def render(report: Report, out: Path) -> Fragment | None:
 def on_one_scale(report: Report, columns: list[Column], published: pd.DataFrame) -> Table:
     """A row a model, baseline or published figure, the likeliest first."""
     comparison = statistics.compare(replace(report, columns=tuple(columns)))
-    ours, stated = tables.table(comparison), tables.stated(report, "estimator")
+    ours, stated = tables.table(comparison), tables.stated(report, "estimator", set(comparison.model))
     nats = comparison[comparison.metric == "nats"].set_index("model")["mean"].to_dict()
     found = []
     for row in ours.rows:
