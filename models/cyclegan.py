@@ -5,8 +5,9 @@ arXiv:1703.10593, equations 1 to 3 and section 4: least squares, critics that al
 objective halved. The identity loss (section 5.2) weighs half as much as the cycle, as in the authors' code. As there,
 critics are shown translations of before the generators' move; here both move at once, which is the same.
 
-Departure: images are small: the generators neither halve nor double them, and the critics' patches are 12 pixels
-wide, without normalisation; PyTorch's padding and initialisation. The mean of the least squares is over patches. Points
+Departure: images are small: the generators neither halve nor double them, their first and last convolutions are 3x3
+(there 7x7) and the first is not normalised, and the critics' patches are 12 pixels wide, without normalisation;
+PyTorch's padding and initialisation. The mean of the least squares is over patches. Points
 get MLPs whose correction is added to the point. Critics may be shown data and translations through noise (Sonderby,
 Caballero, Theis, Shi, Huszar, "Amortised MAP Inference for Image Super-resolution", 2016, arXiv:1610.04490, section
 3.2), `blur` wide at first and none after `blurred` steps: they then weigh far modes against each other.

@@ -4,10 +4,11 @@ Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversaria
 equations 1, 3 and 4 with lambda = 100: the critic moves first and its objective is halved, the generator lessens the
 non-saturating loss, and its only chance is dropout, which stays when it is sampled.
 
-Departure: images are small: the U-Net has as many levels as halvings lead to one pixel and drops out within all but
-the largest, the critic's patches are 12 pixels wide, without normalisation; when sampled, batch normalisation takes its
-means from training, not from what is translated; the initialisation is PyTorch's. Points get an MLP whose correction is
-added to the point.
+Departure: images are small: the U-Net has as many levels as halvings lead to one pixel or an odd side, and drops out
+within all but the largest, or where that leaves no place (28x28 has two levels) in what enters the last doubling; the
+critic's patches are 12 pixels wide, without normalisation; when sampled, batch normalisation takes its means from
+training, not from what is translated; the initialisation is PyTorch's. Points get an MLP whose correction is added to
+the point.
 """
 
 from __future__ import annotations

@@ -9,8 +9,16 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGES = ("models", "benchmarks", "reports", "pipeline")
+
+
+class Code(NamedTuple):
+    """What there is to know of a file."""
+
+    digest: str
+    names: frozenset[str]  # dotted, which it imports
 
 
 def digest(roots: Iterable[Path], top: Path = Path()) -> str:
@@ -21,13 +29,13 @@ def digest(roots: Iterable[Path], top: Path = Path()) -> str:
 
 def digests(roots: Iterable[Path], top: Path = Path()) -> dict[str, str]:
     """The digest of each of these files, by name."""
-    return {file.as_posix(): _of_file(top / file) for file in closure(roots, top)}
+    return {file.as_posix(): _of_file(top / file).digest for file in closure(roots, top)}
 
 
 def forget() -> None:
     """Read the files anew from now on: they may have been edited."""
-    for remembered in (_imports, _tree, _of_file):
-        remembered.cache_clear()
+    _imports.cache_clear()
+    _of_file.cache_clear()
 
 
 def closure(roots: Iterable[Path], top: Path = Path()) -> set[Path]:
@@ -46,7 +54,7 @@ def closure(roots: Iterable[Path], top: Path = Path()) -> set[Path]:
 def _imports(top: Path, file: Path) -> tuple[Path, ...]:
     """The files of ours that run when ``file`` is imported, or when its functions import: not those for types alone."""
     found: set[Path] = set()
-    for name in _names(_tree(top / file)):
+    for name in _of_file(top / file).names:
         parts = name.split(".")
         if parts[0] in PACKAGES:
             for end in range(1, len(parts) + 1):  # importing a.b.c runs a and a.b, too
@@ -74,17 +82,20 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 
 @cache
-def _tree(file: Path) -> ast.Module:
-    try:
-        return ast.parse(file.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise ValueError(f"{file}:{error.lineno}: {error.msg}; Python cannot read it") from None
+def _of_file(file: Path) -> Code:
+    if file.suffix == ".py":
+        return _of_text(file, file.read_text(encoding="utf-8"))
+    return Code(hashlib.sha256(file.read_bytes()).hexdigest(), frozenset())
 
 
 @cache
-def _of_file(file: Path) -> str:
-    content = _written(_tree(file)).encode() if file.suffix == ".py" else file.read_bytes()
-    return hashlib.sha256(content).hexdigest()
+def _of_text(file: Path, text: str) -> Code:
+    """Kept though files are read anew: few of them have been edited."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"{file}:{error.lineno}: {error.msg}; Python cannot read it") from None
+    return Code(hashlib.sha256(_written(tree).encode()).hexdigest(), frozenset(_names(tree)))
 
 
 def _written(node: object) -> str:

@@ -193,7 +193,11 @@ def test_losses_of_pix2pix_by_hand() -> None:
     assert [move.__name__ for move in model.moves(0)] == ["critic_move", "generator_move"]
 
 
-@pytest.mark.parametrize("spec", [POINTS, COLOUR], ids=["points", "images"])
+def sized(side: int) -> Spec:
+    return Spec((3, side, side), classes=4, partner=(1, side, side))
+
+
+@pytest.mark.parametrize("spec", [POINTS, COLOUR, *map(sized, (12, 14, 28, 32))], ids=str)
 def test_dropout_is_the_noise_of_pix2pix_when_sampled_too(spec: Spec) -> None:
     torch.manual_seed(0)
     model = models.load("pix2pix")(spec, width=16).eval()

@@ -5,8 +5,9 @@ A net answers (B, *shape), (B,) -> (B, *shape), or is told several times, (B, ti
 in `models.common.nets`. Points get an MLP with residual layers that sees waves of its inputs (Tancik et al., "Fourier
 Features Let Networks Learn High Frequency Functions in Low Dimensional Domains", 2020, arXiv:2006.10739), since an MLP
 of coordinates is too smooth for sharp modes. Images get the U-Net of Ho, Jain, Abbeel, "Denoising Diffusion
-Probabilistic Models", 2020, arXiv:2006.11239, appendix B, without attention: two residual blocks a size, `depth - 1` at
-the smallest.
+Probabilistic Models", 2020, arXiv:2006.11239, appendix B: two residual blocks a size, `depth - 1` at the smallest.
+Departure: no attention; normalisation is over all channels (there in 32 groups), and a 1x1 convolution before doubling
+stands in the place of a 3x3 one after it.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ class UNet(nn.Module):
             sides //= 2
         if not channels:
             raise ValueError(f"images of {source[1]}x{source[2]} cannot be halved: pad or resize them to even sides")
-        self.levels = Level(source[0], channels, out, 0.0, dropout)
+        of_largest = dropout if len(channels) < 3 else 0.0  # or there would be no chance at all
+        self.levels = Level(source[0], channels, out, of_largest, dropout, largest=True)
 
     def forward(self, x: Tensor, rng: Generator | None = None) -> Tensor:
         return self.levels(x, rng).to(x.dtype).tanh()
@@ -105,22 +106,27 @@ class UNet(nn.Module):
 class Level(nn.Module):
     """A halving, all that is below it, and the doubling back: (B, outer, 2H, 2W) -> (B, out, 2H, 2W)
 
-    `dropout` is that of what comes from below, `of_below` that within.
+    `dropout` is that of what comes from below, or of the code where nothing does; `of_below` that within.
     """
 
-    def __init__(self, outer: int, channels: list[int], out: int, dropout: float, of_below: float) -> None:
+    def __init__(
+        self, outer: int, channels: list[int], out: int, dropout: float, of_below: float, *, largest: bool = False
+    ) -> None:
         super().__init__()
         first, *rest = channels
         self.dropout = dropout
         self.down = Halve(outer, first)
-        self.below = Level(first, rest, first, of_below, of_below) if rest else None
-        self.norm = nn.BatchNorm2d(first) if rest else nn.Identity()
+        self.below = Level(first, rest, first, of_below if len(rest) > 1 else 0.0, of_below) if rest else None
+        self.norm_down = nn.BatchNorm2d(first) if rest and not largest else nn.Identity()
+        self.norm_up = nn.BatchNorm2d(first) if rest else nn.Identity()
         self.up = Double(first * (2 if rest else 1), out)
 
     def forward(self, x: Tensor, rng: Generator | None = None) -> Tensor:
-        low = F.leaky_relu(self.down(x), 0.2)
-        if self.below is not None:
-            low = torch.cat([low, dropped(self.norm(self.below(low, rng)), self.dropout, rng)], 1)
+        low = F.leaky_relu(self.norm_down(self.down(x)), 0.2)
+        if self.below is None:
+            low = dropped(low, self.dropout, rng)
+        else:
+            low = torch.cat([low, dropped(self.norm_up(self.below(low, rng)), self.dropout, rng)], 1)
         return self.up(low.relu())
 
 
