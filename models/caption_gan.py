@@ -1,11 +1,12 @@
 """Text to image: a GAN whose critic also learns whether an image fits its caption, and captions between captions.
 
 Reed, Akata, Yan, Logeswaran, Schiele, Lee, "Generative Adversarial Text to Image Synthesis", 2016, arXiv:1605.05396:
-the critic's loss is Algorithm 1, line 12 (GAN-CLS): real images with their caption against real ones with another's and
-fakes with the right one. Interpolated captions (GAN-INT): equation 5, with the critic's view of the code.
+the losses are Algorithm 1, lines 10 and 12 (GAN-CLS): the critic's, real images with their caption against real ones
+with another and fakes with the right one. Interpolated captions (GAN-INT): equation 5, with the critic's view of the
+code.
 
 Departure: the text encoder is a small recurrent net, one for each player and trained along with it, in place of one
-learnt before from images; the non-saturating generator loss; nets of the house.
+learnt before from images; an image that gets its own caption for another's is left out; nets of the house.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ class Model(nn.Module):
         code = self.critic["words"](caption)  # (B, CODE)
         images, codes = torch.cat([batch.x, batch.x, fake]), torch.cat([code, code.roll(1, 0), code])
         right, wrong, made = self.critic["net"](beside(images, codes)).chunk(3)  # (B,) each
-        return {"critic": F.softplus(-right).mean() + (F.softplus(wrong).mean() + F.softplus(made).mean()) / 2}
+        other = (caption != caption.roll(1, 0)).any(1)  # or the two say the same, and it is no wrong one
+        mistaken = (F.softplus(wrong) * other).sum() / other.sum().clamp(min=1)
+        return {"critic": F.softplus(-right).mean() + (mistaken + F.softplus(made).mean()) / 2}
 
     def generator_move(self, batch: Batch) -> Losses:
         caption = check.told(batch.caption, "caption")

@@ -72,7 +72,8 @@ class Model(nn.Module):
         self.baseline = Baseline(partial(generation, 0), spec.levels) if recurrent else None
         self.alpha, self.importance, self.lr = alpha, importance, lr
         self.task = f"{quadrants} of 4 quadrants seen"
-        self.conditional_estimator = f"{'importance sampling' if alpha else 'Monte Carlo'}, {importance} draws"
+        drawn = "importance sampling" if alpha else "Monte Carlo"
+        self.conditional_estimator = f"{drawn}, {importance} draws, a lower bound"
         self.watched: dict[str, Tensor] = {}
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -104,7 +105,8 @@ class Model(nn.Module):
         """What follows from the seen pixels alone: (B, C, H, W) -> features (B, width), p(z | x) (B, latent) each"""
         x = torch.where(self.seen, image, 0.0)
         if self.baseline:
-            x = torch.where(self.seen, x, self.baseline(x).detach())
+            with torch.no_grad():
+                x = torch.where(self.seen, x, self.baseline(x))
         return self.generation.sight(x), Code(*self.prior(x).chunk(2, dim=1))
 
     def posterior(self, image: Tensor, prior: Code) -> Code:  # q(z | x, y), in a GSNN p(z | x)

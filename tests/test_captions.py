@@ -133,12 +133,15 @@ def test_the_critic_is_shown_right_captions_and_wrong_ones() -> None:
         lambda net, told, out: shown.append(torch.cat([told[0].mean((2, 3)), out[:, None]], 1))
     )
     x = levels(6, 0, top=17).float() / 8 - 1
-    captions = torch.stack([tokens(caption(digit, 0, 0)) for digit in range(6)])
+    captions = torch.stack([tokens(caption(digit, 0, 0)) for digit in (0, 1, 1, 2, 3, 4)])
     loss = model.critic_move(Batch(x, caption=captions))["critic"]
-    (rows,) = shown
+    rows = shown[0]
     right, wrong, fake = rows[:, -1].view(3, 6)
+    wrong = wrong[[0, 1, 3, 4, 5]]  # the third image's caption is that of the second: it fits
     by_hand = (-right).exp().log1p().mean() + (wrong.exp().log1p().mean() + fake.exp().log1p().mean()) / 2
     assert loss.item() == pytest.approx(by_hand.item(), abs=1e-6)
+    alike = model.critic_move(Batch(x, caption=captions[:1].repeat(6, 1)))["critic"]
+    assert alike.isfinite(), "a batch may hold no other caption"
     codes = rows[:, 1:-1].view(3, 6, -1)
     assert torch.equal(codes[0], codes[2]) and torch.equal(codes[1], codes[0].roll(1, 0))
 

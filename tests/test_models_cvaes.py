@@ -280,8 +280,8 @@ def test_a_gsnn_is_scored_by_draws_from_its_prior() -> None:
     z = prior.repeated(7).draw(rng)
     given_z = model.generation.log_prob(image.repeat_interleave(7, 0), features.repeat_interleave(7, 0), z)
     assert torch.allclose(model.conditional_log_prob(image), given_z.view(6, 7).exp().mean(1).log())
-    assert model.conditional_estimator == "Monte Carlo, 7 draws"
-    assert structured(importance=7).conditional_estimator == "importance sampling, 7 draws"
+    assert model.conditional_estimator == "Monte Carlo, 7 draws, a lower bound"
+    assert structured(importance=7).conditional_estimator == "importance sampling, 7 draws, a lower bound"
 
 
 def test_it_completes_and_has_no_density_of_whole_images() -> None:

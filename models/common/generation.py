@@ -48,7 +48,7 @@ class Baseline(nn.Module):
         return to_levels(x, self.levels).flatten(1).sum(1) % 2 == 1
 
     def log_prob(self, image: Tensor, x: Tensor) -> Tensor:
-        """(B, C, H, W), (B, C, H, W) -> (B,) nats of the hidden pixels, by the net that is trained on the other half"""
+        """(B, C, H, W), (B, C, H, W) -> (B,) nats of the hidden pixels, by the net that learns from this half"""
         even, odd = (net.log_prob(image, net.sight(x)) for net in (self.of_even, self.of_odd))
         return torch.where(self.odd(x), even, odd)
 
