@@ -121,39 +121,51 @@ def test_launch_gives_the_bits_of_repro(home: Path, launched: dict[str, object],
     adopted_as_reproduced(home, reproduced)
 
 
-def packed(home: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """A package, and a machine's folder with the code and nothing else."""
-    file, machine = tmp_path / "pack.tar.gz", tmp_path / "machine"
-    assert "16 units" in succeed(home, *LAUNCH, "--pack", str(file))
-    machine.mkdir()
-    with tarfile.open(file) as tar:
-        tar.extractall(machine, filter="data")
-    shutil.rmtree(machine / "artifacts")
-    return file, machine
+@pytest.fixture(scope="module")
+def package(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All 16 units in a file."""
+    undo(place)
+    file = tmp_path_factory.mktemp("package") / "pack.tar.gz"
+    assert "16 units" in succeed(place, *LAUNCH, "--pack", str(file))
+    return file
 
 
 MISSING = ("dvc", "mlflow", "pydantic", "ruamel", "ray")
 
 
-def test_a_machine_without_dvc_works_on_a_package(
-    home: Path, launched: dict[str, object], reproduced: dict[str, object], tmp_path: Path
-) -> None:
-    file, machine = packed(home, tmp_path)
+def machine_of(package: Path, folder: Path) -> Path:
+    """A machine's folder with the code and nothing else, that has neither DVC nor what else `MISSING` names."""
+    with tarfile.open(package) as tar:
+        tar.extractall(folder, filter="data")
+    shutil.rmtree(folder / "artifacts")
     for name in MISSING:
-        (machine / name).mkdir()
-        (machine / name / "__init__.py").write_text(f"raise ModuleNotFoundError('there is no {name}')\n")
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(f"raise ModuleNotFoundError('there is no {name}')\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made_there(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of all units."""
+    machine = machine_of(package, tmp_path_factory.mktemp("machine"))
     assert "there is no dvc" in run(machine, sys.executable, "-c", "import dvc").stderr
-    said = succeed(machine, *LAUNCH, "--work", str(file))
+    said = succeed(machine, *LAUNCH, "--work", str(package))
     assert "16 of 16 units made" in said and "pack.results.tar" in said
-    assert "16 units taken over" in succeed(home, *LAUNCH, "--adopt", str(tmp_path / "pack.results.tar"))
+    return package.with_name("pack.results.tar")
+
+
+def test_a_machine_without_dvc_works_on_a_package(
+    home: Path, made_there: Path, launched: dict[str, object], reproduced: dict[str, object]
+) -> None:
+    assert "16 units taken over" in succeed(home, *LAUNCH, "--adopt", str(made_there))
     assert work(home) == launched
     adopted_as_reproduced(home, reproduced)
 
 
 def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
-    home: Path, launched: dict[str, object], tmp_path: Path
+    home: Path, package: Path, launched: dict[str, object], tmp_path: Path
 ) -> None:
-    file, machine = packed(home, tmp_path)
+    file, machine = package, machine_of(package, tmp_path)
     first = succeed(machine, *LAUNCH, "--work", str(file), "--limit", "0.001", "--results", "first.tar")
     assert " of 16 units made" in first and "16 of 16" not in first
     again = succeed(machine, *LAUNCH, "--work", str(file), "--results", "again.tar")
@@ -163,12 +175,13 @@ def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
     assert work(home) == launched
 
 
-def test_a_package_of_other_code_or_parameters_is_refused(home: Path, tmp_path: Path) -> None:
-    file, machine = packed(home, tmp_path)
-    succeed(machine, *LAUNCH, "--work", str(file))
+def test_a_package_of_other_code_or_parameters_is_refused(
+    home: Path, package: Path, made_there: Path, tmp_path: Path
+) -> None:
+    machine = machine_of(package, tmp_path)
     model = machine / "models/vae.py"
     model.write_text(model.read_text() + "\nEDITED = True\n")
-    done = run(machine, *LAUNCH, "--work", str(file))
+    done = run(machine, *LAUNCH, "--work", str(package))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "was made from other code: train/vae is " in done.stderr and " here" in done.stderr
 
@@ -177,7 +190,7 @@ def test_a_package_of_other_code_or_parameters_is_refused(home: Path, tmp_path: 
 
     edit_params(home, wider)
     try:
-        done = run(home, *LAUNCH, "--adopt", str(tmp_path / "pack.results.tar"))
+        done = run(home, *LAUNCH, "--adopt", str(made_there))
     finally:
         edit_params(home, small)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
@@ -185,17 +198,18 @@ def test_a_package_of_other_code_or_parameters_is_refused(home: Path, tmp_path: 
     assert not list((home / "artifacts/work").glob("*/*/*/*.json")), "nothing was taken over"
 
 
-def test_a_damaged_package_is_refused_and_what_is_whole_of_results_is_kept(home: Path, tmp_path: Path) -> None:
-    file, machine = packed(home, tmp_path)
+def test_a_damaged_package_is_refused_and_what_is_whole_of_results_is_kept(
+    home: Path, package: Path, made_there: Path, tmp_path: Path
+) -> None:
+    machine = machine_of(package, tmp_path / "machine")
     broken = tmp_path / "broken.tar.gz"
-    broken.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    broken.write_bytes(package.read_bytes()[: package.stat().st_size // 2])
     for name, content in (("half", broken.read_bytes()), ("text", b"no package"), ("empty", b"")):
         broken.write_bytes(content)
         done = run(machine, *LAUNCH, "--work", str(broken))
         assert done.returncode == 1 and done.stderr.count("\n") == 1, name
         assert f"{broken} is damaged; copy it again" in done.stderr
-    succeed(machine, *LAUNCH, "--work", str(file))
-    results, cut = tmp_path / "pack.results.tar", tmp_path / "cut.tar"
+    results, cut = made_there, tmp_path / "cut.tar"
     cut.write_bytes(results.read_bytes()[: results.stat().st_size // 2])
     said = succeed(home, *LAUNCH, "--adopt", str(cut))
     taken = int(said.split(" units taken over")[0].split()[-1])

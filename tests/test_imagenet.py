@@ -169,10 +169,10 @@ def test_the_kernel_distance_orders_blur_noise_and_lost_classes() -> None:
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     small = x.float().view(-1, 1, 8, 8)[order] / 8 - 1
     large = F.interpolate(small, scale_factor=4, mode="bicubic").clamp(-1, 1)
-    fresh, few = large[500:1000], large[500:700]
+    fresh, few = large[250:500], large[250:300]
     noise = torch.randn(few.shape, generator=torch.Generator().manual_seed(1))
-    real, seen = net(large[:500]), net(fresh)
-    kept = label[order][500:1000]
+    real, seen = net(large[:250]), net(fresh)
+    kept = label[order][250:500]
     spoilt = {
         "blur": [net(torch.from_numpy(gaussian_filter(few.numpy(), (0, 0, s, s)))) for s in (1.0, 2.5)],
         "noise": [net((few + s * noise).clamp(-1, 1)) for s in (0.1, 0.4)],
