@@ -53,7 +53,10 @@ class Column(NamedTuple):
     note: str = ""
 
 
-SPENT = "Seconds of computing per trained seed: of the processor, or of the GPU where one trained it."
+SPENT = (
+    "Seconds of computing in a seed's training steps: of the processor, or of the GPU where one trained it; what a "
+    "model fits after the last step, such as a prior or a mixture, is not in them."
+)
 SECONDS = Column("seconds", "s/seed", None, 1, note=SPENT)
 COST = (  # what stands in every record of an evaluated seed
     Column("parameters", "Parameters", None, 0, main=False, note="Numbers that training moves, of all nets together."),
