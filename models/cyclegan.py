@@ -7,10 +7,10 @@ critics are shown translations of before the generators' move; here both move at
 
 Departure: images are small: the generators neither halve nor double them, their first and last convolutions are 3x3
 (there 7x7) and the first is not normalised, and the critics' patches are 12 pixels wide, without normalisation;
-PyTorch's padding and initialisation. The mean of the least squares is over patches. Points
-get MLPs whose correction is added to the point. Critics may be shown data and translations through noise (Sonderby,
-Caballero, Theis, Shi, Huszar, "Amortised MAP Inference for Image Super-resolution", 2016, arXiv:1610.04490, section
-3.2), `blur` wide at first and none after `blurred` steps: they then weigh far modes against each other.
+PyTorch's padding and initialisation. The mean of the least squares is over patches. Points get MLPs whose correction is
+added to the point. Critics may be shown data and translations through noise (Sonderby, Caballero, Theis, Shi, Huszar,
+"Amortised MAP Inference for Image Super-resolution", 2016, arXiv:1610.04490, section 3.2), `blur` wide at first and
+none after `blurred` steps: they then weigh far modes against each other.
 """
 
 from __future__ import annotations

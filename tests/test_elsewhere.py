@@ -165,10 +165,10 @@ def test_a_machine_without_dvc_works_on_a_package(
 def test_at_the_limit_what_is_finished_is_kept_and_another_turn_does_the_rest(
     home: Path, package: Path, launched: dict[str, object], tmp_path: Path
 ) -> None:
-    file, machine = package, machine_of(package, tmp_path)
-    first = succeed(machine, *LAUNCH, "--work", str(file), "--limit", "0.001", "--results", "first.tar")
+    machine = machine_of(package, tmp_path)
+    first = succeed(machine, *LAUNCH, "--work", str(package), "--limit", "0.001", "--results", "first.tar")
     assert " of 16 units made" in first and "16 of 16" not in first
-    again = succeed(machine, *LAUNCH, "--work", str(file), "--results", "again.tar")
+    again = succeed(machine, *LAUNCH, "--work", str(package), "--results", "again.tar")
     assert "16 of 16 units made" in again
     for name in ("first.tar", "again.tar"):
         succeed(home, *LAUNCH, "--adopt", str(machine / name))

@@ -7,6 +7,7 @@ docs/results.md shows more.
 """
 
 import operator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import SupportsIndex
 
@@ -66,13 +67,10 @@ class Trained:
 
 def whole(name: str, value: SupportsIndex, least: int) -> int:
     """``value``, if it is a whole number that is no smaller than ``least``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{name} is {value!r}: give a whole number, {least} or more")
-    return int(number)
+    with suppress(TypeError):
+        if (number := operator.index(value)) >= least:
+            return number
+    raise ValueError(f"{name} is {value!r}: give a whole number, {least} or more")
 
 
 def load(benchmark: str, model: str, seed: int = 0) -> Trained:
