@@ -22,6 +22,7 @@ from pipeline.files import atomic_write, file_digest
 from pipeline.stage import describe
 from pipeline.tensors import load_tensors, save_tensors
 from pipeline.tools import export
+from pipeline.tools.add import stages_file
 from pipeline.tracking import results
 from pipeline.work import making, sound, units
 from pipeline.work.units import Unit, publish
@@ -221,6 +222,7 @@ def test_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -
 @pytest.mark.parametrize("damage", [half, a_list, noise, of_another_kind])
 def test_samples_and_data_that_are_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage) -> None:
     monkeypatch.chdir(tmp_path)
+    atomic_write(stages_file("ring"), b"stages: {}")
     cell, file = Cell("ring", "gan"), data_file("ring")
     data.save(datasets.load("ring", Path(), {"train": 80, "validation": 20, "test": 40}), file)
     atomic_write(samples := cell.samples / "0.npz", packed(x=np.zeros((5, 2), np.float32), levels=0))
