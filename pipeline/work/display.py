@@ -22,6 +22,8 @@ class Display:
         self.cost = {unit: (cost or {}).get(unit, 1.0) for unit in units}
         self.began: dict[Unit, float] = {}
         self.done: dict[Unit, int] = {}
+        self.resumed: dict[Unit, int] = {}  # of those a kill had interrupted: how far they were
+        self.there = 0.0  # the cost of what was there already
         self.shown = 0.0
         self.bar: tqdm[Any] | None = None
 
@@ -31,8 +33,13 @@ class Display:
             self.bar = tqdm(total=total, desc=self.label, bar_format=FORM, mininterval=REFRESH, dynamic_ncols=True)
         for unit in units:
             self.began[unit], self.done[unit] = time.monotonic(), 0
+            self.resumed.pop(unit, None)
+            if unit.file(".checkpoint").exists():
+                self.resumed[unit] = 0
 
     def advance(self, unit: Unit, steps: int) -> None:
+        if self.resumed.get(unit) == 0:  # the first that it says
+            self.began[unit], self.resumed[unit] = time.monotonic(), steps
         self.done[unit] = self.done.get(unit, 0) + steps
 
     def end(self, units: Collection[Unit]) -> None:
@@ -46,8 +53,11 @@ class Display:
             return
         over = [unit for unit in self.cost if unit in records or unit in failures]
         if not self.shown:  # what was there already tells nothing of how long the rest takes
-            self.bar.initial = sum(self.cost[unit] for unit in over)
+            self.there = sum(self.cost[unit] for unit in over)
         self.shown = time.monotonic()
+        self.bar.initial = self.there + sum(
+            self.cost[unit] * steps / unit.steps for unit, steps in self.resumed.items()
+        )
         begun = sum(self.cost[unit] * min(1.0, done / unit.steps) for unit, done in self.done.items())
         self.bar.n = min(sum(self.cost.values()), sum(self.cost[unit] for unit in over) + begun)
         self.bar.set_description_str(f"{self.label}: {len(over)}/{len(self.cost)} units", refresh=False)
@@ -57,7 +67,7 @@ class Display:
         name = f"{unit.benchmark}/{unit.contestant} {unit.seed}"
         if unit.task == "evaluate":
             return f"evaluating {name}"
-        rate = self.done[unit] / max(time.monotonic() - self.began[unit], 1e-9)
+        rate = (self.done[unit] - self.resumed.get(unit, 0)) / max(time.monotonic() - self.began[unit], 1e-9)
         return f"{name} {self.done[unit] / unit.steps:.0%} ({rate:.3g} steps/s)"
 
     def say(self, line: str) -> None:
