@@ -146,6 +146,42 @@ def test_the_critic_is_shown_right_captions_and_wrong_ones() -> None:
     assert torch.equal(codes[0], codes[2]) and torch.equal(codes[1], codes[0].roll(1, 0))
 
 
+def some_digits() -> Batch:
+    captions = torch.stack([tokens(caption(digit, 0, 2)) for digit in range(6)])
+    return Batch(levels(6, 0, top=17).float() / 8 - 1, caption=captions)
+
+
+def test_the_generator_is_also_judged_by_captions_between_captions() -> None:
+    """Reed et al., equation 5: both players see the mean of two codes of their own."""
+    model, batch = models.build("caption_gan", SPEC, {"width": 8, "interpolation": 0.7}), some_digits()
+    told, judged, scores = [], [], []
+    model.generator["net"].register_forward_pre_hook(lambda _, args: told.append(args[0][:, model.latent :]))
+    model.critic["net"].register_forward_pre_hook(lambda _, args: judged.append(args[0][:, 1:, 0, 0]))
+    model.critic["net"].register_forward_hook(lambda _, args, out: scores.append(out))
+    loss = model.generator_move(batch)["generator"]
+    for seen, words in ((told, model.generator["words"]), (judged, model.critic["words"])):
+        code = words(batch.caption)
+        assert torch.allclose(seen[0], code) and torch.allclose(seen[1], (code + code.roll(1, 0)) / 2)
+    own, between = ((-score).exp().log1p().mean() for score in scores)
+    assert loss.item() == pytest.approx((own + 0.7 * between).item())
+
+
+def test_the_bound_of_a_captioned_vae_weighs_its_rate() -> None:
+    model, batch = models.build("caption_vae", SPEC, {"width": 8, "latent": 3, "beta": 4.0}), some_digits()
+    coded, decoded = [], []
+    model.encoder.register_forward_hook(lambda _, args, out: coded.append((args[0], out)))
+    model.decoder.register_forward_hook(lambda _, args, out: decoded.append((args[0], out)))
+    loss, told = model.bound_move(batch)["model"], model.words(batch.caption)
+    (seen, laws), (code, out) = coded[0], decoded[0]
+    assert torch.equal(seen[:, :1], batch.x) and torch.allclose(seen[:, 1:, 4, 4], told)
+    assert torch.allclose(code[:, 3:], told)
+    mean, log_variance = laws.chunk(2, 1)
+    q, prior = torch.distributions.Normal(mean, (log_variance / 2).exp()), torch.distributions.Normal(0.0, 1.0)
+    rate = torch.distributions.kl_divergence(q, prior).sum(1).mean()
+    distortion = -model.likelihood.log_prob(batch.x, out).mean()
+    assert loss.item() == pytest.approx((distortion + 4 * rate).item())
+
+
 @pytest.mark.parametrize("name", ["caption_gan", "caption_vae"])
 def test_bad_input_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=r"needs captions, the data of shape \(1, 8, 8\) have none"):

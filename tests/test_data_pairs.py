@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from benchmarks.datasets import Split
 from models.common.protocol import Spec
@@ -86,6 +86,16 @@ def test_samples_stand_beside_the_test_data_whose_partner_is_given() -> None:
     plain = Data(*[Split(torch.zeros(4, 2))] * 3)
     with pytest.raises(ValueError, match="the data have no partners, which this model is given"):
         asked(model, plain, 3, Generator())
+
+
+@pytest.mark.parametrize("half", [None, torch.arange(8)])
+def test_labels_are_asked_for_as_often_as_they_occur_in_training(half: Tensor | None) -> None:
+    parts = (Split(torch.zeros(8, 2), torch.tensor(label)) for label in ([0] * 6 + [1] * 2, [2] * 8, [3] * 8))
+    n = 8 if half is not None else 4000
+    given = asked(SimpleNamespace(given="label"), Data(*parts, classes=4), n, Generator().manual_seed(0), half)
+    assert len(given) == n and given.max() <= 1
+    if half is None:
+        assert given.double().mean().item() == pytest.approx(1 / 4, abs=0.03)
 
 
 def test_clips_are_given_their_first_frames() -> None:

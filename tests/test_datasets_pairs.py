@@ -89,6 +89,17 @@ def test_moons_are_halves_of_circles() -> None:
     assert splits.train.x.mean(0).tolist() == pytest.approx([0.5, -0.25], abs=0.1), "3 (1/2, 1/4) - 1"
 
 
+def test_the_gaussians_beside_the_moons_have_the_variance_of_the_literature() -> None:
+    """The root of 0.1 in each direction, along the radius and across it."""
+    partner = loaded("moons").train.partner
+    turn = 2 * math.pi / 8 * (torch.atan2(partner[:, 1], partner[:, 0]) / (2 * math.pi / 8)).round()
+    outwards, across = (torch.stack(axis, 1) for axis in ((turn.cos(), turn.sin()), (-turn.sin(), turn.cos())))
+    for axis, middle in ((outwards, 5), (across, 0)):
+        along = (partner * axis).sum(1)
+        assert along.mean().item() == pytest.approx(middle, abs=0.02)
+        assert along.var().item() == pytest.approx(0.1**0.5, rel=0.05)
+
+
 def test_images_are_mapped_pixel_by_pixel() -> None:
     digits = datasets.load("digits", Path(), {"train": 1200, "validation": 97, "test": 500})
     turn, other, edge, colour = (loaded(name) for name in IMAGES)

@@ -259,12 +259,32 @@ def test_a_snapshot_shows_the_averaged_weights_from_one_noise(ring: data.Data, t
     assert np.allclose(last, again, atol=1e-6)
 
 
-def test_learning_rates_fall_to_zero(ring: data.Data, tmp_path: Path) -> None:
-    class Still(Two):
-        def both(self, batch: Batch) -> Losses:
-            return {"left": self.left, "right": 2 * self.right}
+def test_who_learns_from_pairs_is_finished_on_pairs(turned: data.Data, tmp_path: Path) -> None:
+    run = new_run("nearest", turned, tmp_path, training(steps=1))
+    run.train()
+    partner, x = (part.view(-1, 1, 8, 8) for part in run.model.pairs.chunk(2, 1))
+    assert len(x) == len(turned.train.x) // 2 and torch.equal(partner.rot90(dims=(2, 3)), x)
 
-    run = new_run(Still(), ring, tmp_path, training(steps=4, lr_decay="linear"))
+
+class Straight(Two):
+    """Whose losses have one slope wherever the players are."""
+
+    def both(self, batch: Batch) -> Losses:
+        return {"left": self.left, "right": 2 * self.right}
+
+
+def test_what_is_left_of_training_is_the_average(ring: data.Data, tmp_path: Path) -> None:
+    run = new_run(Straight(), ring, tmp_path, training(steps=6, ema=0.3))
+    run.train()
+    left = mean = 1.0
+    for step in range(1, 7):
+        left, decay = left - 0.125, min(0.3, (1 + step) / (10 + step))
+        mean = decay * mean + (1 - decay) * left
+    assert run.model.left.item() == pytest.approx(mean, rel=1e-6)
+
+
+def test_learning_rates_fall_to_zero(ring: data.Data, tmp_path: Path) -> None:
+    run = new_run(Straight(), ring, tmp_path, training(steps=4, lr_decay="linear"))
     run.train()
     assert run.model.left.item() == 1 - 0.125 * (1 + 0.75 + 0.5 + 0.25)
     assert run.model.right.item() == 2 - 2 * 0.125 * (1 + 0.75 + 0.5 + 0.25)

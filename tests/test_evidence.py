@@ -19,6 +19,7 @@ from pipeline.data import Data
 from pipeline.evaluation import evidence
 from pipeline.evaluation.sampling import asked, halves
 from pipeline.evaluation.view import TESTED, View
+from pipeline.training.numerics import Clock
 
 ROOT = Path(__file__).parents[1]
 
@@ -176,6 +177,28 @@ def test_the_oracle_of_points_is_the_truth() -> None:
     torch.testing.assert_close(found["log_prob"], exact)
     torch.testing.assert_close(found["train_log_prob"], learnt)
     assert torch.equal(found["fake"], truth.sample(100, chance()).x)
+
+
+def test_the_milliseconds_are_those_of_one_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(Clock):
+        def add(self) -> None:
+            self.seconds = 3.0
+
+    monkeypatch.setattr(evidence, "Clock", Stopped)
+    fake, milliseconds = evidence.timed(Normal(), 600, None, chance())
+    assert len(fake) == 600 and milliseconds == pytest.approx(5)
+
+
+def test_a_critic_estimates_from_test_data_to_samples() -> None:
+    class Judged(Normal):
+        divergence = "W1"
+
+        def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+            return real.mean() - fake.mean()
+
+    data = Data(Split(points(20, 1)), Split(points(10, 3)), Split(points(300, 2) + 7))
+    found = evidence.of_model(Judged(), "points", data, torch.arange(100), chance(), {"estimate"})
+    assert found["estimated"] == "W1" and found["estimate"] == pytest.approx(7, abs=0.5)
 
 
 def test_images_to_complete_are_not_the_reference(digits: Data) -> None:

@@ -69,6 +69,16 @@ def test_units_and_numbers_of_samples_do_not_matter(name: str) -> None:
     assert accuracy(name, real=gaussian(3000, 2, 0), fake=gaussian(100, 2, 1)) == pytest.approx(0.5, abs=0.15)
 
 
+def test_five_neighbours_vote() -> None:
+    """Four in five of one place are real, and one in five of the other: a vote is right as binomial chance has it."""
+    n, share = 4000, 0.8
+    place = torch.arange(n) < share * n
+    real, fake = (gaussian(n, 2, seed) + 100 * where[:, None] for seed, where in ((0, place), (1, ~place)))
+    vote = sum(math.comb(5, k) * share**k * (1 - share) ** (5 - k) for k in (3, 4, 5))
+    right = vote * share + (1 - vote) * (1 - share)  # 0.765; of three neighbours 0.738, of one 0.68
+    assert accuracy("c2st_knn", real=real, fake=fake) == pytest.approx(right, abs=0.012)
+
+
 def test_copies_are_on_the_other_side() -> None:
     x = gaussian(1000, 2, 0)
     assert accuracy("c2st_knn", real=x, fake=x.clone()) < 0.4

@@ -1,5 +1,7 @@
 """What real data, mislabelled data and one class teach."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -44,6 +46,16 @@ def test_one_class_is_right_as_often_as_it_occurs() -> None:
 def test_a_collapsed_generator_teaches_one_class_at_most() -> None:
     x, label = TRAIN
     assert accuracy(x[:1].expand(200, 64), label[:200]) < 0.2
+
+
+@pytest.mark.parametrize(("share", "right"), [(0.45, 1), (0.55, 0)])
+def test_one_sample_among_many_counts_only_so_far(share: float, right: float) -> None:
+    """Its multiplier is 1 at most, since C is: it is called right while exp(-d^2 / D) to the others is below 1/2."""
+    dims = 4
+    near = torch.full((1, dims), (-math.log(share)) ** 0.5)  # from 0, so that d^2 / D = -log(share)
+    fake, given = torch.cat([torch.zeros(1, dims), near.expand(10, -1)]), torch.tensor([0] + [1] * 10)
+    found = classification_accuracy(real=fake[:1], true_labels=given[:1], fake=fake, given_labels=given)
+    assert found == right
 
 
 def test_models_that_are_given_no_label_have_no_score() -> None:

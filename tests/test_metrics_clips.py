@@ -110,6 +110,13 @@ def test_bounces_near_another_wall_and_unlawful_ones_are_left_out() -> None:
     assert motion.bounces(found, torch.tensor([[8, 8]]).expand(5, 2), 1, SPEED).sum() == 0
 
 
+def test_a_bounce_that_no_other_wall_can_cut_short_counts() -> None:
+    """Two pixels from the wall above and from the one below, which no step leads beyond."""
+    found = torch.tensor([[[2, 0], [0, 1]], [[6, 0], [8, 2]], [[2, 8], [3, 6]]])
+    counts = motion.bounces(found, torch.tensor([[8, 8]]).expand(3, 2), 1, SPEED)
+    assert counts.tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 1, 1]], "one pixel away, up by two; two, down by one and two"
+
+
 def test_the_last_frame_again_and_again_is_as_far_off_as_arithmetic_says(clips: tuple[Tensor, Tensor]) -> None:
     true = clips[0]
     values = scores(clips, copied(true))

@@ -120,6 +120,11 @@ def test_a_critics_estimate_is_in_the_column_of_its_divergence() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("estimate", "of"), [(0.3, "JS"), (0.6, "2 JS"), (2 * 0.3 - math.log(4), "2 JS - log 4")])
+def test_every_way_to_state_a_js_is_one_column(estimate: float, of: str) -> None:
+    assert critic.score(estimate=estimate, estimated=of)["critic_js"] == pytest.approx(0.3)
+
+
 @pytest.mark.parametrize(("estimate", "of"), [(0.2, "Pearson chi2"), (-math.inf, "KL"), (math.nan, "JS")])
 def test_an_estimate_of_something_else_or_of_nothing_is_in_none(estimate: float, of: str) -> None:
     assert set(critic.score(estimate=estimate, estimated=of).values()) == {None}

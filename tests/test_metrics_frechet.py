@@ -172,6 +172,11 @@ def test_a_shift_is_left_by_the_extrapolation() -> None:
     assert infinite(distance, real=real, fake=fake) == pytest.approx(4, abs=0.1)
 
 
+def test_the_order_that_samples_stand_in_does_not_matter_to_the_halves() -> None:
+    real = torch.randn(4000, 1, generator=torch.Generator().manual_seed(9)).sort(dim=0).values
+    assert infinite(0.0, real=real, fake=real.flip(0)) == pytest.approx(0, abs=0.02)
+
+
 def test_too_few_samples_are_not_extrapolated() -> None:
     real, fake = white(100, 10, 0), white(59, 10, 1)
     assert infinite(1.0, real=real, fake=fake) is None

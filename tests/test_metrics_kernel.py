@@ -74,6 +74,13 @@ def test_subsets_agree_with_the_whole_and_have_a_spread() -> None:
     assert subset_distances(real=real[:19], fake=fake) is None
 
 
+def test_the_spread_of_the_subsets_is_that_of_a_sample_of_ten() -> None:
+    real, fake = draw(60, 8, 0), draw(50, 8, 1)
+    given = {"real_features": None, "fake_features": None, "real_inception": real, "fake_inception": fake}
+    found, parts = kernel.score(features_of=None, **given), subset_distances(real=real, fake=fake).numpy()
+    assert found["kid_subsets"] == pytest.approx(parts.mean()) and found["kid_sd"] == pytest.approx(parts.std(ddof=1))
+
+
 def test_agrees_with_torch_fidelity() -> None:
     real, fake = draw(400, 64, 0).double(), draw(400, 64, 1).double() * 1.1  # theirs sums in the dtype it is given
     settings = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "rng_seed": 0}

@@ -22,6 +22,12 @@ def test_psnr_of_a_known_error() -> None:
     assert found["rmse"] == pytest.approx(0.02, rel=1e-5)
 
 
+def test_rmse_is_the_root_of_the_mean_over_all_data() -> None:
+    points = torch.zeros(2, 3)
+    found = score(test=points, reconstructed=torch.tensor([[1.0], [7.0]]).expand(2, 3))
+    assert found == {"rmse": pytest.approx(5), "psnr": None, "ssim": None}
+
+
 def test_psnr_is_the_mean_over_images_and_not_that_of_the_mean_error() -> None:
     real = images(2)
     error = torch.tensor([0.2, 0.02]).view(2, 1, 1, 1)

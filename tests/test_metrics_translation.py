@@ -114,6 +114,13 @@ def test_a_cycle_is_scored_where_there_is_a_way_back() -> None:
     assert set(without.values()) == {None}
 
 
+def test_what_comes_back_is_compared_with_what_went_and_with_its_domain() -> None:
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    values = cycle.score(source=x, returned=x + 0.25, returned_after_noise=x - 0.5, back=x + 3, partner=x + 1)
+    assert values["cycle_mae"] == pytest.approx(0.25) and values["cycle_noise_mae"] == pytest.approx(0.5)
+    assert values["fd_back"] == pytest.approx(3 * 2**2, rel=1e-5), "of one covariance: the squared distance of means"
+
+
 def test_data_that_cannot_be_compared_are_named() -> None:
     with pytest.raises(ValueError, match=r"\(4, 2\) and \(3, 2\) cannot be compared"):
         absolute_error(CENTRES, CENTRES[:3])

@@ -10,7 +10,7 @@ from torch import Generator, nn
 
 import models
 from models.common import likelihoods, losses, nets, optimizers
-from models.common.pixels import from_levels, to_levels
+from models.common.pixels import dequantised, from_levels, to_levels
 from models.common.protocol import Spec
 
 DOUBLE = torch.float64
@@ -174,6 +174,19 @@ def test_draws_follow_the_likelihood_they_are_scored_by(name: str, levels: int) 
     assert torch.allclose(found.double(), expected, atol=0.012)
 
 
+def test_means_are_those_of_the_law() -> None:
+    """White with the probability 1 / (1 + exp(-out)), black else; a normal number, whose draws are as wide as said."""
+    out, n = 0.4, 40_000
+    pixels = likelihoods.Bernoulli().mean(torch.full((1, 1, 1, 1), out, dtype=DOUBLE))
+    assert pixels.item() == pytest.approx(2 / (1 + math.exp(-out)) - 1)
+    gaussian = likelihoods.Gaussian().double()
+    gaussian.set_scale(-0.7)
+    many = torch.full((n, 1), out, dtype=DOUBLE)
+    drawn = gaussian.draw(many, Generator().manual_seed(0))
+    assert torch.equal(gaussian.mean(many), many) and drawn.mean().item() == pytest.approx(out, abs=5 * 0.5 / n**0.5)
+    assert drawn.std().item() == pytest.approx(math.exp(-0.7), rel=0.02)
+
+
 @pytest.mark.parametrize("name", ["logistic", "gaussian"])
 @pytest.mark.parametrize("out", [-30.0, -1.0, 0.3, 30.0])
 @pytest.mark.parametrize("log_scale", [-5.0, 0.0])
@@ -238,6 +251,26 @@ def test_a_scale_begins_below_the_spread_of_data() -> None:
             assert scale.item() == pytest.approx(0.3)
 
 
+def test_every_adversary_learns_at_the_rate_and_with_the_moments_that_are_asked_for() -> None:
+    points, images = Spec((2,), 4, partner=(2,)), Spec((1, 8, 8), 10, 17, partner=(1, 8, 8), words=9)
+    asked, found = {"lr": 0.011, "critic_lr": 0.012, "beta1": 0.3, "beta2": 0.7, "width": 8}, set()
+    for name in models.names():
+        taken = models.hyperparameters(models.load(name)).keys()
+        if "beta1" in taken:
+            spec = images if name in ("caption_gan", "cyclegan_warp") else points
+            model = models.build(name, spec, {key: asked[key] for key in asked.keys() & taken})
+            for player, optimizer in model.optimizers().items():
+                own = "critic_lr" in taken and player.startswith("critic")
+                group = optimizer.param_groups[0]
+                assert group["betas"] == (0.3, 0.7) and group["lr"] == asked["critic_lr" if own else "lr"], name
+                found.add((name, player))
+    assert {("avb", "critic"), ("unrolled_gan", "critic"), ("cyclegan_warp", "critics"), ("gan", "generator")} <= found
+    for name, alpha in (("wgan", 0.99), ("vae_gan", 0.9)):
+        for optimizer in models.load(name)(points, lr=0.011, width=8).optimizers().values():
+            group = optimizer.param_groups[0]
+            assert (group["lr"], group["alpha"]) == (0.011, alpha)
+
+
 def test_every_model_with_a_scale_tells_it_the_rate_of_its_net() -> None:
     spec = {"points": Spec((2,), 4), "images": Spec((1, 8, 8), 10, 17), "clips": Spec((6, 1, 8, 8), 10, 17, seen=2)}
     specs = [*spec.values(), spec["images"]._replace(words=9)]
@@ -296,3 +329,11 @@ def test_levels_survive_the_round_trip(levels: int) -> None:
     level = torch.arange(levels)
     x = from_levels(level, levels, like=torch.zeros(()))
     assert x.min() == -1 and x.max() == 1 and torch.equal(to_levels(x, levels), level)
+
+
+def test_levels_made_continuous_fill_the_way_to_their_neighbours() -> None:
+    """Uniform over 1/2, the step of five levels from -1 to 1, about each."""
+    level = torch.full((40_000,), 0.5, dtype=DOUBLE)
+    apart = dequantised(level, 5, Generator().manual_seed(0)) - level
+    assert 0.249 < apart.abs().max() <= 0.25 and apart.var().item() == pytest.approx(0.5**2 / 12, rel=0.02)
+    assert torch.equal(dequantised(level, 0), level)

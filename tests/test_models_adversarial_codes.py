@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
 import models
+from models import avb
 from models.common.codes import standard_normal
 from models.common.losses import kl_to_standard_normal
 from models.common.pixels import from_levels
@@ -110,6 +111,13 @@ def test_the_contrast_has_the_moments_of_q_and_no_gradient() -> None:
     after = model.posterior(x)
     assert torch.allclose(after.mean, r.mean[::20_000], atol=0.2 * z.std().item())
     assert torch.allclose(after.mean[1:], model.posterior(x[1:]).mean, atol=1e-6), "its neighbours do not matter"
+
+
+def test_moments_are_those_of_the_draws_there_are() -> None:
+    """Noises that are 1 and 3, and 0 and 2, scaled by 2 and 5: variances of 1 each, over all draws."""
+    v = torch.tensor([[[1.0], [0.0]], [[3.0], [2.0]]])  # (2, bases, 1)
+    r = avb.moments(torch.tensor([[10.0]]), torch.tensor([[[2.0], [5.0]]]), v)
+    assert r.mean.item() == pytest.approx(10 + 2 * 2 + 5) and r.log_variance.exp().item() == pytest.approx(29 + 1e-4)
 
 
 class Grey(nn.Module):
@@ -285,6 +293,13 @@ def test_codes_of_an_aae_vary_as_their_posterior_says(posterior: str, spec: Spec
         assert torch.allclose(many.var(0).log(), log_variance[0], atol=0.15)
     if posterior == "universal":
         assert torch.equal(model.encode(x[:1]), model.encoder(torch.cat([x[:1], torch.zeros_like(x[:1])], 1)))
+
+
+def test_a_universal_encoder_is_shown_normal_noise_of_the_datas_shape() -> None:
+    model = models.load("aae")(Spec((2,)), posterior="universal", width=16)
+    model.encoder = nn.Identity()
+    x, eta = model.code(torch.full((20_000, 2), 7.0)).split(2, 1)
+    assert (x == 7).all() and torch.allclose(eta.T.cov(), torch.eye(2), atol=0.05)
 
 
 @pytest.mark.parametrize(

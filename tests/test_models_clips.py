@@ -186,6 +186,24 @@ def test_a_predicted_frame_is_what_training_makes_of_the_frames_before_and_the_s
     assert torch.allclose(sampled[:, 2], outs[0].unflatten(0, (3, 4))[:, 1].clamp(-1, 1), atol=1e-5)
 
 
+def test_codes_of_given_frames_are_the_posteriors_and_of_others_the_priors(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, rng, drawn = clips(3)[:, :2], Generator().manual_seed(0), []
+    svg, frames = made("svg").eval(), made("frame_vae", latent=64).eval()
+    with torch.no_grad():
+        for law, at in ((svg.prior, 1.0), (svg.posterior, 2.0)):  # certain, and the same whatever is seen
+            law.head.weight.zero_()
+            law.head.bias.copy_(torch.cat([torch.full((10,), at), torch.full((10,), -60.0)]))
+        step, remember = svg.predictor.step, frames.memory.step
+        monkeypatch.setattr(svg.predictor, "step", lambda h, states: drawn.append(h[:, -10:]) or step(h, states))
+        svg.sample(3, x, rng)
+        assert torch.allclose(torch.stack(drawn).mean((1, 2)), torch.tensor([2.0, 1.0, 1.0, 1.0]))
+        drawn.clear()
+        frames.encoder = Given(lambda x: torch.cat([x.flatten(1), torch.full_like(x.flatten(1), -60.0)], 1))
+        monkeypatch.setattr(frames.memory, "step", lambda z, states: drawn.append(z) or remember(z, states))
+        frames.sample(3, x, rng)
+    assert torch.allclose(torch.stack(drawn[:3], 1), torch.cat([0 * x[:, :1], x], 1).flatten(2))
+
+
 @pytest.mark.parametrize("name", ["svg", "frame_vae"])
 def test_the_prior_of_a_frame_sees_frames_before_it_only(name: str) -> None:
     model = made(name).eval()
@@ -194,6 +212,32 @@ def test_the_prior_of_a_frame_sees_frames_before_it_only(name: str) -> None:
     (slope,) = torch.autograd.grad(mean[:, 3].sum(), features)
     seen = [bool(slope[:, t].abs().sum() > 0) for t in range(5)]
     assert seen == ([True] * 4 + [False] if name == "svg" else [True] * 3 + [False] * 2)  # svg's are told one later
+
+
+@pytest.mark.parametrize("seen", [0, 2])
+def test_svg_asks_its_prior_about_the_frame_before_and_weighs_the_rate(seen: int) -> None:
+    model, x, asked = made("svg", CLIPS._replace(seen=seen), features=64, beta=3.0), clips(3), []
+    encoder = model.encoder
+    model.encoder = Given(lambda x: (x.flatten(1), encoder(x)[1]))
+    model.prior = Given(lambda before: asked.append(before) or Code(*torch.zeros(2, before[..., 0].numel(), 10)))
+    loss = model.bound_move(Batch(x))["model"]
+    before = x.flatten(2)[:, :-1]
+    first = model.start.detach().expand(3, 1, -1) if seen == 0 else before[:, :0]
+    assert torch.equal(asked[0], torch.cat([first, before], 1))
+    torch.testing.assert_close(loss, model.watched["reconstruction"] + 3 * model.watched["KL"])
+
+
+def test_frames_are_a_vaes_and_codes_are_told_from_those_before() -> None:
+    """Codes that are certain, z_t, and p(z_t | z_t-1) = N(A z_t-1, 1), after 0."""
+    model, x = made("frame_vae", latent=64), clips(3)
+    model.encoder = Given(lambda x: torch.cat([x.flatten(1), torch.full_like(x.flatten(1), -60.0)], 1))
+    model.memory = Given(lambda z: Code(A * z.flatten(0, 1), torch.zeros_like(z).flatten(0, 1)))
+    found, z = model.both_move(Batch(x)), x.flatten(2)
+    before = torch.cat([0 * z[:, :1], z[:, :-1]], 1)
+    torch.testing.assert_close(found["memory"], -Normal(A * before, 1.0).log_prob(z).sum(2).mean())
+    torch.testing.assert_close(found["vae"], model.watched["reconstruction"] + model.watched["KL"])
+    rate = kl_divergence(Normal(z, torch.full_like(z, -30.0).exp()), Normal(0.0, 1.0)).sum(2).mean()
+    torch.testing.assert_close(model.watched["KL"], rate)
 
 
 @pytest.mark.parametrize("settings", [{"prior": "fixed"}, {"prior": "learned"}])
@@ -223,6 +267,13 @@ def test_what_moves_on_goes_on_and_leaves_the_frame() -> None:
     sampled = model.sample(2, x[:, :3], Generator())
     assert torch.equal(sampled[0], x[0])
     assert torch.equal(sampled[1], torch.where(torch.arange(6).view(6, 1, 1, 1) < 3, x[1], -1.0))
+
+
+def test_of_displacements_that_explain_as_much_the_shortest_counts() -> None:
+    """Of a thing that was not there before nothing is explained: it is taken to rest."""
+    x = torch.full((1, 5, 1, 8, 8), -1.0)
+    x[:, 1:, 0, 4, 4] = 1
+    assert torch.equal(made("constant_velocity").sample(1, x[:, :2], Generator()), x)
 
 
 def test_what_rests_is_not_moved() -> None:
@@ -266,6 +317,18 @@ def test_cross_entropy_is_a_likelihood_of_levels() -> None:
     expected = [binomial(x[:, 2 + t], told[:, t], 16).flatten(1).sum(1) for t in range(3)]
     torch.testing.assert_close(model.log_prob(x), sum(expected))
     torch.testing.assert_close(model.sample(2, x[:, :2], Generator())[:, 2:], 2 * told.sigmoid() - 1)
+
+
+def test_layers_of_convolutional_cells_see_light_and_then_each_other() -> None:
+    """Black is 0 and white 1, in patches of 2x2; the second layer is told the first one's answer."""
+    model, told = made("conv_lstm", depth=2, width=3), []
+    for layer in model.encoding:
+        layer.register_forward_hook(lambda _, args, out: told.append((args[0], out[0])))
+    x = clips(2)[:, :2]
+    model.forecast(x)
+    (first, answer), (second, _) = told[:2]
+    corner = (x[:, 0, 0, :2, :2].flatten(1) + 1) / 2
+    assert len(told) == 4 and torch.equal(second, answer) and torch.allclose(first[:, :, 0, 0], corner)
 
 
 def test_patches_must_divide_a_frame() -> None:

@@ -106,10 +106,12 @@ def test_unrolling_below_zero_is_refused() -> None:
         models.load("unrolled_gan")(POINTS, unrolling=-1)
 
 
+@pytest.mark.parametrize("beta1", [0.5, 0.9])
 @pytest.mark.parametrize("spec", [POINTS, IMAGES], ids=["points", "images"])
-def test_unrolled_steps_are_those_that_adam_would_take(spec: Spec) -> None:
+def test_unrolled_steps_are_those_that_adam_would_take(spec: Spec, beta1: float) -> None:
     """On from its state in training, at the learning rate that it has now."""
-    model, (real, fake) = trained("unrolled_gan", spec, unrolling=3).double(), torch.randn(2, 12, *spec.shape).double()
+    model = trained("unrolled_gan", spec, unrolling=3, beta1=beta1).double()
+    real, fake = torch.randn(2, 12, *spec.shape).double()
     model.critic_adam.load_state_dict(model.critic_adam.state_dict())  # moments follow the weights to float64
     model.critic_adam.param_groups[0]["lr"] = 0.02
     before, moments = copy.deepcopy((model.critic.state_dict(), model.critic_adam.state_dict()))

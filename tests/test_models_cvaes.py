@@ -122,6 +122,31 @@ def test_holes_are_filled_in_the_label_that_fits() -> None:
     assert ((filled * x).flatten(1).mean(1) > 0.5).all() and isinstance(model, Inpaints)  # three pixels in four agree
 
 
+def test_a_label_is_drawn_however_unlikely_its_image_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds of whole images are hundreds of nats below 0: only what is between them tells."""
+    model, n = models.load("cvae")(GREY, width=16), 2000
+    filled = torch.arange(3.0).repeat(n).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)  # with the number of its label
+    monkeypatch.setattr("models.cvae.alternate", lambda *_: filled)
+    monkeypatch.setattr(model, "bounds", lambda *_: torch.tensor([0.1, 0.6, 0.3]).log().expand(n, 3) - 500)
+    x = torch.zeros(n, 1, 8, 8)
+    label = model.inpaint(x, x == 0, Generator().manual_seed(0))[:, 0, 0, 0].long()
+    assert (label.bincount(minlength=3) / n).tolist() == pytest.approx([0.1, 0.6, 0.3], abs=0.05)
+
+
+def test_the_loss_is_a_bound_of_the_data_given_their_labels() -> None:
+    """The mean over images of -log p(x | z, y) and KL(q(z | x, y) | N(0, I)), of the draw of z that is decoded."""
+    torch.manual_seed(0)
+    model, x, label, decoded = models.load("cvae")(GREY, width=16).double(), images(6, GREY), torch.arange(6) % 3, []
+    model.decoder.register_forward_hook(lambda _, args, out: decoded.append((args[0], out)))
+    loss = model.bound_move(Batch(x, label))["model"]
+    ((code, out),), one_hot = decoded, torch.eye(3).double()[label]
+    planes = one_hot[:, :, None, None].expand(-1, -1, 8, 8)
+    mean, log_variance = model.encoder(torch.cat([x, planes], 1)).chunk(2, 1)
+    rate = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1)
+    assert torch.equal(code[:, -3:], one_hot)
+    assert torch.allclose(loss, (rate - model.likelihood.log_prob(x, out)).mean())
+
+
 def test_unlabelled_data_are_refused() -> None:
     with pytest.raises(ValueError, match=r"labelled data.*\(2,\)"):
         models.load("cvae")(Spec((2,)))

@@ -113,6 +113,24 @@ def test_what_edms_net_is_to_learn_has_variance_one_at_every_level() -> None:
     assert torch.equal(model.sigma_data, kept)
 
 
+def test_edm_learns_at_levels_whose_logarithms_are_normal() -> None:
+    model, n, told = build("edm", log_noise=(-1.0, 2.0)), 20_000, []
+    model.net = Nothing()
+    model.net.register_forward_pre_hook(lambda _, args: told.append(args[1]))
+    model.denoising_move(Batch(torch.randn(n, 2), step=torch.tensor(0)))
+    log_noise = 4 * told[0]
+    assert log_noise.mean().item() == pytest.approx(-1, abs=5 * 2 / math.sqrt(n))
+    assert log_noise.std().item() == pytest.approx(2, abs=5 * 2 / math.sqrt(2 * n))
+
+
+def test_edm_fills_holes_by_heuns_steps_and_a_last_one_of_eulers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.common.repair.REPAINTS", 3)
+    model, x = build("edm", BINARY, evaluations=9), torch.ones(2, 1, 3, 3)
+    model.net = Nothing()
+    model.inpaint(x, x[:, :1] > 2, Generator().manual_seed(0))
+    assert model.net.asked == 4 * 3 * 2 + 1
+
+
 @pytest.mark.parametrize(("m", "v", "steps"), [(0.0, 0.7, 1), (0.4, 0.2, 64)])
 def test_edms_likelihood_of_a_gaussian(m: float, v: float, steps: int) -> None:
     """The equation keeps (x - m) / sqrt(v^2 + sigma^2), from sigma_min to N(0, sigma_max^2); where v is sigma_data,
@@ -191,6 +209,18 @@ def test_the_schedule_is_the_cosine() -> None:
     assert torch.allclose(found, 0.5 * (snr[t - 1] - snr[t]))  # Kingma et al., 2021, arXiv:2107.00630, eq. 14
 
 
+def test_noise_adds_up_on_the_way_and_its_end_is_nearly_the_prior() -> None:
+    """From step 20 on to step 60 both parts are what they are of step 60; KL(N(sqrt(a) x, 1 - a) | N(0, 1))."""
+    noise, one, none = build("ddpm", steps=100).noise, torch.ones(1, 1), torch.zeros(1, 1)
+    assert torch.allclose(noise.forth(noise.signal[20].sqrt() * one, 20, 60, none), noise.signal[60].sqrt())
+    kept, added = noise.forth(noise.noise[20].sqrt() * one, 20, 60, none), noise.forth(none, 20, 60, one)
+    assert torch.allclose(kept**2 + added**2, noise.noise[60])
+    short, x = build("ddpm", steps=2).noise, torch.tensor([[0.0, 0.8], [-2.0, 0.1]])
+    a = short.signal[-1]
+    end, prior = torch.distributions.Normal(a.sqrt() * x, (1 - a).sqrt()), torch.distributions.Normal(0.0, 1.0)
+    assert torch.allclose(short.kl_at_end(x), torch.distributions.kl_divergence(end, prior).sum(1), atol=1e-12)
+
+
 @pytest.mark.parametrize("prediction", ["eps", "v"])
 def test_a_net_that_knows_the_noise_gives_the_datum(prediction: str) -> None:
     model = build("ddpm", prediction=prediction)
@@ -208,6 +238,18 @@ class Known(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         return self.answer
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v"])
+def test_the_loss_of_a_perfect_net_is_what_cannot_be_known(prediction: str) -> None:
+    """Of data N(0, c) and signal a, given x, eps has the variance a c / (a c + 1 - a), and v has c / (a c + 1 - a); all
+    steps are as likely."""
+    c, n = 0.3, 40_000
+    model = ideal(prediction, Spec((1,)), torch.tensor([[c]]), steps=4)
+    a = model.noise.signal[1:]
+    unknown = (a if prediction == "eps" else 1) * c / (a * c + 1 - a)
+    loss = model.denoising_move(Batch(math.sqrt(c) * torch.randn(n, 1), step=torch.tensor(1)))["model"]
+    assert loss.item() == pytest.approx(unknown.mean().item(), abs=5 * 2 * unknown.max().item() / math.sqrt(n))
 
 
 def test_steps_are_spread_as_asked() -> None:
@@ -320,6 +362,31 @@ def test_a_bound_of_scaled_points_is_of_the_points() -> None:
     plain = model.log_prob(x)
     model.scale.fill_(2.5)
     assert torch.allclose(model.log_prob(2.5 * x), plain - math.log(2.5))
+
+
+def test_guesses_reach_as_far_as_the_data_do() -> None:
+    """Of any batch, in units of the first one's root mean square: here of eight 1s and of -6 and 2, the root of 4.8."""
+    model, first = build("ddpm"), torch.tensor([[1.0, -1.0]] * 4 + [[-6.0, 2.0]])
+    for step, x in enumerate((first, first / 2, 2 * first)):
+        model.denoising_move(Batch(x, step=torch.tensor(step)))
+        assert model.scale.item() == pytest.approx(math.sqrt(4.8))
+        assert model.reach.item() == pytest.approx((6, 6, 12)[step] / math.sqrt(4.8))
+
+
+def test_scaled_points_of_two_numbers_are_drawn_and_scored_at_their_scale() -> None:
+    model, x = ideal(steps=20, evaluations=20), torch.randn(10, 2)
+    drawn, plain = model.sample(6, None, Generator().manual_seed(0)), model.log_prob(x)
+    model.scale.fill_(2.5)
+    assert torch.allclose(model.sample(6, None, Generator().manual_seed(0)), 2.5 * drawn)
+    assert torch.allclose(model.log_prob(2.5 * x), plain - 2 * math.log(2.5))
+
+
+@pytest.mark.parametrize("spec", [POINTS, BINARY], ids=["points", "images"])
+def test_the_last_step_has_chance_for_points_only(spec: Spec) -> None:
+    model, x = ideal(spec=spec, variance="optimal", steps=20), torch.randn(3, *spec.shape)
+    model.off.sums.fill_(0.1), model.off.counts.fill_(1.0)
+    one, two = (model.step(x, 1, 0, Generator().manual_seed(seed)) for seed in (0, 1))
+    assert torch.equal(one, two) == (spec is BINARY)
 
 
 def test_ddim_takes_chance_at_its_start_only() -> None:

@@ -14,6 +14,7 @@ from torch.distributions import Normal
 import models
 from models.common.codes import Code
 from models.common.protocol import Spec
+from models.common.repair import alternate
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -98,3 +99,11 @@ def test_labels_are_drawn_by_bayes_rule_from_what_is_shown() -> None:
     mean, variance = c + w2 * (x1 - c) / (w2 + 1), 1 + w2 / (w2 + 1)
     whole = (share * mean).sum()
     near(filled(model, x1), whole.item(), (share * (variance + (mean - whole).square())).sum().item())
+
+
+def test_a_chain_starts_from_noise_over_the_whole_range() -> None:
+    x, seen = torch.full((DRAWS, 1, 1, 2), 0.5), []
+    alternate(lambda filled: seen.append(filled) or filled, x, OBSERVED.expand(DRAWS, -1, -1, -1), Generator())
+    hidden = seen[0][..., 1]
+    assert (seen[0][..., 0] == 0.5).all() and hidden.mean().item() == pytest.approx(0, abs=0.02)
+    assert hidden.var().item() == pytest.approx(2**2 / 12, rel=0.03) and hidden.abs().max() <= 1

@@ -55,9 +55,10 @@ def test_wgan_clips_the_critic_only() -> None:
     assert max(weight.abs().max() for weight in model.critic.parameters()) <= 0.03
     for weight in model.parameters():
         nn.init.normal_(weight)
-    generator = [weight.clone() for weight in model.generator.parameters()]
+    generator, critic = ([weight.clone() for weight in net.parameters()] for net in (model.generator, model.critic))
     model.constrain()
-    assert max(weight.abs().max().item() for weight in model.critic.parameters()) == pytest.approx(0.03)
+    clipped = [weight.clamp(-0.03, 0.03) for weight in critic]
+    assert all(torch.equal(*pair) for pair in zip(clipped, model.critic.parameters(), strict=True))
     assert all(torch.equal(*pair) for pair in zip(generator, model.generator.parameters(), strict=True))
 
 
@@ -74,6 +75,27 @@ def test_wasserstein_losses_of_hand_made_players(penalty: float) -> None:
         assert model.generator_move(batch)["generator"].item() == pytest.approx(-0.5 * fake.sum(1).mean().item())
         assert distance[0] == pytest.approx(0.5 * (fake.sum(1).mean() - batch.x.sum(1).mean()).item(), rel=1e-5)
     assert distance[1] - distance[0] == pytest.approx(penalty * (0.5 * 2**0.5 - 1) ** 2, rel=1e-4)
+
+
+class Bowl(nn.Module):
+    """Half the squared length of a point times a factor, which is then how far its slope grows with the length."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * x.square().sum(1) / 2
+
+
+def test_slopes_are_held_at_points_uniform_on_the_way_from_data_to_samples() -> None:
+    """From the origin to a point at distance 5: with a factor a, E (5 a s - 1)^2 = 25 a^2 / 3 - 5 a + 1, s uniform."""
+    model, batch, a = by_hand("wgan_gp", penalty=2.0), Batch(torch.zeros(20_000, 2)), 0.4
+    model.generator, model.critic = Score(lambda z: torch.tensor([3.0, 4.0]).expand_as(z)), Bowl(a)
+    loss = model.critic_move(batch)["critic"]
+    assert loss.item() == pytest.approx(12.5 * a + 2 * (25 * a**2 / 3 - 5 * a + 1), abs=0.02)
+    (slope,) = torch.autograd.grad(loss, model.critic.factor)
+    assert slope.item() == pytest.approx(12.5 + 2 * (50 * a / 3 - 5), abs=0.2)
 
 
 @pytest.mark.parametrize("loss", ["minimax", "non_saturating"])

@@ -85,6 +85,10 @@ def test_samples_follow_the_field(solver: str, power: float) -> None:
     assert torch.allclose(model.sample(50, None, rng()), M + S * start, atol=0.03)
 
 
+def test_steps_grow_shorter_towards_the_data_by_the_power() -> None:
+    assert known("flow_matching").grid(4, 2.0).tolist() == [0, 7 / 16, 12 / 16, 15 / 16, 1]
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_solvers_have_their_order(solver: str) -> None:
     """Of dx/dt = x cos t, which is solved by x exp(sin t)."""
@@ -108,6 +112,17 @@ def test_the_net_is_asked_as_often_as_is_said(solver: str) -> None:
         assert model.net.asked == 2 * asked == 2 * model.asks(evaluations or 6)
     with pytest.raises(ValueError, match="evaluations = 0: must be 1 or more"):
         model.sample(4, None, rng(), evaluations=0)
+
+
+def test_images_stay_in_their_range_and_points_do_not() -> None:
+    points, images = (known("flow_matching", lambda x, t: 0 * x + 9, shape) for shape in ((2,), (1, 2, 2)))
+    assert points.sample(50, None, rng()).min() > 4 and (images.sample(50, None, rng()) == 1).all()
+
+
+def test_the_spread_of_data_is_that_about_zero() -> None:
+    model, x = known("flow_matching"), 3 + torch.randn(20_000, 2, generator=rng())
+    model.matching_move(Batch(x, step=torch.tensor(0)))
+    assert model.spread.item() == pytest.approx(math.sqrt(3**2 + 1), rel=0.01)
 
 
 @pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
@@ -273,6 +288,16 @@ def test_pairs_are_made_once_by_the_flow_itself() -> None:
     assert torch.equal(model.noise, noise) and torch.equal(model.made, made)
 
 
+def test_pairs_are_made_by_the_average_of_the_weights() -> None:
+    model = models.load("rectified_flow")(Spec((2,)), width=8, first=1, pairs=5, pair_evaluations=8).train()
+    for net, shift in ((model.net.net, 7.0), (model.net.mean, 3.0)):
+        for weight in net.parameters():
+            nn.init.zeros_(weight)
+        nn.init.constant_(net.last.bias, shift)
+    model.pairing_move(Batch(torch.zeros(4, 2)))
+    assert torch.allclose(model.made, model.noise + 3)
+
+
 def test_straightened_paths_need_one_step() -> None:
     """From x_0 to m + s x_0, x_t - t m is a x_0 with a = 1 - t + t s. The field of independent pairs is off there, by
     (s - 1 - a (t s^2 - (1 - t)) / q) x_0; that of these pairs is not, and a single step of it is exact."""
@@ -363,6 +388,25 @@ def test_the_target_is_the_identitys_where_times_lie_apart() -> None:
     model = mean_flow(p=0.0, apart=0.5)
     model.velocity = lambda z, t, r: z / t[:, None]
     assert model.mean_velocity_move(Batch(torch.zeros(40, 2)))["model"].item() < 1e-20
+
+
+def test_the_target_is_less_what_changes_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of data 0 and the answer u = z = t e, du/dt is the noise e: u is to be e - (t - r) e, and e where t is r."""
+    model, t, r = mean_flow(p=0.0, apart=0.5), torch.full((40,), 0.8), torch.tensor([0.3] * 20 + [0.8] * 20)
+    model.velocity = lambda z, t, r: z + 0 * t[:, None]
+    monkeypatch.setattr(model, "drawn_times", lambda x, apart: (t, r))
+    torch.manual_seed(3)
+    loss = model.mean_velocity_move(Batch(torch.zeros(40, 2)))["model"]
+    torch.manual_seed(3)
+    off = (t - (1 - (t - r)))[:, None] * torch.randn(40, 2)
+    torch.testing.assert_close(loss, off.square().sum(1).mean())
+
+
+def test_the_net_is_told_where_it_is_and_how_far_it_goes() -> None:
+    model, told = mean_flow(haste=3.0), []
+    model.net.register_forward_pre_hook(lambda _, args: told.append(args[1]))
+    model.velocity(torch.zeros(2, 2), torch.tensor([0.9, 0.5]), torch.tensor([0.2, 0.5]))
+    torch.testing.assert_close(told[0], 3 * torch.tensor([[0.9, 0.7], [0.5, 0.0]]))
 
 
 def test_times_are_ordered_and_partly_apart() -> None:

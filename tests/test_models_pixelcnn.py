@@ -122,6 +122,12 @@ def test_in_float32_the_uniform_lies_in_the_share_of_the_level_drawn(
     assert drawn.dtype == torch.float32 and drawn.std() > 0.3
 
 
+def test_a_level_has_its_share_of_chance_and_an_impossible_one_has_none() -> None:
+    log_p = torch.tensor([0.0, 0.25, 0.0, 0.75]).log().expand(5, 4)
+    chance = torch.tensor([0.0, 0.2, 0.25, 0.9, 1.0])
+    assert raster.inverse_distribution(log_p, chance).tolist() == [1, 1, 3, 3, 3]
+
+
 @every_variant
 @pytest.mark.parametrize("colours", [1, 3])
 def test_sampling_and_scoring_are_the_same_distribution(variant: str, colours: int) -> None:

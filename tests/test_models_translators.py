@@ -269,6 +269,17 @@ def test_identity_gives_back_what_it_is_given() -> None:
         models.load("identity")(Spec((1, 8, 8), levels=17, partner=(3, 8, 8)))
 
 
+def test_the_way_back_to_grey_is_the_mean_over_channels() -> None:
+    x = torch.rand(4, 3, 8, 8)
+    assert torch.allclose(models.load("identity")(COLOUR).translate_back(x, Generator())[:, 0], x.mean(1))
+
+
+def test_a_regression_lessens_the_absolute_error() -> None:
+    model, data = models.load("regression")(POINTS, width=4), batch()
+    model.translator = Affine(2.0, 1.0)
+    assert torch.isclose(model.regression_move(data)["translator"], (2 * data.partner + 1 - data.x).abs().mean())
+
+
 def test_the_divergence_of_a_code_is_that_of_gaussians() -> None:
     mean = torch.randn(5, 3)
     codes, prior = (torch.distributions.Normal(at, torch.ones(5, 3)) for at in (mean, torch.zeros(5, 3)))
@@ -276,15 +287,15 @@ def test_the_divergence_of_a_code_is_that_of_gaussians() -> None:
 
 
 def test_losses_of_unit_by_hand() -> None:
-    model, data = models.load("unit")(POINTS, width=4, latent=2, kl=0.3), batch()
+    model, data = models.load("unit")(POINTS, width=4, latent=2, kl=0.3, reconstruction=3.0, cycle=7.0), batch()
     model.code, model.critics = lambda domain, x: 2 * x, nn.ModuleDict({"x": Sum(), "partner": Sum()})
     model.decode = lambda domain, mean: mean + (1.0 if domain == "x" else -1.0)
     by_hand = 0.0
     for x, own, other in ((data.partner, -1.0, 1.0), (data.x, 1.0, -1.0)):
         there = 2 * x + other
         kl = 0.5 * ((2 * x).square().mean() + (2 * there).square().mean())
-        error = (2 * x + own - x).abs().mean() + (2 * there + own - x).abs().mean()
-        by_hand += F.softplus(-there.sum(1)).mean() + 0.3 * kl + 10 * error
+        error = 3 * (2 * x + own - x).abs().mean() + 7 * (2 * there + own - x).abs().mean()
+        by_hand += F.softplus(-there.sum(1)).mean() + 0.3 * kl + error
     assert torch.isclose(model.vaes_move(data)["vaes"], by_hand)
     found = losses.classification(data.x.sum(1), (2 * data.partner + 1).sum(1))
     found = found + losses.classification(data.partner.sum(1), (2 * data.x - 1).sum(1))

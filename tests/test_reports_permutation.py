@@ -59,6 +59,10 @@ def test_five_seeds_of_28_models_can_be_told_from_the_best() -> None:
     assert found.min() == pytest.approx(2 / 252)  # never below the p of the pair alone
 
 
+def test_of_shuffles_that_are_all_as_far_apart_the_share_is_one() -> None:
+    assert against_best(np.ones((3, 5))).tolist() == [1, 1]
+
+
 def test_a_noisy_model_is_not_told_from_the_best_however_low_its_mean() -> None:
     """One seed of five collapsed: 126 of the 252 splits put the outlier there, or as far away."""
     values = np.array([[1.0, 0.99, 0.98, 0.97, 0.96], [1.0, 0.99, 0.98, 0.97, 0.02], [0.5, 0.49, 0.48, 0.47, 0.46]])

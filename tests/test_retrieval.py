@@ -51,6 +51,14 @@ def test_a_probe_tells_what_a_line_can_and_no_more() -> None:
         retrieval.probe(x, torch.zeros(400, dtype=torch.long), x, half)
 
 
+def test_a_probe_does_not_mind_the_units_of_a_code() -> None:
+    """In such small ones the penalty would leave it no slope."""
+    x = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)).double()
+    label, small = (x[:, 0] > 0.3).long(), x * torch.tensor([1e-4, 1.0]) + 5
+    both = [retrieval.probe(codes[:200], label[:200], codes[200:], label[200:]) for codes in (x, small)]
+    assert both[0] == both[1] > 0.97
+
+
 class Coder(nn.Module):
     """The mean of an image is its code."""
 
