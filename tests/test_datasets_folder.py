@@ -128,9 +128,8 @@ def test_a_budget_that_is_too_large_for_the_folder_is_named_before_training(proj
     splits = load(pictures(project / "photos", 50))
     with pytest.raises(ValueError, match=r"photos.evaluation.samples: mine: evaluation.samples = 1000: .* ask for 10"):
         prepare.check_sizes(benchmark(project, {}), splits)
-    with pytest.raises(
-        ValueError, match=r"photos.training.batch = 64: mine has 25 training data; let training.batch in "
-    ):
+    remedy = r"let training\.batch in benchmarks/mine/benchmark\.yaml be 1 to 25$"
+    with pytest.raises(ValueError, match=rf"photos\.training\.batch = 64: mine has 25 training data; {remedy}"):
         prepare.check_sizes(benchmark(project, {}, evaluation={"samples": 10}), splits)
     prepare.check_sizes(benchmark(project, {}, evaluation={"samples": 10}, training={"batch": 25}), splits)
 

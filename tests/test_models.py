@@ -6,6 +6,7 @@ import math
 import mpmath
 import pytest
 import torch
+from test_models_contract import fitting
 from torch import Generator, nn
 
 import models
@@ -252,13 +253,11 @@ def test_a_scale_begins_below_the_spread_of_data() -> None:
 
 
 def test_every_adversary_learns_at_the_rate_and_with_the_moments_that_are_asked_for() -> None:
-    points, images = Spec((2,), 4, partner=(2,)), Spec((1, 8, 8), 10, 17, partner=(1, 8, 8), words=9)
     asked, found = {"lr": 0.011, "critic_lr": 0.012, "beta1": 0.3, "beta2": 0.7, "width": 8}, set()
     for name in models.names():
         taken = models.hyperparameters(models.load(name)).keys()
         if "beta1" in taken:
-            spec = images if name in ("caption_gan", "cyclegan_warp") else points
-            model = models.build(name, spec, {key: asked[key] for key in asked.keys() & taken})
+            model = models.build(name, fitting(name), {key: asked[key] for key in asked.keys() & taken})
             for player, optimizer in model.optimizers().items():
                 own = "critic_lr" in taken and player.startswith("critic")
                 group = optimizer.param_groups[0]
@@ -266,7 +265,7 @@ def test_every_adversary_learns_at_the_rate_and_with_the_moments_that_are_asked_
                 found.add((name, player))
     assert {("avb", "critic"), ("unrolled_gan", "critic"), ("cyclegan_warp", "critics"), ("gan", "generator")} <= found
     for name, alpha in (("wgan", 0.99), ("vae_gan", 0.9)):
-        for optimizer in models.load(name)(points, lr=0.011, width=8).optimizers().values():
+        for optimizer in models.load(name)(Spec((2,)), lr=0.011, width=8).optimizers().values():
             group = optimizer.param_groups[0]
             assert (group["lr"], group["alpha"]) == (0.011, alpha)
 

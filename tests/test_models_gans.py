@@ -57,6 +57,7 @@ def test_wgan_clips_the_critic_only() -> None:
         nn.init.normal_(weight)
     generator, critic = ([weight.clone() for weight in net.parameters()] for net in (model.generator, model.critic))
     model.constrain()
+    assert max(weight.abs().max().item() for weight in model.critic.parameters()) == pytest.approx(0.03)
     clipped = [weight.clamp(-0.03, 0.03) for weight in critic]
     assert all(torch.equal(*pair) for pair in zip(clipped, model.critic.parameters(), strict=True))
     assert all(torch.equal(*pair) for pair in zip(generator, model.generator.parameters(), strict=True))
